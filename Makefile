@@ -1,0 +1,116 @@
+# Everything a developer does, by name. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+PROTO_FILES := $(shell find protos -name '*.proto' | sort)
+GRPC_FILES := $(filter %_service.proto,$(PROTO_FILES))
+BUF := npx --no-install buf
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "DocuQuery needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Set up .venv with what the services need
+
+.PHONY: dev
+dev: $(VENV)/.installed-dev ## Set up .venv with what development needs, too
+
+.PHONY: run
+run: install ## Start the four services on this machine (Ctrl-C stops them)
+	$(BIN)/docuquery up
+
+.PHONY: demo
+demo: install ## Start everything, ingest samples/, ask three questions, stop
+	$(BIN)/python -m docuquery_client.demo samples
+
+.PHONY: seed
+seed: install ## Ingest samples/ into the running services
+	$(BIN)/docuquery ingest samples
+
+.PHONY: test
+test: dev ## Run the test suite
+	$(BIN)/python -m pytest
+
+.PHONY: test-cov
+test-cov: dev ## Run the test suite with branch coverage; fails under 85 %
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=85
+
+.PHONY: lint
+lint: dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: dev ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+# $(1): the folder the generated code goes to. gRPC code is made for files that hold a service.
+define generate
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=quiet:$(1) \
+	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy $(PROTO_FILES)
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(GRPC_FILES)
+endef
+
+.PHONY: proto
+proto: dev ## Generate libs/gen from protos/
+	rm -rf libs/gen/docuquery
+	mkdir -p libs/gen
+	$(call generate,libs/gen)
+
+.PHONY: proto-check
+proto-check: dev ## Fail when libs/gen is not what protos/ gives
+	rm -rf build/gen && mkdir -p build/gen
+	$(call generate,build/gen)
+	diff --recursive --brief --exclude=__pycache__ build/gen libs/gen \
+	  || { echo 'libs/gen is out of date: run make proto'; exit 1; }
+
+node_modules/.installed: package.json package-lock.json
+	npm install --silent --no-save --no-audit
+	@touch $@
+
+.PHONY: proto-lint
+proto-lint: node_modules/.installed ## Lint protos/ and compare them with the last release (needs Node.js)
+	$(BUF) lint
+	$(BUF) breaking --against protos/released.binpb
+
+.PHONY: proto-release
+proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
+	$(BUF) build --exclude-source-info -o protos/released.binpb
+
+.PHONY: lock
+lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove what the other targets made, but not your data
+	rm -rf $(VENV) node_modules build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,145 @@
+"""Calling our own services: metadata passed on, a timeout on every call, errors translated once."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+import grpc
+
+from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, current_call_or_none
+from libs.rpc.status import from_rpc_error
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def outgoing_metadata() -> Metadata:
+    """Request id and tenant of the call being served; empty in background work."""
+    call = current_call_or_none()
+    if call is None:
+        return ()
+    return ((REQUEST_ID_KEY, call.request_id), (TENANT_KEY, call.identity.tenant))
+
+
+def _timeout(seconds: float | None) -> float | None:
+    return None if seconds is None or math.isinf(seconds) else seconds
+
+
+async def unary(
+    method: grpc.aio.UnaryUnaryMultiCallable[Req, Res],
+    request: Req,
+    *,
+    service: str,
+    timeout_seconds: float | None,
+    wait_for_ready: bool = False,
+    metadata: Metadata | None = None,
+) -> Res:
+    """Calls a unary method of `service` (its short name, for messages).
+
+    `timeout_seconds` None or infinite means no limit. `metadata` defaults to `outgoing_metadata()`.
+    Raises DocuQueryError. Cancelling the caller cancels the call.
+    """
+    try:
+        return await method(
+            request,
+            timeout=_timeout(timeout_seconds),
+            metadata=outgoing_metadata() if metadata is None else metadata,
+            wait_for_ready=wait_for_ready,
+        )
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, service) from error
+
+
+async def _translated(call: AsyncIterator[Res], service: str) -> AsyncIterator[Res]:
+    try:
+        async for response in call:
+            yield response
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, service) from error
+
+
+@asynccontextmanager
+async def server_stream(
+    method: grpc.aio.UnaryStreamMultiCallable[Req, Res],
+    request: Req,
+    *,
+    service: str,
+    timeout_seconds: float | None,
+    wait_for_ready: bool = False,
+) -> AsyncIterator[AsyncIterator[Res]]:
+    """Opens a server stream and yields its responses; cancels the call on leaving, however that happens.
+
+    Raises DocuQueryError while iterating.
+    """
+    call = method(
+        request,
+        timeout=_timeout(timeout_seconds),
+        metadata=outgoing_metadata(),
+        wait_for_ready=wait_for_ready,
+    )
+    try:
+        yield _translated(call.__aiter__(), service)
+    finally:
+        call.cancel()
+
+
+class BidiCall(Generic[Req, Res]):
+    """A bidirectional stream with translated errors."""
+
+    def __init__(self, call: grpc.aio.StreamStreamCall[Req, Res], service: str) -> None:
+        self._call = call
+        self._service = service
+
+    async def write(self, request: Req) -> None:
+        """Sends one message; waits while flow control holds it back. Raises DocuQueryError."""
+        try:
+            await self._call.write(request)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self._service) from error
+        except (asyncio.InvalidStateError, grpc.aio.UsageError) as error:
+            # The stream has ended under us; its status says why.
+            raise await self._ended() from error
+
+    async def done_writing(self) -> None:
+        """Tells the server that no more messages follow."""
+        try:
+            await self._call.done_writing()
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self._service) from error
+
+    def responses(self) -> AsyncIterator[Res]:
+        """The server's messages, to the end of the stream. Raises DocuQueryError while iterating."""
+        return _translated(self._call.__aiter__(), self._service)
+
+    async def _ended(self) -> Exception:
+        error = grpc.aio.AioRpcError(
+            await self._call.code(),
+            grpc.aio.Metadata(),
+            await self._call.trailing_metadata(),
+            details=await self._call.details(),
+        )
+        return from_rpc_error(error, self._service)
+
+
+@asynccontextmanager
+async def bidi_stream(
+    method: grpc.aio.StreamStreamMultiCallable[Req, Res],
+    *,
+    service: str,
+    timeout_seconds: float | None,
+    wait_for_ready: bool = False,
+) -> AsyncIterator[BidiCall[Req, Res]]:
+    """Opens a bidirectional stream; cancels the call on leaving, however that happens."""
+    call = method(
+        timeout=_timeout(timeout_seconds), metadata=outgoing_metadata(), wait_for_ready=wait_for_ready
+    )
+    try:
+        yield BidiCall(call, service)
+    finally:
+        call.cancel()

@@ -1,0 +1,139 @@
+"""The layers around every call: request id, log line, errors, deadline, identity."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.clock import Clock
+from libs.errors import DocuQueryError
+from libs.rpc.context import REQUEST_ID_KEY, CallContext, Identity, enter_call, request_id_from
+from libs.rpc.deadlines import Deadline
+from libs.rpc.interceptor import IncomingCall, Layer
+from libs.rpc.status import from_rpc_error, to_status
+
+log = structlog.get_logger()
+
+IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
+
+_INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
+
+
+@asynccontextmanager
+async def request_id_layer(call: IncomingCall) -> AsyncIterator[None]:
+    """Takes the caller's request id or makes one, and sends it back before anything else."""
+    call.request_id = request_id_from(call.metadata)
+    structlog.contextvars.bind_contextvars(request_id=call.request_id)
+    await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+    yield
+
+
+def logging_layer(clock: Clock) -> Layer:
+    """Writes one line a call, with its status and duration."""
+
+    @asynccontextmanager
+    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+        started = clock.monotonic()
+        try:
+            yield
+        except asyncio.CancelledError:
+            call.status = "CANCELLED"
+            raise
+        finally:
+            tenant = {"tenant": call.identity.tenant, "caller": call.identity.caller} if call.identity else {}
+            reason = {"reason": call.reason} if call.reason else {}
+            log.info(
+                "call",
+                method=call.method,
+                status=call.status,
+                duration_ms=round((clock.monotonic() - started) * 1000, 2),
+                **tenant,
+                **reason,
+            )
+
+    return layer
+
+
+def _as_public(error: Exception, call: IncomingCall) -> DocuQueryError:
+    if isinstance(error, DocuQueryError):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return from_rpc_error(error, "downstream")
+    if isinstance(error, TimeoutError) and call.deadline is not None and call.deadline.remaining() == 0:
+        return DocuQueryError(
+            reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+            "The time allowed ran out before the work was done. Allow more time and try again.",
+        )
+    log.error("unexpected_error", method=call.method, exc_info=error)
+    return DocuQueryError(reasons.ERROR_REASON_INTERNAL, _INTERNAL_MESSAGE)
+
+
+@asynccontextmanager
+async def error_layer(call: IncomingCall) -> AsyncIterator[None]:
+    """Turns what the handler raises into a Status with details; the unknown becomes INTERNAL.
+
+    Raises grpc.aio.AbortError, which ends the call with that Status.
+    """
+    try:
+        yield
+    except grpc.aio.AbortError:
+        raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if call.context.cancelled() or (task is not None and task.cancelling() > 0):
+            raise
+        # Something inside cancelled itself; left alone, the caller would wait for its deadline.
+        log.error("handler_cancelled_itself", method=call.method)
+        await _abort(call, DocuQueryError(reasons.ERROR_REASON_INTERNAL, _INTERNAL_MESSAGE))
+    except Exception as error:
+        await _abort(call, _as_public(error, call))
+
+
+async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
+    call.status, call.reason = error.code.name, error.reason_name
+    await call.context.abort_with_status(rpc_status.to_status(to_status(error, call.request_id)))
+
+
+def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
+    """Fixes the moment the work must be done by: the caller's deadline, else `default_seconds` from now.
+
+    Calls that stream requests (uploads) have no default: they are bounded by their own limits.
+    """
+
+    @asynccontextmanager
+    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+        remaining = call.context.time_remaining()
+        if remaining is not None:
+            # gRPC itself cancels the handler when the caller's deadline passes.
+            call.deadline = Deadline.after(max(0.0, remaining), clock)
+            yield
+        elif default_seconds is None or call.request_streaming:
+            call.deadline = Deadline.never(clock)
+            yield
+        else:
+            call.deadline = Deadline.after(default_seconds, clock)
+            async with asyncio.timeout(default_seconds):
+                yield
+
+    return layer
+
+
+def identity_layer(resolve: IdentityResolver) -> Layer:
+    """Finds out who calls, and makes the call's context known to everything inside."""
+
+    @asynccontextmanager
+    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+        call.identity = resolve(call.method, call.metadata)
+        structlog.contextvars.bind_contextvars(tenant=call.identity.tenant)
+        if call.deadline is None:
+            raise RuntimeError("the deadline layer comes before the identity layer")
+        enter_call(CallContext(call.request_id, call.method, call.identity, call.deadline))
+        yield
+
+    return layer

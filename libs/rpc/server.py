@@ -1,0 +1,145 @@
+"""The one way a service is served: layers, health, reflection, limits, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+from grpc_reflection.v1alpha import reflection
+
+from libs.clock import Clock, SystemClock
+from libs.rpc.context import trusted_tenant
+from libs.rpc.interceptor import CallsUnderWay, Layer, LayeredInterceptor
+from libs.rpc.layers import (
+    IdentityResolver,
+    deadline_layer,
+    error_layer,
+    identity_layer,
+    logging_layer,
+    request_id_layer,
+)
+from libs.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+_Status = health_pb2.HealthCheckResponse
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRegistration:
+    """A gRPC service and how it joins a server."""
+
+    full_name: str
+    """For example `docuquery.ingest.v1.IngestService`."""
+    register: Callable[[grpc.aio.Server], None]
+    """For example `partial(add_IngestServiceServicer_to_server, servicer)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A started server."""
+
+    name: str
+    host: str
+    port: int
+    _health: aio_health.HealthServicer
+    _names: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as a client dials it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    async def set_serving(self, serving: bool) -> None:
+        """What health checks say from now on, for the server and each of its services."""
+        status = _Status.SERVING if serving else _Status.NOT_SERVING
+        for service in self._names:
+            await self._health.set(service, status)
+
+
+def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
+    return (
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_receive_message_length", max_message_bytes),
+        # A second process on the same port must fail, not share it.
+        ("grpc.so_reuseport", 0),
+        # Clients ping every 30 s (see channel.py); this is what is still tolerated.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    )
+
+
+@asynccontextmanager
+async def serve(
+    *,
+    name: str,
+    settings: ServiceSettings,
+    services: Sequence[ServiceRegistration],
+    resolve_identity: IdentityResolver = trusted_tenant,
+    clock: Clock | None = None,
+    default_deadline_seconds: float | None = 60.0,
+    extra_layers: Sequence[Layer] = (),
+) -> AsyncIterator[RunningServer]:
+    """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
+
+    `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
+    `extra_layers` run innermost, when the caller is known. Raises OSError when the port is taken.
+    """
+    clock = clock or SystemClock()
+    under_way = CallsUnderWay()
+    layers: list[Layer] = [
+        under_way.layer,  # outermost: a call counts until its last log line is written
+        request_id_layer,  # before logging: every line carries the id
+        logging_layer(clock),  # outside the error layer: it logs the status the caller gets
+        error_layer,  # around everything that may refuse a call
+        deadline_layer(clock, default_deadline_seconds),  # time runs from the start
+        identity_layer(resolve_identity),  # last: it completes what `current_call` returns
+        *extra_layers,
+    ]
+    server = grpc.aio.server(
+        interceptors=(LayeredInterceptor(layers),), options=_options(settings.max_message_bytes)
+    )
+    for service in services:
+        service.register(server)
+    names = ("", *(service.full_name for service in services))
+    health = aio_health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if settings.reflection_enabled:
+        served = (*names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(served, server)
+
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        port = server.add_insecure_port(f"{host}:{settings.port}")
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {host}:{settings.port}: is another process using it?") from error
+    running = RunningServer(name, settings.host, port, health, names)
+    await running.set_serving(False)
+    await server.start()
+    await running.set_serving(True)
+    log.info("serving", address=running.address)
+    try:
+        yield running
+    finally:
+        await health.enter_graceful_shutdown()
+        await _drain(server, under_way, settings.drain_seconds)
+        log.info("stopped")
+
+
+async def _drain(server: grpc.aio.Server, under_way: CallsUnderWay, grace_seconds: float) -> None:
+    # stop(grace) refuses new calls but also waits for health watches, which never end by themselves:
+    # so wait for the real calls, then stop at once.
+    stopping = asyncio.create_task(server.stop(grace_seconds))
+    try:
+        async with asyncio.timeout(grace_seconds):
+            await under_way.wait_idle()
+    except TimeoutError:
+        log.warning("drain_timeout", grace_seconds=grace_seconds)
+    await server.stop(None)
+    await stopping

@@ -1,0 +1,123 @@
+"""DocuQueryError ↔ google.rpc.Status, both ways, in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.errors import DOMAIN, LLM_DOMAIN, DocuQueryError, FieldViolation, reason_from_name
+
+if TYPE_CHECKING:
+    from libs.errors import Reason
+
+MAX_STATUS_BYTES = 4096
+"""gRPC replaces trailers over about 8 KiB by RESOURCE_EXHAUSTED; half of it leaves room for other keys."""
+
+_MAX_MESSAGE_CHARACTERS = 500
+_STATUS_DETAILS_KEY = "grpc-status-details-bin"
+
+
+def to_status(error: DocuQueryError, request_id: str) -> Status:
+    """The Status a caller gets: message, ErrorInfo, and BadRequest / RetryInfo where they apply.
+
+    Never longer than 4 KiB: violations are dropped from the end until it fits.
+    """
+    status = Status(code=error.code.value[0], message=error.message[:_MAX_MESSAGE_CHARACTERS])
+    metadata = {key: value[:300] for key, value in error.metadata.items()}
+    info = ErrorInfo(reason=error.reason_name, domain=error.domain, metadata=metadata)
+    info.metadata["request_id"] = request_id
+    status.details.add().Pack(info)
+    if error.retry_after_seconds is not None:
+        delay = Duration()
+        delay.FromNanoseconds(round(error.retry_after_seconds * 1e9))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
+    violations = list(error.violations)
+    while violations:
+        bad_request = BadRequest(
+            field_violations=[
+                BadRequest.FieldViolation(field=v.field[:200], description=v.description[:300])
+                for v in violations
+            ]
+        )
+        packed = Any()
+        packed.Pack(bad_request)
+        if status.ByteSize() + packed.ByteSize() + 8 <= MAX_STATUS_BYTES:
+            status.details.append(packed)
+            break
+        violations.pop()
+    return status
+
+
+def _status_of(error: grpc.aio.AioRpcError) -> Status | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == _STATUS_DETAILS_KEY and isinstance(value, bytes):
+            try:
+                return Status.FromString(value)
+            except DecodeError:
+                return None
+    return None
+
+
+def _from_details(status: Status) -> DocuQueryError | None:
+    info, retry_after, violations = None, None, []
+    for detail in status.details:
+        if detail.Is(ErrorInfo.DESCRIPTOR):
+            info = ErrorInfo()
+            detail.Unpack(info)
+        elif detail.Is(RetryInfo.DESCRIPTOR):
+            retry = RetryInfo()
+            detail.Unpack(retry)
+            retry_after = retry.retry_delay.ToNanoseconds() / 1e9
+        elif detail.Is(BadRequest.DESCRIPTOR):
+            bad_request = BadRequest()
+            detail.Unpack(bad_request)
+            violations = [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
+    if info is None or info.domain not in (DOMAIN, LLM_DOMAIN):
+        return None
+    metadata = {key: value for key, value in info.metadata.items() if key != "request_id"}
+    return DocuQueryError(
+        reason_from_name(info.reason),
+        status.message,
+        metadata=metadata,
+        violations=violations,
+        retry_after_seconds=retry_after,
+        domain=info.domain,
+    )
+
+
+_BARE_CODES: dict[grpc.StatusCode, Reason] = {
+    grpc.StatusCode.CANCELLED: reasons.ERROR_REASON_CALLER_CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+    grpc.StatusCode.UNIMPLEMENTED: reasons.ERROR_REASON_NOT_SUPPORTED,
+    grpc.StatusCode.INTERNAL: reasons.ERROR_REASON_INTERNAL,
+}
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> DocuQueryError:
+    """What a failed call to our own `service` means.
+
+    With our ErrorInfo: the error that was raised there. Without it, gRPC itself failed, and that says
+    something of the service only: DEADLINE_EXCEEDED stays, everything else that is not a fault of
+    the program becomes SERVICE_UNAVAILABLE.
+    """
+    status = _status_of(error)
+    raised = _from_details(status) if status is not None else None
+    if raised is not None:
+        return raised
+    reason = _BARE_CODES.get(error.code(), reasons.ERROR_REASON_SERVICE_UNAVAILABLE)
+    messages = {
+        reasons.ERROR_REASON_DEADLINE_EXCEEDED: f"The {service} service did not answer in time. "
+        "Try again, or allow more time.",
+        reasons.ERROR_REASON_SERVICE_UNAVAILABLE: f"The {service} service cannot be reached. "
+        "Try again in a moment.",
+        reasons.ERROR_REASON_CALLER_CANCELLED: "The call was cancelled.",
+    }
+    message = messages.get(reason, "Something went wrong on our side. Report it with the request id.")
+    return DocuQueryError(reason, message, metadata={"service": service})

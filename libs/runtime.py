@@ -1,0 +1,52 @@
+"""From `python -m services.<name>` to a serving process and back to a clean exit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import structlog
+import uvloop
+
+from libs.errors import DocuQueryError
+from libs.logging import configure_logging
+from libs.rpc.server import RunningServer
+from libs.settings import ServiceSettings, load_settings
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def run(
+    start: Callable[[S], AbstractAsyncContextManager[RunningServer]], settings_class: type[S], name: str
+) -> None:
+    """Loads settings, serves until SIGTERM or SIGINT, drains, returns.
+
+    Exits with 2 when the settings are not valid, with 1 when the service cannot start.
+    """
+    settings = load_settings(settings_class)
+    configure_logging(settings.effective_log_level, settings.log_format, name)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_told(start, settings))
+    except (DocuQueryError, OSError) as error:
+        log.error("cannot_start", error=str(error))
+        sys.stderr.write(f"{name} cannot start: {error}\n")
+        raise SystemExit(1) from None
+
+
+async def _serve_until_told(
+    start: Callable[[S], AbstractAsyncContextManager[RunningServer]], settings: S
+) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, told.set)
+    async with start(settings):
+        await told.wait()
+        log.info("draining")

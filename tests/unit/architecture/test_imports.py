@@ -1,0 +1,81 @@
+"""The only edges are those of the architecture: services meet in the contracts, never in code."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("ingest", "retrieval", "answer", "gateway")
+SIX_FILES = ("__init__.py", "__main__.py", "settings.py", "app.py", "servicer.py", "convert.py")
+
+# Which contracts a service may speak besides the common types: its own, and those it calls.
+CONTRACTS = {
+    "ingest": {"ingest", "retrieval"},
+    "retrieval": {"retrieval"},
+    "answer": {"answer"},
+    "gateway": {"gateway", "ingest", "retrieval", "answer"},
+}
+LLM_SDKS = {"openai", "anthropic"}
+STORES = {"qdrant_client", "qdrant_edge"}
+
+
+def imports_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield path, node.module
+                yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_imports_no_other_service(service: str) -> None:
+    others = tuple(f"services.{name}" for name in SERVICES if name != service)
+    found = [(p.name, m) for p, m in imports_below(ROOT / "services" / service) if m.startswith(others)]
+    assert found == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_speaks_only_the_contracts_of_its_edges(service: str) -> None:
+    modules = {m for _, m in imports_below(ROOT / "services" / service) if m.startswith("docuquery.")}
+    assert modules, "a service without a contract is not one"
+    assert {m.split(".")[1] for m in modules} <= CONTRACTS[service] | {"common"}
+
+
+def test_the_shared_runtime_knows_no_service() -> None:
+    files = [*(ROOT / "libs").glob("*.py"), *(ROOT / "libs/rpc").glob("*.py")]
+    assert files
+    for path in files:
+        for _, module in imports_below(path.parent):
+            assert not module.startswith(("services", "docuquery_client")), path
+            assert not module.startswith("docuquery.") or module.split(".")[1] == "common", path
+
+
+def test_the_client_stands_alone() -> None:
+    for path, module in imports_below(ROOT / "libs/client"):
+        assert not module.startswith(("services", "libs")), path
+
+
+@pytest.mark.parametrize(("owner", "packages"), [("answer", LLM_SDKS), ("retrieval", STORES)])
+def test_sdks_stay_with_their_owner(owner: str, packages: set[str]) -> None:
+    for service in set(SERVICES) - {owner}:
+        used = {m.split(".")[0] for _, m in imports_below(ROOT / "services" / service)}
+        assert not used & packages, service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_same_six_files_open_every_service(service: str) -> None:
+    assert [name for name in SIX_FILES if not (ROOT / "services" / service / name).is_file()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_the_composition_root_builds_the_servicer(service: str) -> None:
+    importers = {
+        path.name
+        for path, module in imports_below(ROOT / "services" / service)
+        if module == f"services.{service}.servicer"
+    }
+    assert importers == {"app.py"}
