@@ -1,0 +1,82 @@
+"""The whole path on four real processes: upload, search, answer, replace, delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docuquery.common.v1 import answer_pb2, document_pb2
+from docuquery_client import ApiError
+from tests.e2e.support import SAMPLES, ingest_all, running_system
+
+
+async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None:
+    async with running_system(tmp_path) as system:
+        client = system.client
+        ids = await ingest_all(client, SAMPLES)
+
+        hotel = await client.ask("What is the hotel limit per night in Paris?", request_id="trace-me-1")
+        assert "185" in hotel.answer
+        assert hotel.outcome == answer_pb2.OUTCOME_ANSWERED
+        assert hotel.provider == "extractive"
+        [citation, *_] = hotel.citations
+        assert citation.filename == "expenses-and-travel.md"
+        assert citation.verdict == answer_pb2.CITATION_VERDICT_VERBATIM
+        cited = await client.get_passage(
+            citation.document_id,
+            citation.source_span.char_start,
+            citation.source_span.char_end,
+            version=citation.version,
+        )
+        assert cited.text == citation.quote
+        assert cited.before or cited.after
+
+        report = await client.ask("How many instruments did Tarnquill ship in 2024?")
+        assert report.sources[0].filename == "annual-report.pdf"
+        assert report.citations[0].pages.first >= 1
+
+        nothing = await client.ask("What is the capital of Mongolia?")
+        assert nothing.outcome == answer_pb2.OUTCOME_NO_EVIDENCE
+        assert not nothing.citations
+        assert nothing.answer
+
+        # The request id stands in the lines of every service the call went through.
+        for service in ("gateway", "retrieval", "answer"):
+            lines = [line for line in system.log_lines(service) if line.get("request_id") == "trace-me-1"]
+            assert lines, service
+            assert {line["tenant"] for line in lines if line["event"] == "call"} == {"default"}
+
+        stats = await client.get_stats()
+        assert stats.indexed_document_count == len(ids)
+
+
+async def test_the_same_bytes_are_no_work_others_replace_and_delete_is_immediate(tmp_path: Path) -> None:
+    async with running_system(tmp_path) as system:
+        client = system.client
+        old, new = b"The mascot of the firm is a heron.", b"The mascot of the firm is an otter."
+        created = await client.upload_document("mascot.txt", old, metadata={"team": "brand"})
+        assert created.result == document_pb2.UPLOAD_RESULT_CREATED
+        again = await client.upload_document("mascot.txt", old, request_id="trace-me-2")
+        assert again.result == document_pb2.UPLOAD_RESULT_UNCHANGED
+        assert again.document.live_version == created.document.live_version
+        wrote = [
+            line["method"]
+            for line in system.log_lines("retrieval")
+            if line.get("request_id") == "trace-me-2" and "method" in line
+        ]
+        assert wrote == ["/docuquery.retrieval.v1.RetrievalService/BeginAttempt"]
+        assert any(line.get("request_id") == "trace-me-2" for line in system.log_lines("ingest"))
+
+        replaced = await client.upload_document("mascot.txt", new)
+        assert replaced.result == document_pb2.UPLOAD_RESULT_REPLACED
+        assert replaced.document.document_id == created.document.document_id
+        found = (await client.search("mascot")).passages
+        assert [passage.text for passage in found] == [new.decode()]
+
+        deleted = await client.delete_document(created.document.document_id)
+        assert deleted.deleted_chunk_count == 1
+        assert not (await client.search("mascot")).passages
+        with pytest.raises(ApiError) as caught:
+            await client.get_document(created.document.document_id)
+        assert caught.value.reason == "DOCUMENT_NOT_FOUND"
