@@ -41,11 +41,11 @@ run: install ## Start the four services on this machine (Ctrl-C stops them)
 
 .PHONY: demo
 demo: install ## Start everything, ingest samples/, ask three questions, stop
-	$(BIN)/python -m docuquery_client.demo samples
+	$(BIN)/python -m docuquery_client.demo samples/handbook
 
 .PHONY: seed
 seed: install ## Ingest samples/ into the running services
-	$(BIN)/docuquery ingest samples
+	$(BIN)/docuquery ingest samples/handbook
 
 .PHONY: test
 test: dev ## Run the test suite

@@ -34,7 +34,7 @@ def run(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(start, settings))
-    except (DocuQueryError, OSError) as error:
+    except (DocuQueryError, OSError, ValueError) as error:
         log.error("cannot_start", error=str(error))
         sys.stderr.write(f"{name} cannot start: {error}\n")
         raise SystemExit(1) from None

@@ -1,4 +1,4 @@
-"""Build annual-report.pdf, the multi-page PDF among the sample documents.
+"""Build handbook/annual-report.pdf, the multi-page PDF among the sample documents.
 
 Usage: python build_pdf.py  (needs the fpdf2 package)
 """
@@ -197,4 +197,4 @@ def build(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(__file__).with_name("annual-report.pdf"))
+    build(Path(__file__).parent / "handbook" / "annual-report.pdf")

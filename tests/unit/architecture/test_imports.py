@@ -21,14 +21,18 @@ LLM_SDKS = {"openai", "anthropic"}
 STORES = {"qdrant_client", "qdrant_edge"}
 
 
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def imports_below(folder: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                yield from ((path, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                yield path, node.module
-                yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+        yield from ((path, module) for module in imports_of(path))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -49,7 +53,7 @@ def test_the_shared_runtime_knows_no_service() -> None:
     files = [*(ROOT / "libs").glob("*.py"), *(ROOT / "libs/rpc").glob("*.py")]
     assert files
     for path in files:
-        for _, module in imports_below(path.parent):
+        for module in imports_of(path):
             assert not module.startswith(("services", "docuquery_client")), path
             assert not module.startswith("docuquery.") or module.split(".")[1] == "common", path
 

@@ -1,0 +1,64 @@
+"""The typer application: global options, and every command in its place."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from docuquery_client.cli import ask, conversation, documents, ingest, search, status, up
+from docuquery_client.cli.session import Session, usage_error
+from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS
+from docuquery_client.connection import check_api_key
+
+app = typer.Typer(
+    name="docuquery",
+    help="Answers to questions about your own documents, with citations the server has checked.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    address: Annotated[
+        str, typer.Option(help="The gateway, HOST:PORT.", envvar="DOCUQUERY_ADDRESS")
+    ] = DEFAULT_ADDRESS,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            help="Your API key, where the server wants one. The variable keeps it out of the process list.",
+            envvar="DOCUQUERY_API_KEY",
+            show_envvar=True,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds one call may take; uploads have none.", min=0.001)
+    ] = DEFAULT_TIMEOUT_SECONDS,
+) -> None:
+    """Options of every command; they stand before it: `docuquery --address HOST:PORT ask ...`."""
+    try:
+        key = check_api_key(api_key)
+    except ValueError as error:
+        raise usage_error(f"--api-key: {error}.") from None
+    ctx.obj = Session(address=address, api_key=key, timeout_seconds=timeout)
+
+
+app.command("up")(up.up)
+app.command("ingest")(ingest.ingest)
+app.command("ask")(ask.ask)
+app.command("search")(search.search)
+app.add_typer(documents.app, name="documents")
+app.command("status")(status.status)
+app.command("prompts")(status.prompts)
+app.add_typer(conversation.app, name="conversation")
+
+
+def main() -> None:
+    """Entry point of the script `docuquery`."""
+    # gRPC's own log goes to standard error and speaks of sockets; failures are reported by us.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    app()

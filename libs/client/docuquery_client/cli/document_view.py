@@ -1,0 +1,53 @@
+"""A document for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType, IngestStage
+from docuquery.common.v1.error_reason_pb2 import ErrorReason
+from docuquery_client.names import enum_name
+
+
+def document_rows(document: Document) -> Iterator[tuple[str, str]]:
+    """Name and value of everything a user may want to know, empty values left out."""
+    rows = [
+        ("id", document.document_id),
+        ("source", document.source),
+        ("file", document.filename),
+        ("title", document.title),
+        ("type", enum_name(DocumentType, document.type).lower()),
+        ("status", enum_name(DocumentStatus, document.status).lower()),
+        ("bytes", str(document.size_bytes)),
+        ("pages", str(document.page_count or "")),
+        ("chunks", str(document.chunk_count)),
+        ("characters", str(document.character_count)),
+        ("version", document.live_version),
+        ("created", _time(document.create_time)),
+        ("updated", _time(document.update_time)),
+        ("metadata", MessageToJson(document.metadata, indent=None) if document.metadata.fields else ""),
+        ("latest attempt", _attempt(document)),
+    ]
+    return ((name, value) for name, value in rows if value)
+
+
+def _attempt(document: Document) -> str:
+    attempt = document.latest_attempt
+    if not document.HasField("latest_attempt"):
+        return ""
+    text = enum_name(DocumentStatus, attempt.status).lower()
+    if attempt.status in (DocumentStatus.DOCUMENT_STATUS_PROCESSING, DocumentStatus.DOCUMENT_STATUS_PENDING):
+        stage = enum_name(IngestStage, attempt.stage).lower()
+        text += f", {stage}, {attempt.chunks_written}/{attempt.chunks_total} chunks"
+    if attempt.HasField("error"):
+        text += f": {enum_name(ErrorReason, attempt.error.reason)}: {attempt.error.message}"
+    return text
+
+
+def _time(timestamp: Timestamp) -> str:
+    if not timestamp.seconds:
+        return ""
+    return timestamp.ToDatetime().isoformat(sep=" ", timespec="seconds") + " UTC"

@@ -1,0 +1,156 @@
+"""`docuquery documents`: what is in the store."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType
+from docuquery.gateway.v1.docuquery_service_pb2 import ListDocumentsResponse
+from docuquery_client.cli.console import clean, messages, one_line, output, plain_table, print_json
+from docuquery_client.cli.document_view import document_rows
+from docuquery_client.cli.options import (
+    FileType,
+    FilterOption,
+    JsonFlag,
+    Status,
+    filter_value,
+    status_value,
+    type_value,
+)
+from docuquery_client.cli.session import EXIT_FAILED, fail, report, session_of
+from docuquery_client.client import AsyncDocuQuery
+from docuquery_client.errors import ApiError
+from docuquery_client.filters import where
+from docuquery_client.names import enum_name
+
+app = typer.Typer(help="Lists, shows and deletes documents.", no_args_is_help=True)
+
+_MAX_PAGE = 200
+
+DocumentArgument = Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its id, or its source.")]
+
+
+@app.command("list")
+def list_documents(
+    ctx: typer.Context,
+    as_json: JsonFlag = False,
+    limit: Annotated[int, typer.Option(help="Documents to list at most; 0 lists all.", min=0)] = 50,
+    status: Annotated[
+        list[Status] | None, typer.Option(help="Only documents in this state.", show_default=False)
+    ] = None,
+    type: Annotated[
+        list[FileType] | None, typer.Option(help="Only documents of this type.", show_default=False)
+    ] = None,
+    filter: FilterOption = None,
+) -> None:
+    """Lists documents, newest first."""
+    keep = filter_value(filter)
+
+    async def call(client: AsyncDocuQuery) -> tuple[list[Document], bool]:
+        found: list[Document] = []
+        walk = client.documents(
+            statuses=[status_value(s) for s in status or ()],
+            types=[type_value(t) for t in type or ()],
+            filter=keep,
+            page_size=min(limit + 1, _MAX_PAGE) if limit else _MAX_PAGE,
+        )
+        async with aclosing(walk) as documents:
+            async for document in documents:
+                if limit and len(found) == limit:
+                    return found, True
+                found.append(document)
+        return found, False
+
+    found, more = session_of(ctx).run(call)
+    if as_json:
+        print_json(ListDocumentsResponse(documents=found))
+        return
+    table = plain_table("id", "source", "type", "status")
+    for name in ("pages", "chunks", "bytes"):
+        table.add_column(name, justify="right")
+    for document in found:
+        table.add_row(
+            document.document_id,
+            one_line(document.source, 1024),
+            enum_name(DocumentType, document.type).lower(),
+            enum_name(DocumentStatus, document.status).lower(),
+            str(document.page_count or ""),
+            str(document.chunk_count),
+            str(document.size_bytes),
+        )
+    if found:
+        output().print(table)
+    else:
+        messages().print("No documents.")
+    if more:
+        messages().print(f"There are more than these {limit}; --limit 0 lists all.")
+
+
+@app.command("show")
+def show_document(ctx: typer.Context, document: DocumentArgument, as_json: JsonFlag = False) -> None:
+    """Shows one document with its status and its latest attempt."""
+
+    async def call(client: AsyncDocuQuery) -> Document | None:
+        found = await _find(client, document)
+        # A listing may be a moment old; the document itself is not.
+        return await client.get_document(found) if found else None
+
+    shown = session_of(ctx).run(call)
+    if shown is None:
+        _not_found(document)
+        raise typer.Exit(EXIT_FAILED)
+    if as_json:
+        print_json(shown)
+        return
+    table = plain_table("name", "value")
+    table.show_header = False
+    for name, value in document_rows(shown):
+        table.add_row(name, clean(value))
+    output().print(table)
+
+
+@app.command("delete")
+def delete_documents(
+    ctx: typer.Context,
+    documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT", help="Their ids, or their sources.")],
+) -> None:
+    """Deletes documents at once, for good. Goes on when one fails, and then exits with 1."""
+
+    async def call(client: AsyncDocuQuery) -> bool:
+        complete = True
+        for document in documents:
+            try:
+                found = await _find(client, document)
+                if not found:
+                    _not_found(document)
+                    complete = False
+                    continue
+                reply = await client.delete_document(found)
+            except ApiError as error:
+                if not error.server_spoke:
+                    raise  # no server, no use going on
+                report(error)
+                complete = False
+                continue
+            output().print(f"Deleted {clean(document)} ({reply.deleted_chunk_count} chunks).")
+        return complete
+
+    if not session_of(ctx).run(call):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _find(client: AsyncDocuQuery, name: str) -> str:
+    """The id a user means by an id or a source; empty when no document has that source."""
+    try:
+        return str(uuid.UUID(name))
+    except ValueError:
+        page = await client.list_documents(page_size=1, filter=where(source=name))
+        return page.documents[0].document_id if page.documents else ""
+
+
+def _not_found(name: str) -> None:
+    fail(f"No document has the source {one_line(name, 200)!r}; `docuquery documents list` shows all.")

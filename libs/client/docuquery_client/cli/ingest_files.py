@@ -1,0 +1,114 @@
+"""Which files a set of paths means, and what each is called in the store."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SUPPORTED_SUFFIXES = frozenset(
+    {".pdf", ".md", ".markdown", ".mdown", ".html", ".htm", ".xhtml", ".txt", ".text"}
+)
+"""Endings of files taken from folders. A file that is named is sent whatever its ending: the server
+looks at the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to ingest."""
+
+    path: Path
+    source: str
+    """Its name in the store: below a folder, the path from that folder's parent on, with `/`; for a file
+    named by itself, the file name."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """What a set of paths stands for."""
+
+    files: list[FoundFile] = field(default_factory=list)
+    """In order, each file once."""
+    skipped: int = 0
+    """Files in folders left out: hidden, or of a kind that is not read."""
+
+
+class SelectionError(ValueError):
+    """A path that means nothing, or two files of one name. The text is for people."""
+
+
+def select(arguments: Sequence[str], source_prefix: str = "") -> Selection:
+    """Finds the files behind paths, folders and glob patterns (`**` included).
+
+    `source_prefix` goes before every source. Raises SelectionError for what does not exist and for two
+    files that would get the same source, one of which would replace the other.
+    """
+    selection = Selection()
+    seen: set[Path] = set()
+    sources: dict[str, Path] = {}
+    for argument in arguments:
+        for found in _matches(argument, selection):
+            resolved = found.path.resolve()
+            if resolved in seen:
+                continue
+            seen.add(resolved)
+            source = source_prefix + found.source
+            if source in sources:
+                raise SelectionError(
+                    f"{sources[source]} and {found.path} would both be stored as {source!r}. "
+                    "Name a folder above them, or ingest them apart with --source-prefix."
+                )
+            sources[source] = found.path
+            selection.files.append(FoundFile(found.path, source))
+    return selection
+
+
+def _matches(argument: str, selection: Selection) -> Iterator[FoundFile]:
+    path = Path(argument)
+    if path.is_dir():
+        yield from _below(path, path, selection)
+    elif path.exists():
+        yield FoundFile(path, path.name)
+    elif glob.has_magic(argument):
+        yield from _globbed(argument, selection)
+    else:
+        raise SelectionError(f"{argument} does not exist.")
+
+
+def _globbed(pattern: str, selection: Selection) -> Iterator[FoundFile]:
+    # glob leaves hidden files out, unless the pattern asks for them.
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 # Path.glob takes no absolute pattern
+    if not matches:
+        raise SelectionError(f"Nothing matches {pattern}.")
+    plain: list[str] = []
+    for part in Path(pattern).parts:
+        if glob.has_magic(part):
+            break
+        plain.append(part)
+    root = Path(*plain)
+    for match in map(Path, matches):
+        if match.is_dir():
+            continue  # its files match by themselves where the pattern means them
+        if match.suffix.lower() in SUPPORTED_SUFFIXES:
+            yield FoundFile(match, _source(match, root))
+        else:
+            selection.skipped += 1
+
+
+def _below(folder: Path, root: Path, selection: Selection) -> Iterator[FoundFile]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or path.suffix.lower() not in SUPPORTED_SUFFIXES:
+                selection.skipped += 1
+            elif path.is_file():
+                yield FoundFile(path, _source(path, root))
+
+
+def _source(path: Path, root: Path) -> str:
+    # `.` and `..` have no name of their own; what they stand for has.
+    name = root.absolute().resolve().name
+    return "/".join(filter(None, [name, path.relative_to(root).as_posix()]))

@@ -1,0 +1,159 @@
+"""What `ingest` shows: a progress bar while it works, then the sums and the failures; and its report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from docuquery.common.v1.document_pb2 import UploadResult
+from docuquery_client.cli.console import clean, one_line
+from docuquery_client.names import enum_name
+from docuquery_client.resume import Pause
+from docuquery_client.upload_files import UploadEvent, UploadFile
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has become of the files so far."""
+
+    results: Counter[str] = field(default_factory=Counter)
+    """How many were `created`, `replaced`, `unchanged`, `skipped`, `failed`."""
+    failures: list[UploadEvent] = field(default_factory=list)
+    """The last events of those that failed."""
+    size_bytes: int = 0
+    """Bytes of the files that are done."""
+
+    def add(self, event: UploadEvent, size_bytes: int) -> str:
+        """Counts a file's last event; returns what became of it."""
+        if event.failed is not None:
+            result = "failed"
+            self.failures.append(event)
+        else:
+            result = enum_name(UploadResult, event.progress.done.result).lower()
+            self.size_bytes += size_bytes
+        self.results[result] += 1
+        return result
+
+    def summary(self, seconds: float) -> str:
+        """One line, such as `112 documents: 110 created, 2 failed. 3.2 MB in 4.1 s (0.8 MB/s)`."""
+        total = sum(self.results.values())
+        counts = ", ".join(f"{count} {result}" for result, count in sorted(self.results.items()))
+        speed = self.size_bytes / 1e6 / seconds if seconds > 0 else 0.0
+        noun = "document" if total == 1 else "documents"
+        return (
+            f"{total} {noun}: {counts or 'nothing done'}. "
+            f"{self.size_bytes / 1e6:.1f} MB in {seconds:.1f} s ({speed:.1f} MB/s)."
+        )
+
+
+def failure_lines(failures: list[UploadEvent]) -> list[str]:
+    """One line for each failed file: path, reason, message."""
+    return [
+        f"  {clean(str(event.file.path))}: {event.reason}: "
+        f"{one_line(event.failed.message if event.failed else '', 500)}"
+        for event in failures
+    ]
+
+
+class ProgressView:
+    """The bar: documents, bytes, speed, time left. Shows itself on a terminal only."""
+
+    def __init__(self, console: Console, sizes: Mapping[Path, int]) -> None:
+        self._sizes = sizes
+        self._sent: Counter[Path] = Counter()
+        self._finished = 0
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[documents]}/{task.fields[total_documents]} documents"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(
+            "ingest",
+            total=sum(sizes.values()),
+            documents=0,
+            total_documents=len(sizes),
+            note="",
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def sent(self, file: UploadFile, size: int) -> None:
+        """Some of a file went out. A file sent again after a break does not count twice."""
+        room = self._sizes.get(file.path, 0) - self._sent[file.path]
+        self._advance(file.path, min(size, max(0, room)))
+
+    def finished(self, event: UploadEvent) -> None:
+        """A file is done or failed; what was not sent of it will not be."""
+        self._finished += 1
+        path = event.file.path
+        self._advance(path, max(0, self._sizes.get(path, 0) - self._sent[path]))
+        self._progress.update(self._task, documents=self._finished, note="")
+
+    def pausing(self, pause: Pause) -> None:
+        """The stream broke; says so, on a terminal in the bar and elsewhere in a line."""
+        what = pause.error.reason if pause.error is not None else "some documents failed for now"
+        note = f"{what}: {pause.remaining} to send again in {pause.delay_seconds:.1f} s"
+        if self._progress.disable:
+            self._progress.console.print(note)
+        else:
+            self._progress.update(self._task, note=note)
+
+    def _advance(self, path: Path, size: int) -> None:
+        self._sent[path] += size
+        self._progress.advance(self._task, size)
+
+
+class ReportFile:
+    """One JSON object a line for each file, written as it is finished."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, event: UploadEvent, result: str, size_bytes: int) -> None:
+        """Adds a file's last event."""
+        document = event.document
+        failed = event.failed
+        line = {
+            "path": str(event.file.path),
+            "source": event.file.source,
+            "document_id": event.document_id or (document.document_id if document else ""),
+            "result": result,
+            "reason": event.reason,
+            "message": failed.message if failed else "",
+            "retryable": failed.retryable if failed else False,
+            "size_bytes": size_bytes,
+            "page_count": document.page_count if document else 0,
+            "chunk_count": document.chunk_count if document else 0,
+        }
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()

@@ -1,0 +1,136 @@
+"""How a call reaches the gateway: channel, credentials, metadata, timeout, translated errors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+
+import grpc
+
+from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
+from docuquery_client.errors import from_rpc_error
+
+if TYPE_CHECKING:
+    # Exists in the stubs only.
+    from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceAsyncStub
+
+MAX_RECEIVE_BYTES = 16 * 1024 * 1024
+"""Largest reply accepted; 200 passages with their metadata are far below it. gRPC's default is 4 MiB."""
+
+_LOOPBACK_PREFIXES = ("127.", "localhost", "[::1]", "unix:", "ipv4:127.", "ipv6:[::1]")
+
+Req = TypeVar("Req", contravariant=True)
+Res = TypeVar("Res", covariant=True)
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class CallOptions(TypedDict, total=False):
+    """What every method takes besides its own arguments."""
+
+    timeout_seconds: float
+    """Time for the whole call; default: the client's."""
+    request_id: str
+    """1 to 128 characters of [A-Za-z0-9._:-] that stand in every service's log; default: a random one."""
+
+
+class UnaryMethod(Protocol[Req, Res]):
+    """A unary method of the asynchronous stub."""
+
+    def __call__(
+        self, request: Req, /, *, timeout: float | None = None, metadata: Metadata | None = None
+    ) -> Awaitable[Res]:
+        """Starts the call."""
+        ...
+
+
+def check_api_key(api_key: str | None) -> str | None:
+    """The key as it can stand in a header. Raises ValueError when it cannot."""
+    key = (api_key or "").strip()
+    if not key:
+        return None
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("the API key must consist of printable ASCII characters")
+    return key
+
+
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    """A channel to `address` (`host:port` or any gRPC name); encrypted when `credentials` are given.
+
+    Must be called on the event loop that will use it.
+    """
+    options: list[tuple[str, int]] = [
+        ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+        # A restarted server is found again soon; gRPC would wait up to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+        # Several clients of one process (several tenants, for example) do not share a connection.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if address.startswith(_LOOPBACK_PREFIXES):
+        # gRPC sends even loopback calls to the proxy of the environment otherwise.
+        options.append(("grpc.enable_http_proxy", 0))
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options)
+
+
+class Connection:
+    """One server as one caller sees it. Opens its channel at the first call, on the loop of that call."""
+
+    def __init__(
+        self,
+        address: str,
+        api_key: str | None,
+        timeout_seconds: float,
+        credentials: grpc.ChannelCredentials | None,
+    ) -> None:
+        if timeout_seconds <= 0:
+            raise ValueError("timeout_seconds must be greater than 0")
+        self.address = address
+        self._api_key = check_api_key(api_key)
+        self._timeout_seconds = timeout_seconds
+        self._credentials = credentials
+        self._channel: grpc.aio.Channel | None = None
+
+    @property
+    def stub(self) -> DocuQueryServiceAsyncStub:
+        """The generated stub."""
+        if self._channel is None:
+            self._channel = open_channel(self.address, self._credentials)
+        return DocuQueryServiceStub(self._channel)
+
+    def metadata(self, request_id: str) -> Metadata:
+        """The metadata every call carries."""
+        metadata: Metadata = (("x-request-id", request_id),)
+        return (*metadata, ("authorization", f"Bearer {self._api_key}")) if self._api_key else metadata
+
+    def timeout(self, options: CallOptions) -> float:
+        """Seconds a call with these options may take."""
+        return options.get("timeout_seconds", self._timeout_seconds)
+
+    async def call(self, method: UnaryMethod[Req, Res], request: Req, options: CallOptions) -> Res:
+        """Makes a unary call. Raises ApiError."""
+        async with self.translated(options.get("request_id", "")) as request_id:
+            return await method(request, timeout=self.timeout(options), metadata=self.metadata(request_id))
+
+    @asynccontextmanager
+    async def translated(self, request_id: str) -> AsyncIterator[str]:
+        """Turns gRPC's errors inside the block into ApiError; yields the request id, a new one if empty.
+
+        An id is made here so that a call that never reached the server has one too.
+        """
+        request_id = request_id or uuid.uuid4().hex
+        try:
+            yield request_id
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, address=self.address, request_id=request_id) from error
+
+    async def close(self) -> None:
+        """Closes the channel; calls under way are cancelled. A later call opens a new one."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()

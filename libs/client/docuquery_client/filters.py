@@ -1,0 +1,133 @@
+"""Filters and metadata from plain Python values, and from `key=value` text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+
+from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange
+
+Scalar: TypeAlias = str | int | float | bool
+JsonValue: TypeAlias = Scalar | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
+
+BUILT_IN_FIELDS = frozenset({"document_id", "source", "filename", "type", "create_time"})
+"""Filter fields that are not metadata."""
+
+# Up to here a double, which is what protobuf's Value holds, has every whole number (2**53 has 16 digits).
+_MAX_EXACT_DIGITS = 15
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+
+
+def where(**fields: Scalar | Sequence[Scalar]) -> Filter:
+    """A filter that keeps documents whose fields equal the given values; a list means "one of these".
+
+    Names are built-in fields (`source`, `filename`, `type`, `document_id`) or metadata keys:
+    `where(type="pdf", year=2024, team=["hr", "legal"])`. Build a Filter yourself for ranges, negation
+    and nested keys. Raises ValueError for an empty list.
+    """
+    conditions = []
+    for name, value in fields.items():
+        values = [value] if isinstance(value, str | int | float) else list(value)
+        if not values:
+            raise ValueError(f"{name}: an empty list would keep nothing")
+        conditions.append(_condition(name, values))
+    return Filter(conditions=conditions)
+
+
+def filter_from_pairs(pairs: Iterable[str]) -> Filter:
+    """A filter from `key=value` texts; a key given twice means either value.
+
+    Raises ValueError with a sentence when a text has no `=`.
+    """
+    wanted: dict[str, list[Scalar]] = {}
+    for pair in pairs:
+        key, value = split_pair(pair)
+        wanted.setdefault(key, []).append(parse_scalar(value))
+    return Filter(conditions=[_condition(key, values) for key, values in wanted.items()])
+
+
+def metadata_from_pairs(pairs: Iterable[str]) -> dict[str, JsonValue]:
+    """Metadata from `key=value` texts. Dots nest, as they do in filters: `a.b=1` is {"a": {"b": 1}}.
+
+    Raises ValueError with a sentence when a text has no `=`, or two keys contradict each other.
+    """
+    metadata: dict[str, JsonValue] = {}
+    for pair in pairs:
+        key, value = split_pair(pair)
+        *parents, last = key.split(".")
+        target = metadata
+        for parent in parents:
+            inner = target.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise ValueError(f"{key!r} goes into {parent!r}, which is a value already")
+            target = inner
+        if last in target:
+            raise ValueError(f"{key!r} is given twice")
+        target[last] = parse_scalar(value)
+    return metadata
+
+
+def to_struct(metadata: Mapping[str, JsonValue]) -> Struct:
+    """Metadata as protobuf's Struct. Raises ValueError for what JSON cannot hold."""
+    struct = Struct()
+    struct.update(dict(metadata))
+    return struct
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """Splits `key=value` at its first `=`. Raises ValueError with a sentence."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ValueError(f"{text!r} is not of the form key=value")
+    return key.strip(), value
+
+
+def parse_scalar(text: str) -> Scalar:
+    """`true`, `false`, whole numbers and decimals become what they say; all else stays text.
+
+    Text in double quotes is read as a JSON string, so that `"2024"` can be text. Numbers with leading
+    zeros and those too large for a double (phone numbers, ids) stay text.
+    """
+    if text in ("true", "false"):
+        return text == "true"
+    if len(text.removeprefix("-")) <= _MAX_EXACT_DIGITS and _INTEGER.fullmatch(text):
+        return int(text)
+    if _FRACTION.fullmatch(text):
+        return float(text)
+    if len(text) > 1 and text.startswith('"') and text.endswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    return text
+
+
+def _field(name: str) -> str:
+    return name if name in BUILT_IN_FIELDS or name.startswith("metadata.") else f"metadata.{name}"
+
+
+def _condition(name: str, values: Sequence[Scalar]) -> Condition:
+    field = _field(name)
+    if len(values) > 1:
+        several = ListValue()
+        several.extend(values)
+        return Condition(field=field, any_of=several)
+    value = values[0]
+    if isinstance(value, float) and not value.is_integer():
+        # `equals` compares whole numbers only.
+        return Condition(field=field, number=NumberRange(gte=value, lte=value))
+    return Condition(field=field, equals=_value(value))
+
+
+def _value(value: Scalar) -> Value:
+    if isinstance(value, bool):
+        return Value(bool_value=value)
+    if isinstance(value, str):
+        return Value(string_value=value)
+    return Value(number_value=value)

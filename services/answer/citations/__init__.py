@@ -1,0 +1,1 @@
+"""Citations: markers found while the answer streams, mapped to passages, and checked against their text."""

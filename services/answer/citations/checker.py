@@ -1,0 +1,208 @@
+"""Compares a sentence of an answer with a passage: word for word, else by its content.
+
+No model takes part, so the verdict is a statement about texts, not about truth; see CitationVerdict in
+the contract.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from libs.text import utf8_length
+from services.answer.citations.claims import Claim, claim_of
+from services.answer.citations.verbatim import VerbatimText, candidates, quotations
+from services.answer.language.sentences import sentences
+from services.answer.model import Citation, Passage, Span, Verdict
+
+SUPPORT_THRESHOLD = 0.6
+"""Share of the sentence's content words, 0 to 1, that must stand in the quoted piece of the source.
+
+Paraphrases replace some words and keep names, numbers and terms; below about half, sentences that only
+share their topic with the source begin to pass.
+"""
+
+_WINDOW = 3  # neighbouring source sentences that may carry one sentence of the answer together
+_RANK = {Verdict.VERBATIM: 2, Verdict.SUPPORTED: 1, Verdict.UNSUPPORTED: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What comparing one sentence with one passage showed."""
+
+    verdict: Verdict
+    """VERBATIM, SUPPORTED or UNSUPPORTED."""
+    score: float
+    """1 for VERBATIM, else the share of content words covered, 0 to 1."""
+    start: int
+    """First character of the quote in the passage's text, code points."""
+    end: int
+    """One past the quote's last character."""
+
+    @property
+    def supported(self) -> bool:
+        """Whether the passage carries the sentence."""
+        return self.verdict is not Verdict.UNSUPPORTED
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What findings are compared by: the larger, the better."""
+        return _RANK[self.verdict], self.score
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceSentence:
+    start: int
+    end: int
+    claim: Claim
+
+
+class Statement:
+    """A sentence of an answer, made ready for comparison with many passages."""
+
+    def __init__(self, text: str) -> None:
+        self.claim = claim_of(text)
+        self.forms = candidates(text)
+        self.quotations = quotations(text)
+
+
+class PassageText:
+    """A passage's text made ready for many comparisons; the work is done when first needed."""
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+
+    @cached_property
+    def verbatim(self) -> VerbatimText:
+        """For word-for-word search."""
+        return VerbatimText(self.passage.text)
+
+    @cached_property
+    def _sentences(self) -> list[_SourceSentence]:
+        text = self.passage.text
+        return [_SourceSentence(s.start, s.end, claim_of(text[s.start : s.end])) for s in sentences(text)]
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        return frozenset().union(*(sentence.claim.numbers for sentence in self._sentences))
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset().union(*(sentence.claim.keys for sentence in self._sentences))
+
+    def find_verbatim(self, statement: Statement) -> Finding | None:
+        """The sentence, or all it quotes, word for word; None when that does not stand here.
+
+        A sentence with quotations counts only when each of them stands here and its numbers do too:
+        one true quotation must not vouch for a changed one beside it.
+        """
+        if not statement.claim.keys:
+            return None
+        for needle in statement.forms:
+            place = self.verbatim.find(needle)
+            if place:
+                return Finding(Verdict.VERBATIM, 1.0, *place)
+        places = [self.verbatim.find(piece) for piece in statement.quotations]
+        if places and places[0] and all(places) and statement.claim.numbers <= self._numbers:
+            return Finding(Verdict.VERBATIM, 1.0, *places[0])
+        return None
+
+    def find_support(self, claim: Claim) -> Finding:
+        """The one to three neighbouring sentences that carry most of the claim."""
+        best_any = best_carrying = (-1.0, 0, 0, 0)
+        shared = [claim.keys & sentence.claim.keys for sentence in self._sentences]
+        for first in range(len(shared)):
+            if not shared[first]:
+                continue  # a window that begins later holds as much
+            together: frozenset[str] = frozenset()
+            for last in range(first, min(first + _WINDOW, len(shared))):
+                if last > first and shared[last] <= together:
+                    continue
+                together |= shared[last]
+                coverage = len(together) / len(claim.keys) if claim.keys else 0.0
+                window = (coverage, first - last, first, last)  # as much in fewer sentences is better
+                if window[:2] > best_any[:2]:
+                    best_any = window
+                better = coverage >= SUPPORT_THRESHOLD and window[:2] > best_carrying[:2]
+                if better and self._carries(claim, shared, first, last):
+                    best_carrying = window
+        verdict = Verdict.SUPPORTED if best_carrying[0] >= 0 else Verdict.UNSUPPORTED
+        coverage, _, first, last = best_carrying if best_carrying[0] >= 0 else best_any
+        if not self._sentences:
+            return Finding(Verdict.UNSUPPORTED, 0.0, 0, len(self.passage.text))
+        coverage = max(coverage, 0.0)
+        return Finding(verdict, coverage, self._sentences[first].start, self._sentences[last].end)
+
+    def most_coverage(self, claim: Claim) -> float:
+        """An upper bound of the coverage `find_support` can find, cheaply."""
+        return len(claim.keys & self._keys) / len(claim.keys) if claim.keys else 0.0
+
+    def _carries(self, claim: Claim, shared: list[frozenset[str]], first: int, last: int) -> bool:
+        """Whether numbers, months and negation of the claim agree with those of the window.
+
+        Negation counts where it matters: in the sentences that share at least half as much with the
+        claim as the best of the window.
+        """
+        window = [sentence.claim for sentence in self._sentences[first : last + 1]]
+        numbers = frozenset().union(*(source.numbers for source in window))
+        months = frozenset().union(*(source.months for source in window))
+        if not claim.numbers <= numbers or not claim.months <= months | numbers:
+            return False
+        sizes = [len(keys) for keys in shared[first : last + 1]]
+        denied = any(c.denies for c, size in zip(window, sizes, strict=True) if 2 * size >= max(sizes))
+        return denied == claim.denies
+
+
+def check_prepared(statement: Statement, passage: PassageText) -> Finding:
+    """`check` for texts that are compared more than once."""
+    return passage.find_verbatim(statement) or passage.find_support(statement.claim)
+
+
+def check(sentence_text: str, passage: Passage) -> Finding:
+    """Compares a sentence of an answer, markers taken out, with a passage.
+
+    - VERBATIM: the sentence, or every quotation in it of at least four words, stands in the passage
+      word for word.
+    - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of
+      its content words (by stem) and all its numbers, dates and magnitudes, and either both deny
+      something or neither does.
+    - UNSUPPORTED: else. The quote is then the nearest piece there is.
+
+    A negation that only one side has makes UNSUPPORTED even when the sentences mean the same ("not
+    before May", "from May"): a citation wrongly refused costs less than one wrongly given.
+    """
+    return check_prepared(Statement(sentence_text), PassageText(passage))
+
+
+def cite(source_number: int, passage: Passage, finding: Finding, answer_span: Span) -> Citation:
+    """The citation of a finding: exact quote, its place in the document, its pages.
+
+    `source_number` is 1-based.
+    """
+    quote = passage.text[finding.start : finding.end]
+    char_start = passage.span.char_start + finding.start
+    byte_start = passage.span.byte_start + utf8_length(passage.text[: finding.start])
+    span = Span(char_start, char_start + len(quote), byte_start, byte_start + utf8_length(quote))
+    return Citation(
+        source_number=source_number,
+        passage=passage,
+        quote=quote,
+        source_span=span,
+        pages=_pages(passage, span),
+        answer_span=answer_span,
+        verdict=finding.verdict,
+        score=finding.score,
+    )
+
+
+def _pages(passage: Passage, span: Span) -> tuple[int, int] | None:
+    """First and last page of a span of the document; None where the document has no pages."""
+    if passage.pages is None:
+        return None
+    first = last = passage.pages[0]
+    for page, begins in passage.page_starts:
+        if begins <= span.char_start:
+            first = page
+        if begins < max(span.char_end, span.char_start + 1):
+            last = page
+    return first, last

@@ -1,0 +1,47 @@
+"""Remembers what was compared: an answer asks for the same pairs of sentence and passage again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.answer.citations.checker import Finding, PassageText, Statement, check_prepared
+from services.answer.citations.claims import Claim
+from services.answer.model import Passage
+
+
+class PassageChecks:
+    """Checks sentences against the passages of one answer, each pair once."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._texts = [PassageText(passage) for passage in passages]
+        self._statements: dict[str, Statement] = {}
+        self._findings: dict[tuple[str, int], Finding] = {}
+
+    def claim(self, sentence: str) -> Claim:
+        """What the sentence commits itself to."""
+        return self._statement(sentence).claim
+
+    def check(self, sentence: str, index: int) -> Finding:
+        """What comparing the sentence with passage `index`, 0-based, showed."""
+        key = (sentence, index)
+        if key not in self._findings:
+            self._findings[key] = check_prepared(self._statement(sentence), self._texts[index])
+        return self._findings[key]
+
+    def _statement(self, sentence: str) -> Statement:
+        if sentence not in self._statements:
+            self._statements[sentence] = Statement(sentence)
+        return self._statements[sentence]
+
+    def best(self, sentence: str) -> Finding | None:
+        """The best finding over all passages; None when there are no passages."""
+        claim = self.claim(sentence)
+        best: Finding | None = None
+        bounds = [(text.most_coverage(claim), -index) for index, text in enumerate(self._texts)]
+        for bound, negative_index in sorted(bounds, reverse=True):
+            if best is not None and (best.rank >= (2, 1.0) or (best.supported and best.score >= bound)):
+                break  # passages follow in the order of what they could reach at most
+            finding = self.check(sentence, -negative_index)
+            if best is None or finding.rank > best.rank:
+                best = finding
+        return best

@@ -1,0 +1,95 @@
+"""What a sentence commits itself to: content words, numbers, dates, and whether it denies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.answer.language.folding import fold
+from services.answer.language.words import Word, words
+
+_MONTHS = {
+    name: str(number)
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_MAGNITUDES = frozenset({"hundred", "thousand", "million", "billion", "trillion", "dozen"})
+_DATE = re.compile(r"\d{1,4}(?:/\d{1,4})+|\d{1,2}\.\d{1,2}\.\d{2,4}")
+_LEADING_REPLY = re.compile(r"\s*(?:yes|no|ja|nein|oui|non|sí|no)\s*[,.!:—–-]\s*", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|never|none|nothing|nobody|nor|neither|without|cannot"
+    r"|no(?!\.?\s*\d)(?!\s+(?:later|earlier|less|more|fewer)\s+than)"
+    r"|nicht|nie|niemals|ohne|kein(?:e[nmrs]?)?|ne|jamais|aucune?|sans|nunca|jamás|sin|ningun[oa]?|ningún|mai|não|senza)\b"
+    r"|n['’]t\b|[不没沒未无無]",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is compared between a sentence of the answer and sentences of a source."""
+
+    keys: frozenset[str]
+    """Stems of its content words; numbers in canonical form."""
+    numbers: frozenset[str]
+    """Its numbers, parts of dates, and words like `million`."""
+    months: frozenset[str]
+    """Months it names in English words, as `1` to `12`."""
+    denies: bool
+    """Whether it holds a word of negation."""
+
+
+def claim_of(text: str) -> Claim:
+    """Reads a claim from a sentence; a leading `Yes,` or `No,` does not count as negation."""
+    found = words(text)
+    numbers: set[str] = set()
+    months: set[str] = set()
+    for index, word in enumerate(found):
+        if word.is_number:
+            numbers.update(_number_parts(word.key))
+        elif word.key in _MAGNITUDES:
+            numbers.add(word.key)
+        elif month := _month(text, found, index):
+            months.add(month)
+    body = _LEADING_REPLY.sub("", text, count=1)
+    return Claim(
+        frozenset(word.key for word in found if not word.is_stop),
+        frozenset(numbers),
+        frozenset(months),
+        _NEGATION.search(body) is not None,
+    )
+
+
+def _number_parts(key: str) -> list[str]:
+    parts = re.split(r"[/.]", key) if _DATE.fullmatch(key) else [key]
+    return [part.lstrip("0") or "0" if part.isdigit() else part for part in parts]
+
+
+def _month(text: str, found: list[Word], index: int) -> str:
+    """The month a word names, `1` to `12`, or nothing."""
+    word = found[index]
+    month = _MONTHS.get(fold(text[word.start : word.end]), "") if word.is_capitalised else ""
+    if month == "5" and not _beside_number(found, index):  # "May" is a verb too
+        return ""
+    return month
+
+
+def _beside_number(found: list[Word], index: int) -> bool:
+    neighbours = found[max(0, index - 1) : index] + found[index + 1 : index + 2]
+    return any(word.is_number for word in neighbours)

@@ -1,0 +1,68 @@
+"""What a citation marker looks like: `[1]`, `[1, 3]`, `[2-4]`, `[Source: report.pdf, page 3]`."""
+
+from __future__ import annotations
+
+import re
+
+OPENING = "[【［"
+"""Characters a marker may begin with; models that write Chinese use the wide ones."""
+CLOSING = "]】］"
+"""Characters a marker may end with."""
+
+_MAX_RANGE = 50  # numbers one range may stand for; a wider one keeps only its ends
+
+_NUMBERED = r"(?:sources?|src|documents?|docs?|passages?|citations?|refs?|references?)"
+_NO_BRACKETS = str.maketrans("", "", OPENING + CLOSING)  # [1, [2]] names 1 and 2
+_SINGULAR = ("source", "src", "document", "doc", "passage", "citation", "ref", "reference")
+_WORDS = (*_SINGULAR, *(word + "s" for word in _SINGULAR))
+_LOCATOR = r"(?:,?\s*(?:pp?\.?|pages?|§+|lines?|sections?)\s*[0-9][0-9.\s–—-]*)?"
+_NUMBERS = re.compile(
+    rf"\s*(?:{_NUMBERED}\s*[:：#]?\s*)?\^?#?(?P<list>[0-9]+(?:\s*(?:[,;&，、]|and|[-–—])\s*[0-9]+)*){_LOCATOR}"
+    r"\s*(?:†[^\n]*)?",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"([0-9]+)(?:\s*[-–—]\s*([0-9]+))?")
+_SOURCE = re.compile(r"\s*(?:sources?|src)\s*[:：]\s*(?P<name>.*\S)\s*", re.IGNORECASE | re.DOTALL)
+_NUMBERS_BEGIN = re.compile(r"\s*\^?#?(?:[0-9][0-9\s,;&，、†.§a-zA-Z–—\[\]【】［］-]*)?")
+_SOURCE_BEGIN = re.compile(r"\s*(?:sources?|src)\s*[:：]", re.IGNORECASE)
+_WORD_BEGIN = re.compile(r"\s*([a-z]+)(\s*[:：#]?[\s0-9,;&，、†.§a-z–—-]*)", re.IGNORECASE)
+
+
+def source_numbers(inside: str) -> tuple[int, ...]:
+    """The numbers a marker's inside names, each once, in order; empty when it names none.
+
+    `2-4` stands for 2, 3, 4. A range that runs backwards or over more than 50 numbers keeps its ends.
+    """
+    match = _NUMBERS.fullmatch(inside.translate(_NO_BRACKETS))
+    if match is None:
+        return ()
+    numbers: dict[int, None] = {}
+    for first, last in _RANGE.findall(match["list"]):
+        low, high = int(first), int(last or first)
+        spread = range(low, high + 1) if 0 <= high - low <= _MAX_RANGE else (low, high)
+        numbers.update(dict.fromkeys(spread))
+    return tuple(numbers)
+
+
+def source_name(inside: str) -> str:
+    """What `Source: ...` names, as written; empty when the inside has no such form."""
+    match = _SOURCE.fullmatch(inside)
+    return match["name"] if match else ""
+
+
+def names_source(inside: str) -> bool:
+    """Whether an unfinished inside already has the form `Source:`, which nothing but a marker has."""
+    return _SOURCE_BEGIN.match(inside) is not None
+
+
+def may_become_marker(inside: str, numbers_allowed: bool) -> bool:
+    """Whether an unfinished inside can still turn out to be a marker."""
+    if names_source(inside):
+        return True
+    if numbers_allowed and _NUMBERS_BEGIN.fullmatch(inside):
+        return True
+    match = _WORD_BEGIN.fullmatch(inside)
+    if match is None:
+        return not inside.strip()
+    word, rest = match[1].lower(), match[2]
+    return word in _WORDS if rest else any(known.startswith(word) for known in _WORDS)

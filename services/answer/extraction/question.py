@@ -1,0 +1,113 @@
+"""A question, taken apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.answer.extraction.kinds import CERTAIN_KINDS, AnswerKind, kind_of
+from services.answer.extraction.synonyms import related
+from services.answer.language.sentences import sentences
+from services.answer.language.stemming import root, stem
+from services.answer.language.words import content_keys, words
+
+_LIGHT = frozenset(
+    stem(word)
+    for word in (
+        "year date day month century decade number percentage percent country city place name person term "
+        "type kind amount take happen occur use mean call thing example locate"
+    ).split()
+)
+_INTERROGATIVE = re.compile(r"\b(?:what|which|how many)\b", re.IGNORECASE)
+_DEFINITION = re.compile(
+    r"^\s*(?:what|who) (?:is|are|was|were) (?:an? |the )?(?P<term>.+?)\??\s*$", re.IGNORECASE
+)
+_AFTER_COLON = re.compile(  # "answer from memory: how many ..."
+    r"^.*:\s*(?=(?:who|whom|whose|what|which|when|where|why|how|is|are|do|does|did|can|may)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LONGEST_TERM = 5  # words; "what is X" with a longer X asks for a property, not for a definition
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One content word of a question."""
+
+    key: str
+    """Its stem."""
+    root: str
+    """Its derivational root."""
+    related: frozenset[str]
+    """Stems of words that may stand for it."""
+    is_light: bool
+    """Whether it says more about the form of the question than about its topic ("which *year*")."""
+    is_name: bool
+    """Whether it names one thing: capitalised within the question, an identifier, a version, a year. Plain
+    quantities do not: "after 12 years" may be answered by "10 to 15 years"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the search for an answer needs to know of a question."""
+
+    terms: tuple[Term, ...]
+    """Its content words, each once, in order."""
+    keys: frozenset[str]
+    """Keys of the terms."""
+    kind: AnswerKind
+    """What it asks for."""
+    defined: tuple[str, ...]
+    """For "what is X": the keys of X; else empty."""
+
+    @property
+    def is_certain_kind(self) -> bool:
+        """Whether the wanted answer has a form of its own."""
+        return self.kind in CERTAIN_KINDS
+
+
+def analyse(text: str) -> Question:
+    """Takes a question apart. Any text will do; one of function words only has no terms.
+
+    Of several sentences the last question counts: what comes before it is talk ("As everyone knows, ...").
+    """
+    text = _core(text)
+    found = words(text)
+    kind = kind_of(text)
+    focus = _focus(text) if kind in CERTAIN_KINDS else None
+    names = {
+        word.key
+        for index, word in enumerate(found)
+        if _is_figure_name(word.key) or (word.is_capitalised and index > 0 and not word.is_stop)
+    }
+    keys = dict.fromkeys(word.key for word in found if not word.is_stop)
+    terms = tuple(
+        Term(key, root(key), related(key), key in _LIGHT or key == focus, key in names) for key in keys
+    )
+    return Question(terms, frozenset(keys), kind, _defined(text))
+
+
+def _is_figure_name(key: str) -> bool:
+    if key.isdecimal():
+        return len(key) == 4
+    return any(character.isdecimal() for character in key)
+
+
+def _core(text: str) -> str:
+    """The question proper; the whole text when that has fewer than two content words."""
+    asked = [text[part.start : part.end] for part in sentences(text) if text[part.end - 1] in "?？؟"]
+    core = asked[-1] if asked else text
+    core = _AFTER_COLON.sub("", core)
+    return core if len(content_keys(core)) >= 2 else text
+
+
+def _focus(text: str) -> str | None:
+    """The key of the first content word after what, which, or how many."""
+    match = _INTERROGATIVE.search(text)
+    keys = content_keys(text[match.end() :]) if match else []
+    return keys[0] if keys else None
+
+
+def _defined(text: str) -> tuple[str, ...]:
+    match = _DEFINITION.match(text)
+    keys = tuple(content_keys(match.group("term"))) if match else ()
+    return keys if len(keys) <= _LONGEST_TERM else ()

@@ -1,0 +1,1 @@
+"""Prompts: versioned templates, rendered with documents as data."""

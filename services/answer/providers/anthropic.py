@@ -1,0 +1,144 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic.types import RawMessageStreamEvent
+
+from services.answer.model import TokenUsage
+from services.answer.providers.errors import BadResponseError
+from services.answer.providers.protocol import (
+    Capabilities,
+    Finished,
+    FinishReason,
+    ProviderEvent,
+    ProviderRequest,
+    RenderedPrompt,
+    TextDelta,
+)
+from services.answer.providers.upstream import CONNECT_SECONDS, TextJoiner, UpstreamCall
+
+BASE_URL = "https://api.anthropic.com"
+NO_KEY = "no-key"
+"""Sent where none is configured: a proxy may hold the key, but the SDK insists on one."""
+
+MAX_TEMPERATURE = 1.0
+"""The API's limit; OpenAI's is 2."""
+
+STOP_REASONS = {
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "refusal": FinishReason.CONTENT_FILTERED,
+}
+"""Every other reason (`end_turn`, `stop_sequence`, ...) counts as STOP."""
+
+Stream = anthropic.AsyncStream[RawMessageStreamEvent]
+
+
+class AnthropicProvider:
+    """A model behind `/v1/messages`; arguments as for OpenAiProvider."""
+
+    adapter = "anthropic"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: str,
+        api_key: str,
+        base_url: str | None = None,
+        capabilities: Capabilities | None = None,
+        temperature: float | None = 0.0,
+        max_tokens: int = 1024,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.capabilities = capabilities or Capabilities()
+        self._api_key = api_key
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key or NO_KEY,
+            base_url=base_url or BASE_URL,
+            max_retries=0,  # the gateway decides on attempts; retries here would multiply them
+            # A redirect would carry the prompt and perhaps the key to another host.
+            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+        )
+        limit = self.capabilities.max_output_tokens
+        self._settings: dict[str, Any] = {"max_tokens": min(max_tokens, limit) if limit else max_tokens}
+        if temperature is not None and self.capabilities.accepts_temperature:
+            # The API takes it from the models that have it; the SDK no longer has an argument for it.
+            self._settings["extra_body"] = {"temperature": min(temperature, MAX_TEMPERATURE)}
+
+    def __repr__(self) -> str:
+        return f"AnthropicProvider(name={self.name!r}, model={self.model!r})"
+
+    async def aclose(self) -> None:
+        """Closes the connections to the server."""
+        await self._client.close()
+
+    async def stream(
+        self, request: ProviderRequest, timeout_seconds: float
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """Writes an answer; see `Provider.stream`."""
+        call = UpstreamCall(
+            provider=self.name, model=self.model, timeout_seconds=timeout_seconds, secret=self._api_key
+        )
+        reply = await call.open(self._send(request.prompt, timeout_seconds))
+        try:
+            reason = FinishReason.STOP
+            prompt_tokens = completion_tokens = None
+            joiner = TextJoiner()
+            while (event := await call.next(reply)) is not None:
+                try:
+                    text = joiner.push(_text(event))
+                    if event.type == "message_start":
+                        prompt_tokens = _prompt_tokens(event.message.usage)
+                    elif event.type == "message_delta":
+                        reason = STOP_REASONS.get(event.delta.stop_reason or "", reason)
+                        completion_tokens = event.usage.output_tokens if event.usage else None
+                    elif event.type == "message_stop":
+                        call.got_terminal_event()
+                except (AttributeError, TypeError):
+                    raise call.failure(BadResponseError()) from None
+                if text:
+                    call.got_text()
+                    yield TextDelta(text)
+            call.require_complete(reply.response.headers)
+            if rest := joiner.flush():
+                yield TextDelta(rest)
+            known = prompt_tokens is not None and completion_tokens is not None
+            yield Finished(reason, TokenUsage(prompt_tokens or 0, completion_tokens or 0) if known else None)
+        finally:
+            await reply.close()
+
+    async def _send(self, prompt: RenderedPrompt, timeout_seconds: float) -> Stream:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": m.role, "content": m.text} for m in prompt.messages],
+            **self._settings,
+        }
+        if prompt.system:
+            body["system"] = prompt.system
+        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+        stream: Stream = await self._client.messages.create(**body, stream=True, timeout=timeout)
+        return stream
+
+
+def _text(event: RawMessageStreamEvent) -> str:
+    """The text an event carries. The SDK does not validate, so any access may fail."""
+    if event.type != "content_block_delta" or event.delta.type != "text_delta":
+        return ""
+    if not isinstance(event.delta.text, str):
+        raise TypeError("text is no text")
+    return event.delta.text
+
+
+def _prompt_tokens(usage: Any) -> int | None:
+    """All of the prompt: what was computed, written to the cache and read from it; None if not reported."""
+    if usage is None or usage.input_tokens is None:
+        return None
+    cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
+    return int(usage.input_tokens + cached)

@@ -1,0 +1,167 @@
+"""OpenAI's chat completions, and the many servers that speak the same format."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from services.answer.model import TokenUsage
+from services.answer.providers.errors import BadResponseError
+from services.answer.providers.protocol import (
+    Capabilities,
+    Finished,
+    FinishReason,
+    ProviderEvent,
+    ProviderRequest,
+    RenderedPrompt,
+    TextDelta,
+)
+from services.answer.providers.upstream import CONNECT_SECONDS, TextJoiner, UpstreamCall
+
+BASE_URL = "https://api.openai.com/v1"
+NO_KEY = "no-key"
+"""Sent where none is configured: local servers ask for none, but the SDK insists on one."""
+
+FINISH_REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTERED}
+"""Every other reason a server gives counts as STOP."""
+
+Stream = openai.AsyncStream[ChatCompletionChunk]
+
+
+class OpenAiProvider:
+    """A model behind `/chat/completions`.
+
+    `temperature` None leaves the server's default, and is never sent to a model that refuses it.
+    `max_tokens` bounds the answer, and is lowered to what the model can write.
+    """
+
+    adapter = "openai"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: str,
+        api_key: str,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        capabilities: Capabilities | None = None,
+        temperature: float | None = 0.0,
+        max_tokens: int = 1024,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.capabilities = capabilities or Capabilities()
+        self._api_key = api_key
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or NO_KEY,
+            base_url=base_url or BASE_URL,
+            max_retries=0,  # the gateway decides on attempts; retries here would multiply them
+            # A redirect would carry the prompt and perhaps the key to another host.
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+        )
+        # Assigned, because None as an argument means OPENAI_ORG_ID and OPENAI_PROJECT_ID, which need not
+        # be those of this instance's account.
+        self._client.organization = organization or None
+        self._client.project = project or None
+        limit = self.capabilities.max_output_tokens
+        self._settings: dict[str, Any] = {
+            self.capabilities.max_tokens_parameter: min(max_tokens, limit) if limit else max_tokens
+        }
+        if temperature is not None and self.capabilities.accepts_temperature:
+            self._settings["temperature"] = temperature
+        self._asks_for_usage = True
+
+    def __repr__(self) -> str:
+        return f"OpenAiProvider(name={self.name!r}, model={self.model!r})"
+
+    async def aclose(self) -> None:
+        """Closes the connections to the server."""
+        await self._client.close()
+
+    async def stream(
+        self, request: ProviderRequest, timeout_seconds: float
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """Writes an answer; see `Provider.stream`."""
+        call = UpstreamCall(
+            provider=self.name, model=self.model, timeout_seconds=timeout_seconds, secret=self._api_key
+        )
+        reply = await call.open(self._open(request.prompt, timeout_seconds))
+        try:
+            reason: FinishReason | None = None
+            usage: TokenUsage | None = None
+            wrote = refused = False
+            joiner = TextJoiner()
+            while (chunk := await call.next(reply)) is not None:
+                try:
+                    text, refusal, finish_reason, reported = _read(chunk)
+                except (AttributeError, TypeError, IndexError):
+                    raise call.failure(BadResponseError()) from None
+                usage = reported or usage
+                refused = refused or refusal
+                if text := joiner.push(text):
+                    wrote = True
+                    call.got_text()
+                    yield TextDelta(text)
+                if finish_reason and reason is None:
+                    reason = FINISH_REASONS.get(finish_reason, FinishReason.STOP)
+                    call.got_terminal_event()
+            call.require_complete(reply.response.headers)
+            if rest := joiner.flush():
+                yield TextDelta(rest)
+            if refused and not wrote:
+                reason = FinishReason.CONTENT_FILTERED
+            yield Finished(reason or FinishReason.STOP, usage)
+        finally:
+            await reply.close()
+
+    async def _open(self, prompt: RenderedPrompt, timeout_seconds: float) -> Stream:
+        """Sends the request; once more, without `stream_options`, to a server that refuses just that."""
+        if self._asks_for_usage:
+            try:
+                return await self._send(prompt, timeout_seconds, {"stream_options": {"include_usage": True}})
+            except openai.APIStatusError as error:
+                if not _refuses(error, "stream_options"):
+                    raise
+                self._asks_for_usage = False
+        return await self._send(prompt, timeout_seconds, {})
+
+    async def _send(self, prompt: RenderedPrompt, timeout_seconds: float, options: dict[str, Any]) -> Stream:
+        messages: list[dict[str, str]] = [{"role": m.role, "content": m.text} for m in prompt.messages]
+        if prompt.system:
+            messages.insert(0, {"role": "system", "content": prompt.system})
+        body: dict[str, Any] = {"model": self.model, "messages": messages, **self._settings, **options}
+        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+        stream: Stream = await self._client.chat.completions.create(**body, stream=True, timeout=timeout)
+        return stream
+
+
+def _read(chunk: ChatCompletionChunk) -> tuple[str, bool, str | None, TokenUsage | None]:
+    """Text, whether it refuses, finish reason, usage. The SDK does not validate, so any access may fail."""
+    usage = None
+    if chunk.usage is not None:
+        usage = TokenUsage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+    if not chunk.choices:  # the chunk that carries usage
+        return "", False, None, usage
+    choice = chunk.choices[0]
+    content = choice.delta.content or ""
+    if not isinstance(content, str):
+        raise TypeError("content is no text")
+    return content, bool(choice.delta.refusal), choice.finish_reason, usage
+
+
+def _refuses(error: openai.APIStatusError, parameter: str) -> bool:
+    """Whether a 400 or 422 names the parameter: in `param` as OpenAI does, in `detail[].loc` as FastAPI."""
+    if error.status_code not in (400, 422):
+        return False
+    if isinstance(error.param, str) and error.param.split(".")[0] == parameter:
+        return True
+    details = error.body.get("detail") if isinstance(error.body, Mapping) else None
+    if not isinstance(details, Sequence) or isinstance(details, str):
+        return False
+    return any(isinstance(d, Mapping) and parameter in (d.get("loc") or ()) for d in details)

@@ -1,0 +1,119 @@
+"""What the engine asks of a provider: one stream of typed events, one kind of typed error.
+
+Errors are `libs.errors.DocuQueryError` with a PROVIDER_* reason (see `providers.errors`); they may come
+before the first event and while iterating alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from services.answer.model import Passage, TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt."""
+
+    role: str
+    """`user` or `assistant`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A prompt ready to be sent."""
+
+    system: str
+    messages: tuple[Message, ...]
+    """At least one; the last is the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What is known of a model; 0 and None mean not known."""
+
+    context_window_tokens: int = 0
+    max_output_tokens: int = 0
+    input_micro_usd_per_million_tokens: int | None = None
+    output_micro_usd_per_million_tokens: int | None = None
+    accepts_temperature: bool = True
+    """Reasoning models refuse `temperature`."""
+    max_tokens_parameter: str = "max_tokens"
+    """What the chat completions API calls the output limit for this model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """Everything a provider may use."""
+
+    question: str
+    """Self-contained."""
+    passages: tuple[Passage, ...]
+    """Best first; a marker `[n]` names passages[n - 1]."""
+    prompt: RenderedPrompt
+    """For providers that are models; `extractive` needs none."""
+
+
+class FinishReason(Enum):
+    """Why the provider stopped."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTERED = "content_filtered"
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of text, markers included; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The terminal event: exactly one, last."""
+
+    reason: FinishReason
+    usage: TokenUsage | None = None
+    """As the provider reported it; None: it did not."""
+    abstained: bool = False
+    """True when a provider that is no model found no answer in the passages."""
+
+
+ProviderEvent = TextDelta | Finished
+
+
+class Provider(Protocol):
+    """A configured way to write an answer."""
+
+    @property
+    def name(self) -> str:
+        """Its configured name, unique in the process."""
+        ...
+
+    @property
+    def adapter(self) -> str:
+        """`anthropic`, `openai` or `extractive`."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model's id as its API knows it; for `extractive` the algorithm's revision."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What is known of the model."""
+        ...
+
+    def stream(self, request: ProviderRequest, timeout_seconds: float) -> AsyncGenerator[ProviderEvent, None]:
+        """Writes an answer within `timeout_seconds` (for the whole stream).
+
+        Closing the generator, or cancelling the task that reads it, closes the connection upstream.
+        Raises DocuQueryError.
+        """
+        ...

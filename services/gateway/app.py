@@ -1,0 +1,136 @@
+"""The composition root: the only file that names concrete classes."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import grpc
+import structlog
+
+from docuquery.gateway.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
+from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryServiceServicer_to_server
+from libs.clock import Clock, SystemClock
+from libs.rpc.channel import open_channel
+from libs.rpc.interceptor import Layer
+from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from services.gateway.admin_servicer import AdminServicer
+from services.gateway.admission import rate_limit_layer
+from services.gateway.attempts import Ladder
+from services.gateway.auth import (
+    AnonymousAuthenticator,
+    ApiKeyAuthenticator,
+    Authenticator,
+    identity_resolver,
+)
+from services.gateway.breakers import Breakers
+from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL, AnswerClient, IngestClient, RetrievalClient
+from services.gateway.providers import ProviderDirectory
+from services.gateway.query import QueryRunner
+from services.gateway.rate_limit import MovingWindowLimiter
+from services.gateway.rewrite import FollowUps
+from services.gateway.search import Searcher
+from services.gateway.servicer import DocuQueryServicer
+from services.gateway.settings import Settings
+from services.gateway.system_status import StatusReporter, health_check
+from services.gateway.unary_upload import UnaryUpload
+from services.gateway.uploads import UploadProxy
+from services.gateway.validation import Rules
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator[RunningServer]:
+    """A serving gateway, until the block is left. It starts whether or not the services behind it are up."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        channels = await _open_channels(stack, settings)
+        breakers = Breakers(settings.breaker_policy, monotonic=clock.monotonic, random=random.random)
+        ingest = IngestClient(channels[INGEST], breakers)
+        retrieval = RetrievalClient(channels[RETRIEVAL], breakers)
+        answer = AnswerClient(channels[ANSWER], breakers)
+        directory = ProviderDirectory(answer, breakers, clock)
+        searcher = Searcher(retrieval)
+        rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
+        queries = QueryRunner(
+            searcher=searcher,
+            follow_ups=FollowUps(answer, breakers, clock),
+            generator=answer,
+            directory=directory,
+            ladder=Ladder(breakers, clock, random.random, settings.attempt_policy),
+            clock=clock,
+            new_id=lambda: str(uuid.uuid4()),
+            policy=settings.query_policy,
+        )
+        checks = {name: health_check(channel) for name, channel in channels.items()}
+        servicer = DocuQueryServicer(
+            rules=rules,
+            default_top_k=settings.retrieval_top_k,
+            queries=queries,
+            searcher=searcher,
+            unary_upload=UnaryUpload(ingest, settings.upload_policy),
+            upload_proxy=UploadProxy(ingest, clock, settings.upload_policy),
+            retrieval_client=retrieval,
+            answer_client=answer,
+            status=StatusReporter(checks, directory, breakers, clock, settings.query_policy),
+            clock=clock,
+        )
+        admin = AdminServicer(breakers, rules, clock)
+        server = await stack.enter_async_context(
+            serve(
+                name="gateway",
+                settings=settings,
+                services=[
+                    ServiceRegistration(
+                        "docuquery.gateway.v1.DocuQueryService",
+                        partial(add_DocuQueryServiceServicer_to_server, servicer),
+                    ),
+                    ServiceRegistration(
+                        "docuquery.gateway.v1.AdminService",
+                        partial(add_AdminServiceServicer_to_server, admin),
+                    ),
+                ],
+                resolve_identity=identity_resolver(_authenticator(settings)),
+                clock=clock,
+                # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
+                default_deadline_seconds=None,
+                extra_layers=_admission(settings, clock),
+            )
+        )
+        yield server
+
+
+async def _open_channels(stack: AsyncExitStack, settings: Settings) -> dict[str, grpc.aio.Channel]:
+    targets = {
+        INGEST: settings.ingest_target,
+        RETRIEVAL: settings.retrieval_target,
+        ANSWER: settings.answer_target,
+    }
+    return {
+        name: await stack.enter_async_context(
+            open_channel(target, max_message_bytes=settings.max_message_bytes)
+        )
+        for name, target in targets.items()
+    }
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    keys = settings.load_keys()
+    if keys:
+        log.info("authentication", kind="api_keys", keys=len(keys))
+        return ApiKeyAuthenticator(keys)
+    log.info("authentication", kind="anonymous")
+    return AnonymousAuthenticator()
+
+
+def _admission(settings: Settings, clock: Clock) -> tuple[Layer, ...]:
+    if settings.rate_limit_requests == 0:
+        return ()
+    limiter = MovingWindowLimiter(
+        settings.rate_limit_requests, settings.rate_limit_window_seconds, clock.monotonic
+    )
+    return (rate_limit_layer(limiter),)

@@ -1,0 +1,51 @@
+"""How the time of one request is shared out. Seconds everywhere; the reasons stand beside the numbers."""
+
+from __future__ import annotations
+
+from libs.rpc.deadlines import Deadline
+
+QUERY_MINIMUM_SECONDS = 0.05
+"""Less cannot be enough for a search and an extractive answer, which take 10 to 30 ms together."""
+
+READ_SECONDS = 15.0
+"""The longest a look-up (document, list, passage, conversation, prompts) may take; usually milliseconds."""
+
+SEARCH_SECONDS = 20.0
+"""The longest a Search of its own may take."""
+
+RETRIEVAL_SHARE = 1 / 3
+"""Of a query's time at most so much goes to retrieval (RESILIENCE.md §5)."""
+
+REWRITE_SHARE = 0.2
+REWRITE_CAP_SECONDS = 5.0
+"""Making a follow-up self-contained is one short sentence of a model; better skipped than waited for."""
+
+RUNG_RESERVE_SECONDS = 0.25
+"""Set aside for the extractive rung while model providers are tried."""
+
+ATTEMPT_MINIMUM_SECONDS = 0.1
+"""With less left, another provider is not asked."""
+
+ACCEPT_SECONDS = 2.0
+"""A service sends its headers as soon as it sees a call: one that has not by then is not working."""
+
+PROVIDER_LIST_SECONDS = 2.0
+"""The longest a query waits for a new list of providers when it could use the old one."""
+
+STATUS_SECONDS = 1.0
+"""The longest a health check may take in GetSystemStatus."""
+
+
+def bounded(deadline: Deadline, seconds: float) -> Deadline:
+    """`deadline`, or `seconds` from now when that comes first."""
+    return Deadline(min(deadline.at, deadline.clock.monotonic() + seconds), deadline.clock)
+
+
+def first_text_seconds(remaining: float, attempts_left: int, cap: float, reserve: float) -> float:
+    """How long one attempt may take to its first text, measured from its own start.
+
+    min(cap, what is left / attempts left); the last attempt gets the rest. `reserve` is set aside for
+    the rung below. 0 when nothing is left.
+    """
+    usable = max(0.0, remaining - reserve)
+    return usable if attempts_left <= 1 else min(cap, usable / attempts_left)

@@ -1,0 +1,221 @@
+"""Typed clients of the three services behind the gateway, each behind its own circuit breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import TypeVar
+
+import grpc
+
+from docuquery.answer.v1 import answer_service_pb2 as answer
+from docuquery.answer.v1.answer_service_pb2_grpc import AnswerServiceStub
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.ingest.v1.ingest_service_pb2 import IngestDocumentsRequest, IngestDocumentsResponse
+from docuquery.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
+from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
+from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from libs.errors import DocuQueryError
+from libs.rpc import client
+from libs.rpc.status import from_rpc_error
+from services.gateway import budget
+from services.gateway.breaker_model import SUCCESS, Refused
+from services.gateway.breakers import Breakers, circuit_open, service_target
+from services.gateway.candidates import Candidate
+from services.gateway.classification import is_bare, judge_service
+from services.gateway.convert import candidate_from_proto, generation_event_from_proto
+from services.gateway.model import GenerationEvent
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
+
+# An upload may take an hour; as a probe it has told enough after a minute.
+_UPLOAD_LEASE_SECONDS = 60.0
+
+
+def unavailable(service: str) -> DocuQueryError:
+    """The error of a service that cannot be reached, or broke off."""
+    return DocuQueryError(
+        reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
+        f"The {service} service cannot be reached. Try again in a moment.",
+        metadata={"service": service},
+    )
+
+
+class Guard:
+    """Puts the calls to one service behind its breaker."""
+
+    def __init__(self, service: str, breakers: Breakers) -> None:
+        self._service = service
+        self._target = service_target(service)
+        self._breaker = breakers.get(self._target)
+
+    @contextmanager
+    def watch(self, seconds: float) -> Iterator[None]:
+        """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises."""
+        try:
+            permit = self._breaker.acquire(seconds)
+        except Refused as refusal:
+            raise circuit_open(self._target, refusal.retry_after_seconds) from None
+        with permit:
+            try:
+                yield
+            except DocuQueryError as error:
+                permit.report(judge_service(error, self._service, seconds))
+                cancelled = error.reason == reasons.ERROR_REASON_CALLER_CANCELLED
+                if cancelled and is_bare(error, self._service):
+                    # Not we have cancelled (that is a CancelledError): the service dropped the call.
+                    raise unavailable(self._service) from error
+                raise
+            permit.report(SUCCESS)
+
+    async def unary(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float
+    ) -> Res:
+        """One unary call. Raises DocuQueryError."""
+        with self.watch(seconds):
+            return await client.unary(method, request, service=self._service, timeout_seconds=seconds)
+
+
+class IngestClient:
+    """The ingest service."""
+
+    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
+        self._stub = IngestServiceStub(channel)
+        self._guard = Guard(INGEST, breakers)
+
+    @asynccontextmanager
+    async def open(
+        self, timeout_seconds: float
+    ) -> AsyncIterator[client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse]]:
+        """An upload stream; cancelled on leaving. Raises DocuQueryError."""
+        with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)):
+            async with client.bidi_stream(
+                self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
+            ) as call:
+                yield call
+
+
+class RetrievalClient:
+    """The retrieval service's reading half, and its delete. All methods raise DocuQueryError."""
+
+    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
+        self._stub = RetrievalServiceStub(channel)
+        self._guard = Guard(RETRIEVAL, breakers)
+
+    async def search(
+        self, request: retrieval.SearchRequest, timeout_seconds: float
+    ) -> retrieval.SearchResponse:
+        """The passages most relevant to a query."""
+        return await self._guard.unary(self._stub.Search, request, timeout_seconds)
+
+    async def get_document(
+        self, request: retrieval.GetDocumentRequest, timeout_seconds: float
+    ) -> retrieval.GetDocumentResponse:
+        """One document."""
+        return await self._guard.unary(self._stub.GetDocument, request, timeout_seconds)
+
+    async def list_documents(
+        self, request: retrieval.ListDocumentsRequest, timeout_seconds: float
+    ) -> retrieval.ListDocumentsResponse:
+        """Documents, newest first."""
+        return await self._guard.unary(self._stub.ListDocuments, request, timeout_seconds)
+
+    async def delete_document(
+        self, request: retrieval.DeleteDocumentRequest, timeout_seconds: float
+    ) -> retrieval.DeleteDocumentResponse:
+        """Deletes a document."""
+        return await self._guard.unary(self._stub.DeleteDocument, request, timeout_seconds)
+
+    async def get_stats(self, timeout_seconds: float) -> retrieval.GetStatsResponse:
+        """Counts."""
+        return await self._guard.unary(self._stub.GetStats, retrieval.GetStatsRequest(), timeout_seconds)
+
+    async def get_passage(
+        self, request: retrieval.GetPassageRequest, timeout_seconds: float
+    ) -> retrieval.GetPassageResponse:
+        """A piece of a document's text."""
+        return await self._guard.unary(self._stub.GetPassage, request, timeout_seconds)
+
+
+class AnswerClient:
+    """The answer service. All methods raise DocuQueryError."""
+
+    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
+        self._stub = AnswerServiceStub(channel)
+        self._guard = Guard(ANSWER, breakers)
+
+    @asynccontextmanager
+    async def generate(
+        self, request: answer.GenerateRequest, timeout_seconds: float
+    ) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        """The events of one generation; the call is cancelled on leaving. Raises while iterating, too.
+
+        A service that has not even sent its headers after `budget.ACCEPT_SECONDS` is broken itself, and
+        its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
+        """
+        with self._guard.watch(timeout_seconds):
+            call = self._stub.Generate(
+                request,
+                timeout=None if math.isinf(timeout_seconds) else timeout_seconds,
+                metadata=client.outgoing_metadata(),
+            )
+            try:
+                try:
+                    async with asyncio.timeout(budget.ACCEPT_SECONDS):
+                        await call.initial_metadata()
+                except TimeoutError:
+                    raise unavailable(ANSWER) from None
+                async with aclosing(_events(call)) as events:
+                    yield events
+            finally:
+                call.cancel()
+
+    async def rewrite_question(
+        self, conversation_id: str, question: str, provider: str, timeout_seconds: float
+    ) -> str:
+        """The self-contained form of a follow-up question."""
+        request = answer.RewriteQuestionRequest(
+            conversation_id=conversation_id, question=question, provider=provider
+        )
+        response = await self._guard.unary(self._stub.RewriteQuestion, request, timeout_seconds)
+        return response.standalone_question
+
+    async def get_conversation(
+        self, request: answer.GetConversationRequest, timeout_seconds: float
+    ) -> answer.GetConversationResponse:
+        """The kept turns of a conversation."""
+        return await self._guard.unary(self._stub.GetConversation, request, timeout_seconds)
+
+    async def delete_conversation(
+        self, request: answer.DeleteConversationRequest, timeout_seconds: float
+    ) -> answer.DeleteConversationResponse:
+        """Forgets a conversation."""
+        return await self._guard.unary(self._stub.DeleteConversation, request, timeout_seconds)
+
+    async def list_prompts(self, timeout_seconds: float) -> answer.ListPromptsResponse:
+        """The prompt versions."""
+        return await self._guard.unary(self._stub.ListPrompts, answer.ListPromptsRequest(), timeout_seconds)
+
+    async def list_providers(self) -> Sequence[Candidate]:
+        """The providers."""
+        response = await self._guard.unary(
+            self._stub.ListProviders, answer.ListProvidersRequest(), budget.PROVIDER_LIST_SECONDS
+        )
+        return tuple(candidate_from_proto(provider) for provider in response.providers)
+
+
+async def _events(
+    call: grpc.aio.UnaryStreamCall[answer.GenerateRequest, answer.GenerateResponse],
+) -> AsyncGenerator[GenerationEvent, None]:
+    try:
+        async for response in call:
+            event = generation_event_from_proto(response)
+            if event is not None:
+                yield event
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, ANSWER) from error

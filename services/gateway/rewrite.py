@@ -1,0 +1,110 @@
+"""Making a follow-up question self-contained before it is searched for: helpful, never required."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.common.v1.answer_pb2 import DEGRADATION_KIND_REWRITE_SKIPPED
+from libs.clock import Clock
+from libs.errors import DocuQueryError
+from libs.rpc.deadlines import Deadline
+from services.gateway import budget
+from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
+from services.gateway.breakers import Breakers
+from services.gateway.candidates import Plan
+from services.gateway.classification import judge_provider
+from services.gateway.model import Degraded, Question
+
+log = structlog.get_logger()
+
+LOCAL_RULE = ""
+"""As the provider's name: no model, a rule of the answer service."""
+
+
+class QuestionRewriter(Protocol):
+    """The answer service's rewriting."""
+
+    async def rewrite_question(
+        self, conversation_id: str, question: str, provider: str, timeout_seconds: float
+    ) -> str:
+        """The self-contained question. Raises DocuQueryError."""
+        ...
+
+
+class FollowUps:
+    """Rewrites follow-ups within a slice of the query's time."""
+
+    def __init__(self, rewriter: QuestionRewriter, breakers: Breakers, clock: Clock) -> None:
+        self._rewriter = rewriter
+        self._breakers = breakers
+        self._clock = clock
+
+    async def rewrite(
+        self, question: Question, plan: Plan, deadline: Deadline
+    ) -> tuple[str, Degraded | None]:
+        """The question to search for, and what was done less well.
+
+        Asks the first model provider whose breaker lets it; when it fails, or there is none, the local
+        rule; when that fails too, the question stays as it was asked.
+        """
+        if not question.conversation_id:
+            return question.text, None
+        slice_end = budget.bounded(
+            deadline, deadline.slice(share=budget.REWRITE_SHARE, cap=budget.REWRITE_CAP_SECONDS)
+        )
+        degraded = None
+        try:
+            by_model = await self._by_model(question, plan, slice_end)
+            if by_model is not None:
+                return by_model, None
+        except DocuQueryError as error:
+            log.warning("rewrite_failed", reason=error.reason_name)
+            degraded = Degraded(
+                DEGRADATION_KIND_REWRITE_SKIPPED,
+                "The follow-up was made self-contained by a simple rule: the model could not do it.",
+            )
+        try:
+            # The rule needs a millisecond, which is there even when the model has used up the slice.
+            rest = deadline.slice(share=budget.REWRITE_SHARE, cap=budget.REWRITE_CAP_SECONDS)
+            return await self._ask(question, LOCAL_RULE, rest), degraded
+        except DocuQueryError as error:
+            log.warning("rewrite_skipped", reason=error.reason_name)
+            return question.text, Degraded(
+                DEGRADATION_KIND_REWRITE_SKIPPED,
+                "The follow-up could not be made self-contained: it was searched for as asked.",
+            )
+
+    async def _by_model(self, question: Question, plan: Plan, deadline: Deadline) -> str | None:
+        """The rewritten question; None when no model provider takes calls now."""
+        for candidate in plan.candidates:
+            if candidate.is_extractive:
+                continue
+            try:
+                permit = self._breakers.get(candidate.target).acquire(deadline.remaining())
+            except Refused:
+                continue
+            began = self._clock.monotonic()
+            with permit:
+                try:
+                    rewritten = await self._ask(question, candidate.name, deadline.remaining())
+                except DocuQueryError as error:
+                    permit.report(judge_provider(error, self._clock.monotonic() - began).outcome)
+                    raise
+                # Unchanged text may mean that no model was asked, which says nothing of the provider.
+                permit.report(IGNORED if rewritten == question.text else SUCCESS)
+                return rewritten
+        return None
+
+    async def _ask(self, question: Question, provider: str, seconds: float) -> str:
+        try:
+            rewritten = await self._rewriter.rewrite_question(
+                question.conversation_id, question.text, provider, seconds
+            )
+        except DocuQueryError as error:
+            if error.reason == reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
+                return question.text  # its first question: there is nothing it could follow
+            raise
+        return rewritten or question.text

@@ -1,0 +1,165 @@
+"""The gateway's settings, from the environment and `.env`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from libs.settings import MIB, ServiceSettings
+from services.gateway.api_keys import ApiKey, load_api_keys
+from services.gateway.attempts import AttemptPolicy
+from services.gateway.breaker_model import BreakerPolicy
+from services.gateway.candidates import AUTO, parse_order
+from services.gateway.query import QueryPolicy
+from services.gateway.uploads import UploadPolicy
+
+
+class Settings(ServiceSettings):
+    """What an operator can choose. Every duration is in seconds."""
+
+    host: str = Field("127.0.0.1", validation_alias="GATEWAY_HOST")
+    """Address to listen on. Others than loopback need API keys, or ALLOW_ANONYMOUS."""
+    port: int = Field(50051, ge=0, le=65535, validation_alias="GATEWAY_PORT")
+    """Port to listen on."""
+
+    ingest_target: str = Field("127.0.0.1:50052", min_length=1, validation_alias="INGEST_TARGET")
+    """Where the ingest service is: `host:port` or any gRPC name."""
+    retrieval_target: str = Field("127.0.0.1:50053", min_length=1, validation_alias="RETRIEVAL_TARGET")
+    """Where the retrieval service is."""
+    answer_target: str = Field("127.0.0.1:50054", min_length=1, validation_alias="ANSWER_TARGET")
+    """Where the answer service is."""
+
+    api_keys: SecretStr = Field(SecretStr(""), validation_alias="API_KEYS")
+    """JSON list of keys, as digests; see api_keys.py."""
+    api_keys_file: Path | None = Field(None, validation_alias="API_KEYS_FILE")
+    """A file with such a list."""
+    allow_anonymous: bool = Field(False, validation_alias="ALLOW_ANONYMOUS")
+    """Serve other machines although there are no API keys."""
+
+    question_max_characters: int = Field(1000, ge=1, le=4000, validation_alias="QUESTION_MAX_CHARACTERS")
+    """Longest question or search query. Retrieval takes at most 4000."""
+    retrieval_top_k: int = Field(5, ge=1, le=20, validation_alias="RETRIEVAL_TOP_K")
+    """Passages an answer is made from, when the caller does not say."""
+    query_max_seconds: float = Field(60.0, gt=0, le=3600, validation_alias="QUERY_MAX_SECONDS")
+    """The longest a query may take; a caller may allow less."""
+    unary_upload_max_bytes: int = Field(4 * MIB, ge=1, validation_alias="GATEWAY_MAX_MESSAGE_BYTES")
+    """Largest document UploadDocument takes; the stream has no such limit. Below MAX_MESSAGE_BYTES, so that
+    somewhat larger ones are refused by us, with a sentence, and not by gRPC."""
+    upload_idle_seconds: float = Field(60.0, gt=0, validation_alias="UPLOAD_IDLE_SECONDS")
+    """An upload stream ends when its caller is silent for so long."""
+    upload_stall_seconds: float = Field(300.0, gt=0, validation_alias="UPLOAD_STALL_SECONDS")
+    """An upload ends when the ingest service, with a whole document in hand, is silent for so long."""
+
+    rate_limit_requests: int = Field(0, ge=0, validation_alias="RATE_LIMIT_REQUESTS")
+    """Calls one caller may make per window; 0: no limit."""
+    rate_limit_window_seconds: float = Field(60.0, gt=0, validation_alias="RATE_LIMIT_WINDOW")
+    """Length of that window."""
+
+    llm_provider: str = Field(AUTO, validation_alias="LLM_PROVIDER")
+    """`auto` (all configured model providers), or names in the order they are asked, with commas."""
+    extractive_fallback: bool = Field(True, validation_alias="EXTRACTIVE_FALLBACK")
+    """Pick sentences from the documents when no model provider answers."""
+    provider_attempts: int = Field(3, ge=1, le=10, validation_alias="PROVIDER_ATTEMPTS")
+    """Attempts on model providers in one query, retries included."""
+    first_token_seconds: float = Field(15.0, gt=0, validation_alias="FIRST_TOKEN_SECONDS")
+    """The longest a provider that is not the last may take to its first text."""
+    whole_answer_seconds: float = Field(30.0, gt=0, validation_alias="WHOLE_ANSWER_SECONDS")
+    """The same for unary queries, whose answers come whole."""
+    token_idle_seconds: float = Field(15.0, gt=0, validation_alias="TOKEN_IDLE_SECONDS")
+    """The longest pause in the middle of a streamed answer."""
+
+    breaker_window_seconds: float = Field(30.0, gt=0, validation_alias="BREAKER_WINDOW_SECONDS")
+    """Stretch of time a circuit breaker judges by."""
+    breaker_minimum_calls: int = Field(10, ge=1, validation_alias="BREAKER_MINIMUM_CALLS")
+    """Calls it needs in that time before their failure rate counts."""
+    breaker_failure_rate: float = Field(0.5, gt=0, le=1, validation_alias="BREAKER_FAILURE_RATE")
+    """Share of failures that opens it."""
+    breaker_consecutive_failures: int = Field(5, ge=1, validation_alias="BREAKER_CONSECUTIVE_FAILURES")
+    """Failures in a row that open it."""
+    breaker_open_seconds: float = Field(5.0, gt=0, validation_alias="BREAKER_OPEN_SECONDS")
+    """How long it stays open the first time; doubles with each opening in a row."""
+    breaker_open_max_seconds: float = Field(60.0, gt=0, validation_alias="BREAKER_OPEN_MAX_SECONDS")
+    """The longest it stays open."""
+
+    @field_validator("llm_provider")
+    @classmethod
+    def _order(cls, value: str) -> str:
+        names = parse_order(value)
+        if AUTO in names:
+            raise ValueError("is either `auto` or a list of names, not both")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        faults = []
+        try:
+            keys = self.load_keys()
+        except ValueError as error:
+            faults.append(f"API_KEYS / API_KEYS_FILE: {error}")
+        else:
+            if not keys and not self.allow_anonymous and not _is_loopback(self.host):
+                faults.append(
+                    f"GATEWAY_HOST={self.host} would serve everybody who can reach this machine: "
+                    "configure API_KEYS or API_KEYS_FILE, or set ALLOW_ANONYMOUS=true if that is meant"
+                )
+        if self.unary_upload_max_bytes > self.max_message_bytes:
+            faults.append(
+                f"GATEWAY_MAX_MESSAGE_BYTES must not exceed MAX_MESSAGE_BYTES ({self.max_message_bytes})"
+            )
+        if self.breaker_open_max_seconds < self.breaker_open_seconds:
+            faults.append("BREAKER_OPEN_MAX_SECONDS must not be below BREAKER_OPEN_SECONDS")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def load_keys(self) -> tuple[ApiKey, ...]:
+        """The API keys of both settings. Raises ValueError."""
+        return load_api_keys(self.api_keys.get_secret_value(), self.api_keys_file)
+
+    @property
+    def breaker_policy(self) -> BreakerPolicy:
+        """The numbers of every circuit breaker."""
+        return BreakerPolicy(
+            window_seconds=self.breaker_window_seconds,
+            minimum_calls=self.breaker_minimum_calls,
+            failure_rate=self.breaker_failure_rate,
+            consecutive_failures=self.breaker_consecutive_failures,
+            open_seconds=self.breaker_open_seconds,
+            open_max_seconds=self.breaker_open_max_seconds,
+        )
+
+    @property
+    def attempt_policy(self) -> AttemptPolicy:
+        """The numbers of the attempt loop."""
+        return AttemptPolicy(
+            max_attempts=self.provider_attempts,
+            first_text_cap_seconds=self.first_token_seconds,
+            whole_answer_cap_seconds=self.whole_answer_seconds,
+            idle_seconds=self.token_idle_seconds,
+        )
+
+    @property
+    def query_policy(self) -> QueryPolicy:
+        """Which providers, and how long."""
+        return QueryPolicy(
+            provider_order=parse_order(self.llm_provider),
+            extractive_fallback=self.extractive_fallback,
+            max_seconds=self.query_max_seconds,
+        )
+
+    @property
+    def upload_policy(self) -> UploadPolicy:
+        """How long silence is borne on upload streams."""
+        return UploadPolicy(idle_seconds=self.upload_idle_seconds, stall_seconds=self.upload_stall_seconds)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,161 @@
+"""How everything is: a health check of each service, the providers, every breaker.
+
+It is asked when things are wrong, so it needs none of the services and waits for none of them long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from libs.clock import Clock
+from libs.errors import DocuQueryError
+from services.gateway import budget
+from services.gateway.breaker_model import Snapshot
+from services.gateway.breakers import Breakers
+from services.gateway.candidates import Candidate, make_plan
+from services.gateway.providers import ProviderDirectory
+from services.gateway.query import QueryPolicy
+
+_DISTRIBUTION = "docuquery"
+
+
+class ComponentState(IntEnum):
+    """How well a component works; the greater, the worse."""
+
+    SERVING = 1
+    NOT_SERVING = 2
+    UNREACHABLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One service."""
+
+    name: str
+    state: ComponentState
+    latency_ms: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """One provider."""
+
+    candidate: Candidate
+    available: bool
+    """Whether the next request would be offered to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """Everything, at one moment."""
+
+    components: Sequence[Component]
+    providers: Sequence[ProviderStatus]
+    """In the order they are asked."""
+    breakers: Mapping[str, Snapshot]
+    version: str
+
+    @property
+    def state(self) -> ComponentState:
+        """The worst state of the components."""
+        return max(component.state for component in self.components)
+
+
+class HealthCheck(Protocol):
+    """Asks one service whether it is serving."""
+
+    async def __call__(self, timeout_seconds: float) -> bool:
+        """Whether it says SERVING. Raises grpc.aio.AioRpcError when it does not answer."""
+        ...
+
+
+def health_check(channel: grpc.aio.Channel) -> HealthCheck:
+    """The standard gRPC health check of the whole server at the other end of `channel`."""
+    method = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+
+    async def check(timeout_seconds: float) -> bool:
+        response = await method(HealthCheckRequest(), timeout=timeout_seconds)
+        return bool(response.status == HealthCheckResponse.SERVING)
+
+    return check
+
+
+class StatusReporter:
+    """Serves GetSystemStatus."""
+
+    def __init__(
+        self,
+        checks: Mapping[str, HealthCheck],
+        directory: ProviderDirectory,
+        breakers: Breakers,
+        clock: Clock,
+        policy: QueryPolicy,
+    ) -> None:
+        self._checks = checks
+        self._directory = directory
+        self._breakers = breakers
+        self._clock = clock
+        self._policy = policy
+
+    async def report(self) -> SystemStatus:
+        """The state of everything, within about `budget.STATUS_SECONDS` whatever is dead."""
+        components, providers = await asyncio.gather(
+            asyncio.gather(*(self._component(name, check) for name, check in self._checks.items())),
+            self._providers(),
+        )
+        itself = Component("gateway", ComponentState.SERVING)
+        return SystemStatus((itself, *components), providers, self._breakers.snapshots(), program_version())
+
+    async def _component(self, name: str, check: HealthCheck) -> Component:
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(budget.STATUS_SECONDS):
+                serving = await check(budget.STATUS_SECONDS)
+        except (grpc.aio.AioRpcError, TimeoutError) as error:
+            code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "DEADLINE_EXCEEDED"
+            return Component(name, ComponentState.UNREACHABLE, detail=f"It does not answer ({code}).")
+        latency_ms = (self._clock.monotonic() - began) * 1000
+        if serving:
+            return Component(name, ComponentState.SERVING, latency_ms)
+        return Component(
+            name, ComponentState.NOT_SERVING, latency_ms, "It answers, but takes no calls at present."
+        )
+
+    async def _providers(self) -> Sequence[ProviderStatus]:
+        try:
+            async with asyncio.timeout(budget.STATUS_SECONDS):
+                offered = await self._directory.list()
+        except (DocuQueryError, TimeoutError):
+            return ()
+        policy = self._policy
+        plan = make_plan(offered, policy.provider_order, "", policy.extractive_fallback)
+        asked = (*plan.candidates, plan.last_rung) if plan.last_rung is not None else plan.candidates
+        rest = tuple(candidate for candidate in offered if candidate not in asked)
+        return tuple(
+            ProviderStatus(
+                candidate,
+                available=candidate in asked and self._breakers.get(candidate.target).snapshot().available,
+            )
+            for candidate in (*asked, *rest)
+        )
+
+
+def program_version() -> str:
+    """The installed version of DocuQuery; `unknown` when it runs from files that are not installed."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,50 @@
+"""The version of a document: its bytes, and everything that decides what text and chunks they become."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+
+from services.ingest import chunking, normalisation
+from services.ingest.document import DocumentType
+
+PARSER_REVISIONS = {
+    DocumentType.PDF: 1,
+    DocumentType.MARKDOWN: 1,
+    DocumentType.HTML: 1,
+    DocumentType.TEXT: 1,
+}
+"""Raised by hand when our own reading of a type changes."""
+
+_LIBRARIES = {
+    DocumentType.PDF: ("pypdfium2", "pypdf"),
+    DocumentType.MARKDOWN: ("markdown-it-py", "charset-normalizer"),
+    DocumentType.HTML: ("trafilatura", "lxml", "charset-normalizer"),
+    DocumentType.TEXT: ("charset-normalizer",),
+}
+
+
+class Fingerprint:
+    """What this service would make of bytes, besides the bytes themselves.
+
+    `chunk_size` and `chunk_overlap` in code points.
+    """
+
+    def __init__(self, *, chunk_size: int, chunk_overlap: int) -> None:
+        chunker = f"chunker {chunking.REVISION} {chunk_size} {chunk_overlap}"
+        text = f"text {normalisation.REVISION}"
+        self._by_type = {
+            kind: "\n".join(
+                [
+                    f"parser {kind} {PARSER_REVISIONS[kind]}",
+                    *(f"{name} {version(name)}" for name in _LIBRARIES[kind]),
+                    text,
+                    chunker,
+                ]
+            )
+            for kind in DocumentType
+        }
+
+    def version_of(self, kind: DocumentType, sha256: str) -> str:
+        """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`."""
+        return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}".encode()).hexdigest()

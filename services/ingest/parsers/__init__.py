@@ -1,0 +1,43 @@
+"""One module a format, each with `parse(...) -> ParsedDocument`; `read` picks by type.
+
+Parsers run in worker processes: they know files and text, nothing of gRPC, settings or logging. They open
+no network connection and no file but the one they are given.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.ingest.document import DocumentType, ParsedDocument
+from services.ingest.parse_error import no_text
+
+
+def read(path: Path, kind: DocumentType, password: str = "") -> ParsedDocument:
+    """The text and structure of the file at `path`, read as `kind`.
+
+    `password` opens an encrypted document; empty when there is none.
+    Raises ParseError when it cannot be read or holds no text; whatever else is raised is a fault of a
+    parser.
+    """
+    # Imported where needed: a worker that reads Markdown only need not hold the HTML reader. The pool's
+    # warm-up imports all of them once, before any fork.
+    match kind:
+        case DocumentType.PDF:
+            from services.ingest.parsers import pdf
+
+            parsed = pdf.parse(path, password)
+        case DocumentType.MARKDOWN:
+            from services.ingest.parsers import markdown
+
+            parsed = markdown.parse(path.read_bytes())
+        case DocumentType.HTML:
+            from services.ingest.parsers import html
+
+            parsed = html.parse(path.read_bytes())
+        case DocumentType.TEXT:
+            from services.ingest.parsers import text
+
+            parsed = text.parse(path.read_bytes())
+    if not parsed.text or parsed.text.isspace():
+        raise no_text(len(parsed.pages))
+    return parsed

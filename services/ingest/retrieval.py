@@ -1,0 +1,89 @@
+"""The retrieval service as a `Store`: calls with a time limit each, repeated while it restarts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TypeVar
+
+import grpc
+
+from docuquery.common.v1 import document_pb2
+from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
+from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from libs.errors import DocuQueryError
+from libs.rpc.client import unary
+from services.ingest import convert
+from services.ingest.document import DocumentType
+from services.ingest.parsed_file import Batch, ParsedSummary
+from services.ingest.pipeline import Attempt, NothingToDo
+from services.ingest.retry import Retry
+from services.ingest.upload import Done, Header
+
+_SERVICE = "retrieval"
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class RetrievalStore:
+    """Writes documents through RetrievalService.
+
+    `timeout_seconds` bounds each call; `retry` decides how long calls that fail for a moment's reason are
+    repeated. All of them are safe to repeat: begin takes a new token, write stores the same chunks again,
+    a repeated commit is answered like the first.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, *, timeout_seconds: float, retry: Retry) -> None:
+        self._stub = RetrievalServiceStub(channel)
+        self._timeout_seconds = timeout_seconds
+        self._retry = retry
+
+    async def _call(self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req) -> Res:
+        return await self._retry.call(
+            partial(unary, method, request, service=_SERVICE, timeout_seconds=self._timeout_seconds)
+        )
+
+    async def begin(
+        self, header: Header, kind: DocumentType, size_bytes: int, version: str
+    ) -> Attempt | NothingToDo:
+        """See `pipeline.Store.begin`."""
+        request = convert.begin_attempt_to_proto(header, kind, size_bytes, version)
+        response = await self._call(self._stub.BeginAttempt, request)
+        return convert.begun_from_proto(response)
+
+    async def renew(self, attempt: Attempt) -> None:
+        """See `pipeline.Store.renew`."""
+        request = pb.UpdateAttemptRequest(
+            document_id=attempt.document_id,
+            attempt_token=attempt.token,
+            stage=document_pb2.INGEST_STAGE_PARSING,
+        )
+        await self._call(self._stub.UpdateAttempt, request)
+
+    async def write(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> int:
+        """See `pipeline.Store.write`."""
+        request = convert.write_chunks_to_proto(attempt, batch, summary)
+        response = await self._call(self._stub.WriteChunks, request)
+        return response.chunks_written
+
+    async def commit(self, attempt: Attempt, summary: ParsedSummary) -> Done:
+        """See `pipeline.Store.commit`."""
+        request = pb.CommitAttemptRequest(
+            document_id=attempt.document_id,
+            attempt_token=attempt.token,
+            chunk_count=summary.chunk_count,
+            page_count=summary.page_count,
+            character_count=summary.character_count,
+            title=summary.title,
+        )
+        response = await self._call(self._stub.CommitAttempt, request)
+        return Done(convert.result_from_proto(response.result), response.document)
+
+    async def fail(self, attempt: Attempt, error: DocuQueryError) -> None:
+        """See `pipeline.Store.fail`. Tried once."""
+        request = pb.FailAttemptRequest(
+            document_id=attempt.document_id,
+            attempt_token=attempt.token,
+            error=convert.error_to_proto(error),
+        )
+        await unary(self._stub.FailAttempt, request, service=_SERVICE, timeout_seconds=self._timeout_seconds)

@@ -1,0 +1,195 @@
+"""Where the bytes of an upload wait: in files of a private folder, never all in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.errors import DocuQueryError
+
+log = structlog.get_logger()
+
+_RUN_PREFIX = "ingest-"
+_LOCK_NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """A complete upload on disk."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    """Lower-case hex."""
+
+    def head(self, size_bytes: int) -> bytes:
+        """The file's first bytes, at most `size_bytes`."""
+        with self.path.open("rb") as file:
+            return file.read(size_bytes)
+
+    def discard(self) -> None:
+        """Removes the file and everything derived from it (files that begin with its name)."""
+        for path in self.path.parent.glob(self.path.name + "*"):
+            path.unlink(missing_ok=True)
+
+
+class Spool:
+    """A folder of this process's own under `directory`, locked while it is used.
+
+    Folders that earlier processes left behind are removed when it is entered; one that a living process
+    holds is left alone. Raises OSError when the folder cannot be made or is somebody else's.
+    """
+
+    def __init__(self, directory: Path | None, *, max_document_bytes: int) -> None:
+        # One folder a user, so that the leftovers of a killed process are found by the next one.
+        self._base = directory or Path(tempfile.gettempdir()) / f"docuquery-ingest-{os.getuid()}"
+        self._max_document_bytes = max_document_bytes
+        self._names = (f"{number:08d}" for number in itertools.count(1))
+        self._run: Path | None = None
+        self._lock: int | None = None
+
+    def __enter__(self) -> Spool:
+        self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._base.is_symlink() or self._base.stat().st_uid != os.getuid():
+            raise PermissionError(f"the spool folder {self._base} belongs to somebody else")
+        # One process at a time sweeps and makes its folder, so that nobody sweeps one half made.
+        with _locked(self._base / _LOCK_NAME):
+            self._sweep()
+            self._run = Path(tempfile.mkdtemp(prefix=_RUN_PREFIX, dir=self._base))
+            self._lock = _open_lock(self._run / _LOCK_NAME)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._run is not None
+        assert self._lock is not None
+        shutil.rmtree(self._run, ignore_errors=True)
+        os.close(self._lock)
+
+    def _sweep(self) -> None:
+        for folder in self._base.glob(_RUN_PREFIX + "*"):
+            with contextlib.suppress(BlockingIOError), _locked(folder / _LOCK_NAME, wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+                log.info("spool_swept", folder=folder.name)
+
+    @property
+    def max_document_bytes(self) -> int:
+        """The largest document that is taken."""
+        return self._max_document_bytes
+
+    def open(self) -> SpoolWriter:
+        """A new, empty file."""
+        assert self._run is not None, "the spool is used outside of its `with`"
+        return SpoolWriter(self._run / next(self._names), self._max_document_bytes)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds the lock file at `path`. Without `wait`, raises BlockingIOError when another process has it."""
+    lock = _open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(lock)
+
+
+class SpoolWriter:
+    """One upload being written. End it with `finish` or `discard`."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._file = path.open("xb", buffering=0)
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Adds bytes. Raises DocuQueryError: DOCUMENT_TOO_LARGE, or OVERLOADED when the disk is full."""
+        self._size += len(data)
+        require_size(self._size, self._max_bytes)
+        # Hashing and writing release the interpreter lock; a slow disk delays this upload only.
+        self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, data)
+        await asyncio.shield(self._writing)
+
+    def _write(self, data: bytes) -> None:
+        self._hash.update(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DocuQueryError(
+                reasons.ERROR_REASON_OVERLOADED,
+                "The server has no room for uploads at the moment. Try again later.",
+            ) from error
+
+    def finish(self, expected_sha256: str = "") -> SpooledFile:
+        """Closes the file. `expected_sha256`: hex, as the caller computed it; empty when it did not.
+
+        Raises DocuQueryError: EMPTY_DOCUMENT, CHECKSUM_MISMATCH. The file is gone then.
+        """
+        self._file.close()
+        digest = self._hash.hexdigest()
+        try:
+            if self._size == 0:
+                raise DocuQueryError(
+                    reasons.ERROR_REASON_EMPTY_DOCUMENT,
+                    "The document has no bytes. Check the file and upload it again.",
+                )
+            if expected_sha256 and expected_sha256.lower() != digest:
+                raise DocuQueryError(
+                    reasons.ERROR_REASON_CHECKSUM_MISMATCH,
+                    "The bytes that arrived do not match the SHA-256 that was sent. Upload the file again.",
+                )
+        except DocuQueryError:
+            self.discard()
+            raise
+        return SpooledFile(self._path, self._size, digest)
+
+    def discard(self) -> None:
+        """Closes and removes the file. Does no harm when called twice."""
+        if self._writing is not None and not self._writing.done():
+            # The caller was cancelled while a thread is writing: the file is closed under nobody's feet.
+            self._writing.add_done_callback(lambda _: self._remove())
+        else:
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._writing is not None and not self._writing.cancelled():
+            self._writing.exception()  # seen: whoever waited for it has gone
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def require_size(size_bytes: int, max_bytes: int) -> None:
+    """Raises DocuQueryError DOCUMENT_TOO_LARGE when a document of `size_bytes` is more than is taken."""
+    if size_bytes > max_bytes:
+        raise DocuQueryError(
+            reasons.ERROR_REASON_DOCUMENT_TOO_LARGE,
+            f"The document is larger than the limit of {max_bytes} bytes. Split it and upload the parts.",
+            metadata={"limit_bytes": str(max_bytes)},
+        )

@@ -1,0 +1,10 @@
+"""The retrieval service: the only owner of the store and of the embedder.
+
+It keeps document records, chunks and the normalised text of every tenant; makes a new version of a
+document live at one stroke; searches by meaning and by words; and deletes. It calls no other service:
+ingest writes to it, the gateway reads from it.
+
+Where to look: `documents` (the life of a document), `indexing` (chunks in), `search` (passages out),
+`passages` (a citation with its surroundings), `listing`, `sweeper` (leftovers), `store/` (the engines),
+`embedders/`.
+"""

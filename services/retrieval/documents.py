@@ -1,0 +1,265 @@
+"""The life of a document: an attempt begins, moves on, and ends by a commit, a failure or a delete.
+
+One record write decides each step. A commit makes all chunks of the attempt visible and those of the
+former version invisible at once, since readers look at the record, not at the chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.clock import Clock
+from libs.errors import DocuQueryError, Violations
+from services.retrieval import identifiers
+from services.retrieval.completeness import Completion, require_complete
+from services.retrieval.lease import stage_status
+from services.retrieval.model import (
+    Attempt,
+    Description,
+    DocumentError,
+    DocumentRecord,
+    DocumentType,
+    IfExists,
+    LiveVersion,
+    Stage,
+    Status,
+    UploadResult,
+)
+from services.retrieval.records import RecordEditor, owned_attempt
+from services.retrieval.store.protocol import Stores
+
+
+class Leftovers(Protocol):
+    """Where the chunks and text of an attempt go that no record refers to any more."""
+
+    def discard(self, tenant: str, attempt_id: str) -> None:
+        """Has them deleted, once no search under way can still be reading them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToDo:
+    """An attempt that is not needed, and the document as it stands."""
+
+    result: UploadResult
+    record: DocumentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An open attempt; `token` owns the document until the attempt ends."""
+
+    document_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an ingest has learned since it began; empty fields are no news."""
+
+    stage: Stage | None = None
+    version: str = ""
+    type: DocumentType | None = None
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A version that is live."""
+
+    result: UploadResult
+    record: DocumentRecord
+
+
+class Documents:
+    """Every change to documents, for all tenants."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        editor: RecordEditor,
+        leftovers: Leftovers,
+        clock: Clock,
+        lease: timedelta,
+    ) -> None:
+        self._chunks = stores.chunks
+        self._texts = stores.texts
+        self._editor = editor
+        self._leftovers = leftovers
+        self._clock = clock
+        self._lease = lease
+
+    async def begin(
+        self, tenant: str, source: str, description: Description, version: str, if_exists: IfExists
+    ) -> Begun | NothingToDo:
+        """Opens an attempt on `source`, taking the document from any attempt under way.
+
+        `version` may be empty: `update` brings it. Raises DOCUMENT_ALREADY_EXISTS when there is a live
+        version and `if_exists` is FAIL.
+        """
+        document_id = identifiers.document_id(tenant, source)
+        token = identifiers.new_attempt_id()
+
+        def decide(record: DocumentRecord | None) -> DocumentRecord:
+            if record is not None and _unneeded(record, version, if_exists):
+                return record
+            now = self._clock.now()
+            attempt = Attempt(
+                attempt_id=token,
+                version=version,
+                status=Status.PENDING,
+                stage=Stage.RECEIVING,
+                description=description,
+                start_time=now,
+                update_time=now,
+                lease_end=now + self._lease,
+            )
+            if record is None:
+                return DocumentRecord(document_id, source, create_time=now, update_time=now, attempt=attempt)
+            return replace(record, attempt=attempt)
+
+        change = await self._editor.change(tenant, document_id, decide)
+        if not change.was_needed and (result := _unneeded(change.after, version, if_exists)):
+            return NothingToDo(result, change.after)
+        self._discard_open_attempt(tenant, change.before)
+        return Begun(document_id, token)
+
+    async def update(self, tenant: str, document_id: str, token: str, news: News) -> NothingToDo | None:
+        """Records what became known and renews the lease.
+
+        Returns NothingToDo, and the attempt has ended, when the version turns out to be the live one.
+        Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the attempt already has another version.
+        """
+
+        def decide(found: DocumentRecord | None) -> DocumentRecord:
+            record, attempt = owned_attempt(found, token)
+            faults = Violations()
+            same = not (news.version and attempt.version) or news.version == attempt.version
+            faults.require(same, "version", "the attempt already has another version; begin a new attempt")
+            faults.raise_if_any()
+            now = self._clock.now()
+            known = attempt.description
+            stage = news.stage or attempt.stage
+            attempt = replace(
+                attempt,
+                version=news.version or attempt.version,
+                stage=stage,
+                status=stage_status(stage),
+                description=replace(
+                    known, type=news.type or known.type, size_bytes=news.size_bytes or known.size_bytes
+                ),
+                update_time=now,
+                lease_end=now + self._lease,
+            )
+            if record.live and record.live.version == attempt.version:
+                attempt = replace(attempt, status=Status.INDEXED, stage=Stage.DONE)
+            return replace(record, attempt=attempt)
+
+        change = await self._editor.change(tenant, document_id, decide)
+        if change.after.attempt.is_open:
+            return None
+        self._leftovers.discard(tenant, token)
+        return NothingToDo(UploadResult.UNCHANGED, change.after)
+
+    async def commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:
+        """Makes the attempt's version live. Repeating it is harmless.
+
+        Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the version is not known, or chunks or text are
+        missing: nothing incomplete goes live.
+        """
+        stored = await self._chunks.count(tenant, token)
+        extents = await self._texts.extents(tenant, token)
+
+        def decide(found: DocumentRecord | None) -> DocumentRecord:
+            if found and found.live and found.live.attempt_id == token:
+                return found  # the reply to an earlier commit was lost
+            record, attempt = owned_attempt(found, token)
+            require_complete(attempt, version, stored, extents)
+            live = LiveVersion(
+                attempt_id=token,
+                version=attempt.version,
+                description=attempt.description,
+                title=version.title,
+                chunk_count=version.chunk_count,
+                page_count=version.page_count,
+                character_count=version.character_count,
+                text_block_count=len(extents),
+                replaced=record.live is not None,
+            )
+            done = replace(
+                attempt,
+                status=Status.INDEXED,
+                stage=Stage.DONE,
+                update_time=self._clock.now(),
+                chunks_written=version.chunk_count,
+                chunks_total=version.chunk_count,
+            )
+            return replace(record, live=live, attempt=done)
+
+        change = await self._editor.change(tenant, document_id, decide)
+        if change.was_needed and change.before and change.before.live:
+            self._leftovers.discard(tenant, change.before.live.attempt_id)
+        replaced = change.after.live is not None and change.after.live.replaced
+        return Committed(UploadResult.REPLACED if replaced else UploadResult.CREATED, change.after)
+
+    async def fail(self, tenant: str, document_id: str, token: str, error: DocumentError) -> DocumentRecord:
+        """Ends the attempt with `error`; the live version stays. Repeating it is harmless.
+
+        Raises ATTEMPT_SUPERSEDED.
+        """
+
+        def decide(found: DocumentRecord | None) -> DocumentRecord:
+            if found and found.attempt.attempt_id == token and found.attempt.status is Status.FAILED:
+                return found
+            record, attempt = owned_attempt(found, token)
+            failed = replace(attempt, status=Status.FAILED, error=error, update_time=self._clock.now())
+            return replace(record, attempt=failed)
+
+        change = await self._editor.change(tenant, document_id, decide)
+        if change.was_needed:
+            self._leftovers.discard(tenant, token)
+        return change.after
+
+    async def delete(self, tenant: str, document_id: str) -> int:
+        """Removes the document and ends any attempt on it; no search that starts now finds it.
+
+        Returns how many live chunks went. Raises DOCUMENT_NOT_FOUND.
+        """
+        record = await self._editor.remove(tenant, document_id)
+        if record is None:
+            raise document_not_found()
+        self._discard_open_attempt(tenant, record)
+        if record.live is None:
+            return 0
+        self._leftovers.discard(tenant, record.live.attempt_id)
+        return record.live.chunk_count
+
+    def _discard_open_attempt(self, tenant: str, record: DocumentRecord | None) -> None:
+        if record and record.attempt.is_open:
+            self._leftovers.discard(tenant, record.attempt.attempt_id)
+
+
+def _unneeded(record: DocumentRecord, version: str, if_exists: IfExists) -> UploadResult | None:
+    """Why an attempt on this record is not needed, or None. Raises DOCUMENT_ALREADY_EXISTS."""
+    if record.live is None:
+        return None
+    if if_exists is IfExists.FAIL:
+        raise DocuQueryError(
+            reasons.ERROR_REASON_DOCUMENT_ALREADY_EXISTS,
+            "A document with this source exists. Choose another source, or allow replacing it.",
+            metadata={"document_id": record.document_id},
+        )
+    if if_exists is IfExists.SKIP:
+        return UploadResult.SKIPPED
+    return UploadResult.UNCHANGED if version == record.live.version else None
+
+
+def document_not_found() -> DocuQueryError:
+    """The error for an id that is not one of the tenant's documents."""
+    return DocuQueryError(
+        reasons.ERROR_REASON_DOCUMENT_NOT_FOUND,
+        "There is no such document. It may have been deleted; list the documents to see what there is.",
+    )

@@ -1,0 +1,136 @@
+"""Chunks in: cut the text into blocks, embed, store; nobody sees any of it before the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from libs.clock import Clock
+from libs.text import ByteOffsets
+from services.retrieval.embedders.protocol import Embedder
+from services.retrieval.model import Chunk, DocumentRecord, Span, Stage, Status
+from services.retrieval.records import RecordEditor, owned_attempt
+from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.store.protocol import EmbeddedChunk, RecordStore, Stores, TextBlock
+
+# A batch of 64 takes about 2 ms to encode, 2 ms to convert and 3 ms to store in Edge, which holds the
+# event loop; larger ones gain nothing.
+_BATCH_CHUNKS = 64
+# Small enough that reading a citation's surroundings reads little else.
+_BLOCK_CHARACTERS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A contiguous piece of a document's text, and the chunks within it."""
+
+    text: str
+    span: Span
+    chunks: Sequence[Chunk]
+    chunks_total: int
+    """Chunks of the whole document; 0 while not known."""
+
+
+def contextual_text(chunk: Chunk) -> str:
+    """What is embedded and indexed for a chunk: "title › heading › heading", then its text.
+
+    A chunk in the middle of a section seldom repeats what the section is about.
+    """
+    path = [part for part in (chunk.title, *chunk.headings) if part.strip()]
+    named = [part for i, part in enumerate(path) if i == 0 or part != path[i - 1]]
+    return " › ".join(named) + "\n" + chunk.text if named else chunk.text
+
+
+def blocks_of(text: str, span: Span) -> Iterator[TextBlock]:
+    """The piece cut into blocks of at most 8,192 characters, with their places in the document."""
+    offsets = ByteOffsets(text)
+    for start in range(0, len(text), _BLOCK_CHARACTERS):
+        end = min(start + _BLOCK_CHARACTERS, len(text))
+        yield TextBlock(
+            Span(
+                span.char_start + start,
+                span.char_start + end,
+                span.byte_start + offsets.at(start),
+                span.byte_start + offsets.at(end),
+            ),
+            text[start:end],
+        )
+
+
+class Indexer:
+    """Stores pieces of documents under an open attempt."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        editor: RecordEditor,
+        embedder: Embedder,
+        encoder: Bm25Encoder,
+        clock: Clock,
+        lease: timedelta,
+    ) -> None:
+        self._records: RecordStore = stores.records
+        self._chunks = stores.chunks
+        self._texts = stores.texts
+        self._editor = editor
+        self._embedder = embedder
+        self._encoder = encoder
+        self._clock = clock
+        self._lease = lease
+
+    async def write(self, tenant: str, document_id: str, token: str, piece: Piece) -> int:
+        """Stores the piece and returns how many distinct chunks the attempt has now.
+
+        Chunks that are there already are not embedded again. Raises ATTEMPT_SUPERSEDED,
+        EMBEDDER_UNAVAILABLE; what was stored until then stays, so the same call can be repeated.
+        """
+        await self._require_owned(tenant, document_id, token)
+        await self._texts.write(tenant, token, list(blocks_of(piece.text, piece.span)))
+        stored = await self._chunks.existing(tenant, [chunk.key for chunk in piece.chunks])
+        missing = [chunk for chunk in piece.chunks if chunk.key not in stored]
+        for batch in _batches(missing):
+            texts = [contextual_text(chunk) for chunk in batch]
+            vectors = await self._embedder.embed_passages(texts)
+            embedded = [
+                EmbeddedChunk(chunk, vector, self._encoder.document(text))
+                for chunk, vector, text in zip(batch, vectors, texts, strict=True)
+            ]
+            # Once more, as near to the write as can be: what comes after a delete is nobody's to clean up.
+            await self._require_owned(tenant, document_id, token)
+            await self._chunks.write(tenant, embedded)
+            await asyncio.sleep(0)
+        written = await self._chunks.count(tenant, token)
+        await self._note_progress(tenant, document_id, token, piece, written)
+        return written
+
+    async def _require_owned(self, tenant: str, document_id: str, token: str) -> None:
+        owned_attempt(await self._records.get(tenant, document_id), token)
+
+    async def _note_progress(
+        self, tenant: str, document_id: str, token: str, piece: Piece, written: int
+    ) -> None:
+        highest = max((chunk.key.ordinal for chunk in piece.chunks), default=-1)
+
+        def decide(found: DocumentRecord | None) -> DocumentRecord:
+            record, attempt = owned_attempt(found, token)
+            now = self._clock.now()
+            attempt = replace(
+                attempt,
+                status=Status.PROCESSING,
+                stage=Stage.INDEXING,
+                chunks_written=max(attempt.chunks_written, written),
+                chunks_total=piece.chunks_total or attempt.chunks_total,
+                highest_ordinal=max(attempt.highest_ordinal, highest),
+                update_time=now,
+                lease_end=now + self._lease,
+            )
+            return replace(record, attempt=attempt)
+
+        await self._editor.change(tenant, document_id, decide)
+
+
+def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
+    for start in range(0, len(chunks), _BATCH_CHUNKS):
+        yield chunks[start : start + _BATCH_CHUNKS]

@@ -1,0 +1,42 @@
+"""The embedded store: Qdrant Edge, in this process, one folder a tenant. See `edge_tenant` for the layout."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.retrieval.store.edge_chunks import EdgeChunkStore
+from services.retrieval.store.edge_documents import EdgeRecordStore, EdgeTextStore
+from services.retrieval.store.edge_tenant import EdgeTenants
+from services.retrieval.store.edge_upkeep import EdgeUpkeep
+from services.retrieval.store.manifest import VectorSpace, exclusive, open_manifest
+from services.retrieval.store.protocol import Stores
+
+
+@asynccontextmanager
+async def open_edge(folder: Path, space: VectorSpace) -> AsyncIterator[Stores]:
+    """Opens the store in `folder` (made when missing) for this process alone; flushes and closes on leaving.
+
+    What an awaited write stored survives the death of this process (it is in the engine's log, in the
+    system's cache); the disk itself has it after the next `flush`.
+
+    Raises STORE_UNAVAILABLE when another process holds the folder, STORE_MISMATCH when it was filled in
+    another vector space.
+    """
+    with exclusive(folder):
+        manifest = open_manifest(folder, space)
+        root = folder / "tenants"
+        root.mkdir(exist_ok=True)
+        tenants = EdgeTenants(root, space.dimensions)
+        try:
+            yield Stores(
+                name="edge",
+                chunks=EdgeChunkStore(tenants),
+                texts=EdgeTextStore(tenants),
+                records=EdgeRecordStore(tenants),
+                upkeep=EdgeUpkeep(tenants),
+                page_token_key=bytes.fromhex(manifest.page_token_key),
+            )
+        finally:
+            tenants.close()

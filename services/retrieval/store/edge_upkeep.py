@@ -1,0 +1,60 @@
+"""Cleaning up in Qdrant Edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import qdrant_edge as edge
+
+from services.retrieval.store.edge_tenant import EdgeTenants, engine_errors, match
+
+# More distinct attempts than any folder of this store can hold.
+_FACET_LIMIT = 10_000_000
+
+
+class EdgeUpkeep:
+    """Implements `Upkeep`."""
+
+    def __init__(self, tenants: EdgeTenants) -> None:
+        self._tenants = tenants
+
+    async def tenants_to_check(self) -> Sequence[str]:
+        return self._tenants.unsettled()
+
+    async def active_tenants(self) -> Sequence[str]:
+        return [tenant.name for tenant in self._tenants.opened]
+
+    async def unreferenced(self, tenant: str) -> Sequence[str]:
+        opened = self._tenants.find(tenant)
+        # Comparing counts is instant; listing 50,000 attempts takes 1.5 s.
+        if opened is None or opened.is_settled:
+            return ()
+        referenced = opened.catalogue.referenced_attempts()
+        stored: set[str] = set()
+        with engine_errors("facet"):
+            for shard in (opened.chunks, opened.documents):
+                answer = shard.facet(edge.FacetRequest("attempt_id", limit=_FACET_LIMIT, exact=True))
+                stored.update(str(hit.value) for hit in answer.hits)
+        return sorted(stored - referenced)
+
+    async def erase(self, tenant: str, attempt_id: str, limit: int) -> int:
+        opened = self._tenants.find(tenant)
+        if opened is None:
+            return 0
+        wanted = edge.ScrollRequest(
+            limit=limit, filter=edge.Filter(must=[match("attempt_id", attempt_id)]), with_payload=False
+        )
+        for shard, update in (
+            (opened.chunks, opened.update_chunks),
+            (opened.documents, opened.update_documents),
+        ):
+            with engine_errors("erase"):
+                records, _ = shard.scroll(wanted)
+            if records:
+                update(edge.UpdateOperation.delete_points([record.id for record in records]), len(records))
+                return len(records)
+        return 0
+
+    async def flush(self) -> None:
+        for tenant in self._tenants.opened:
+            tenant.flush()

@@ -1,0 +1,254 @@
+"""What the domain asks of a store: four narrow seams, and what passes through them.
+
+The tenant is an argument of every call. An engine in this process and a server elsewhere fit alike:
+every method may wait, nothing relies on two calls being one transaction, and writes that must not cross
+each other name the revision they build on. All methods raise STORE_UNAVAILABLE when the engine fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retrieval.filters import Filter
+from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term ids (ascending, unique) and their weights."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunk:
+    """A chunk with its vectors, ready to be stored."""
+
+    chunk: Chunk
+    dense: NDArray[np.float32]
+    """Shape (dimensions,), of length 1."""
+    sparse: SparseVector
+    """BM25 weights, without idf: the engine applies that at search time."""
+
+
+class Hit(NamedTuple):
+    """A chunk one index found: cosine (-1 to 1) from the dense one, BM25 (0 or more) from the sparse one."""
+
+    key: ChunkKey
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one index found, best first."""
+
+    hits: tuple[Hit, ...] = ()
+    is_cut: bool = False
+    """Whether asking for more could find more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The answers of both indexes to one question; a leg that was not asked is None."""
+
+    dense: Leg | None
+    sparse: Leg | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkQuery:
+    """A question to both indexes, in one round trip."""
+
+    dense: NDArray[np.float32] | None
+    sparse: SparseVector | None
+    depth: int
+    """Hits wanted from each index."""
+    filter: Filter = field(default_factory=Filter)
+    """Leave out documents that do not pass. A store may let some through (the domain checks each hit's
+    record), but never loses one that passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkKeys:
+    """Chunks to be scored by each index; an empty set asks nothing of that index."""
+
+    dense: frozenset[ChunkKey]
+    sparse: frozenset[ChunkKey]
+
+
+class ChunkStore(Protocol):
+    """Chunks and their vectors. Knows nothing of which are live."""
+
+    async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
+        """Stores chunks; durable against the death of the process on return. Same keys overwrite."""
+        ...
+
+    async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
+        """Those of `keys` that are stored."""
+        ...
+
+    async def count(self, tenant: str, attempt_id: str) -> int:
+        """Chunks stored for an attempt."""
+        ...
+
+    async def search(self, tenant: str, query: ChunkQuery) -> Legs:
+        """The nearest chunks by each index that was asked, dead and unfinished versions included."""
+        ...
+
+    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
+        """What each index gives the chunks named for it, best first, whatever their rank.
+
+        Of `query` only the vectors count. The sparse index leaves out chunks without a term of the query.
+        """
+        ...
+
+    async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
+        """The chunks themselves; those that are gone are left out."""
+        ...
+
+    async def between(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[Chunk]:
+        """Chunks of an attempt that touch [char_start, char_end), in order."""
+        ...
+
+    async def idf(self, tenant: str, terms: Collection[int]) -> Mapping[int, float]:
+        """Inverse document frequency of each term id as the engine applies it now; unseen terms included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """A contiguous piece of a document's normalised text."""
+
+    span: Span
+    text: str
+
+
+class TextStore(Protocol):
+    """The normalised text of each attempt, in blocks that may overlap."""
+
+    async def write(self, tenant: str, attempt_id: str, blocks: Sequence[TextBlock]) -> None:
+        """Stores blocks; durable against the death of the process on return. Same starts overwrite."""
+        ...
+
+    async def read(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[TextBlock]:
+        """Blocks that touch [char_start, char_end), by start."""
+        ...
+
+    async def extents(self, tenant: str, attempt_id: str) -> Sequence[tuple[int, int]]:
+        """(char_start, char_end) of every block, by start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the list of a tenant's documents, newest first."""
+
+    create_microseconds: int
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentQuery:
+    """Which documents a listing keeps; empty sets keep all."""
+
+    now: datetime
+    """Attempts whose lease ended before count as FAILED."""
+    statuses: frozenset[Status] = frozenset()
+    types: frozenset[DocumentType] = frozenset()
+    filter: Filter = field(default_factory=Filter)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts over a tenant."""
+
+    indexed_documents: int = 0
+    processing_documents: int = 0
+    """Without a live version, attempt open."""
+    failed_documents: int = 0
+    """Without a live version, attempt failed."""
+    chunks: int = 0
+    characters: int = 0
+    size_bytes: int = 0
+
+
+class RecordStore(Protocol):
+    """Document records. What one call returned is what every later call sees, in any task."""
+
+    async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
+        """The record, or None."""
+        ...
+
+    async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading."""
+        ...
+
+    async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
+        """Writes `record` whole if the stored one has `expected_revision` (None: if there is none).
+
+        False when it has not. Durable against the death of the process on True.
+        """
+        ...
+
+    async def remove(self, tenant: str, document_id: str, *, expected_revision: int) -> bool:
+        """Removes the record if it has `expected_revision`; False when it has not."""
+        ...
+
+    async def page(
+        self, tenant: str, query: DocumentQuery, after: Cursor | None, limit: int
+    ) -> Sequence[DocumentRecord]:
+        """Up to `limit` records that pass, newest first, following `after`."""
+        ...
+
+    async def totals(self, tenant: str, now: datetime) -> Totals:
+        """Counts over the tenant's documents."""
+        ...
+
+    async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
+        """Records whose attempt is open."""
+        ...
+
+
+class Upkeep(Protocol):
+    """Cleaning up."""
+
+    async def tenants_to_check(self) -> Sequence[str]:
+        """Tenants in whose data the last process may have left something behind."""
+        ...
+
+    async def active_tenants(self) -> Sequence[str]:
+        """Tenants whose attempts this process watches."""
+        ...
+
+    async def unreferenced(self, tenant: str) -> Sequence[str]:
+        """Attempts that left chunks or text and are neither live nor open in any record."""
+        ...
+
+    async def erase(self, tenant: str, attempt_id: str, limit: int) -> int:
+        """Deletes up to `limit` points of an attempt; returns how many. 0: nothing is left."""
+        ...
+
+    async def flush(self) -> None:
+        """Puts what was written on the disk itself, where the engine leaves that to us."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One opened store."""
+
+    name: str
+    """For people: `edge`."""
+    chunks: ChunkStore
+    texts: TextStore
+    records: RecordStore
+    upkeep: Upkeep
+    page_token_key: bytes
+    """A secret as old as the store, 32 bytes."""

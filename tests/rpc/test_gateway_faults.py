@@ -1,0 +1,163 @@
+"""The services behind the gateway killed, paused and restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.gateway.v1 import admin_service_pb2 as admin
+from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from libs.errors import DocuQueryError
+from tests.rpc.gateway_support import DOCUMENT_ID, Failure, System, answering, failure_of, running
+
+QUESTION = pb.QueryRequest(question="How many days?")
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    async with running() as running_system:
+        await running_system.api.Query(QUESTION)
+        yield running_system
+
+
+async def failed(call: Any) -> Failure:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return failure_of(error.value)
+
+
+async def status_of(system: System) -> pb.GetSystemStatusResponse:
+    return await system.api.GetSystemStatus(pb.GetSystemStatusRequest())
+
+
+@pytest.mark.parametrize("service", ["retrieval", "answer"])
+async def test_a_killed_service_is_named_at_once(system: System, service: str) -> None:
+    await system.relays[service].cut()
+    began = time.monotonic()
+    failure = await failed(system.api.Query(QUESTION))
+    assert time.monotonic() - began < 1
+    assert (failure.code, failure.reason, failure.metadata["service"]) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "SERVICE_UNAVAILABLE",
+        service,
+    )
+
+
+async def test_the_rest_goes_on_without_a_killed_service(system: System) -> None:
+    await system.relays["answer"].cut()
+    assert len((await system.api.Search(pb.SearchRequest(query="leave"))).passages) == 1
+    await system.api.GetDocument(pb.GetDocumentRequest(document_id=DOCUMENT_ID))
+
+
+async def test_the_status_is_shown_whatever_is_dead(system: System) -> None:
+    for relay in system.relays.values():
+        await relay.cut()
+    began = time.monotonic()
+    status = await status_of(system)
+    assert time.monotonic() - began < 2.5
+    assert status.state == pb.COMPONENT_STATE_UNREACHABLE
+    assert [component.state for component in status.components] == [
+        pb.COMPONENT_STATE_SERVING,
+        *[pb.COMPONENT_STATE_UNREACHABLE] * 3,
+    ]
+    assert [provider.name for provider in status.providers] == ["extractive"], "known from before"
+    assert len(status.breakers) == 4
+
+
+async def test_the_gateway_starts_and_says_what_is_wrong_when_nothing_is_up() -> None:
+    async with running() as system:
+        for relay in system.relays.values():
+            await relay.cut()
+        status = await status_of(system)
+        assert status.state == pb.COMPONENT_STATE_UNREACHABLE
+        assert list(status.providers) == []
+        assert (await failed(system.api.Query(QUESTION))).reason == "SERVICE_UNAVAILABLE"
+
+
+async def test_a_dead_service_s_breaker_opens_and_refuses_fast_with_the_time_to_come_back(
+    system: System,
+) -> None:
+    await system.relays["retrieval"].cut()
+    seen = []
+    for _ in range(7):
+        failure = await failed(system.api.Search(pb.SearchRequest(query="leave")))
+        seen.append(failure.reason)
+    assert seen == ["SERVICE_UNAVAILABLE"] * 5 + ["CIRCUIT_OPEN"] * 2
+    assert failure.metadata["target"] == "service:retrieval"
+    assert failure.retry_after is not None
+    assert 3 < failure.retry_after < 6.1
+
+
+async def test_after_a_restart_the_breaker_closes_by_itself() -> None:
+    async with running(breaker_open_seconds=0.3) as system:
+        await system.relays["retrieval"].cut()
+        for _ in range(5):
+            await failed(system.api.Search(pb.SearchRequest(query="leave")))
+        await system.relays["retrieval"].listen()
+        async with asyncio.timeout(8):
+            while True:
+                try:
+                    await system.api.Search(pb.SearchRequest(query="leave"))
+                    break
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.1)
+        await system.api.Search(pb.SearchRequest(query="leave"))
+        breakers = {b.target: b.state for b in (await status_of(system)).breakers}
+        assert breakers["service:retrieval"] == pb.BREAKER_STATE_CLOSED
+
+
+async def test_an_operator_can_close_a_breaker_at_once(system: System) -> None:
+    await system.relays["retrieval"].cut()
+    for _ in range(5):
+        await failed(system.api.Search(pb.SearchRequest(query="leave")))
+    request = admin.OverrideBreakerRequest(
+        target="service:retrieval", override=admin.BREAKER_OVERRIDE_AUTOMATIC
+    )
+    response = await system.admin.OverrideBreaker(request)
+    assert (response.breaker.state, response.breaker.forced) == (pb.BREAKER_STATE_CLOSED, False)
+    assert (await failed(system.api.Search(pb.SearchRequest(query="leave")))).reason == "SERVICE_UNAVAILABLE"
+
+
+async def test_errors_a_service_raises_never_open_its_breaker(system: System) -> None:
+    unknown = pb.GetDocumentRequest(document_id="00000000-0000-5000-8000-000000000000")
+    for _ in range(12):
+        assert (await failed(system.api.GetDocument(unknown))).reason == "DOCUMENT_NOT_FOUND"
+    system.retrieval.error = DocuQueryError(reasons.ERROR_REASON_STORE_UNAVAILABLE, "The store is down.")
+    for _ in range(12):
+        assert (await failed(system.api.GetStats(pb.GetStatsRequest()))).reason == "STORE_UNAVAILABLE"
+
+
+async def test_a_paused_answer_service_is_noticed_and_blames_no_provider(system: System) -> None:
+    system.providers(a=[answering("a")])
+    system.relays["answer"].pause()
+    began = time.monotonic()
+    failure = await failed(system.api.Query(QUESTION, timeout=20))
+    assert time.monotonic() - began < 5.5
+    assert (failure.reason, failure.metadata["service"]) == ("SERVICE_UNAVAILABLE", "answer")
+    breakers = {b.target: b for b in (await status_of(system)).breakers}
+    assert breakers["service:answer"].failures == 2
+    assert all(b.failures == 0 for target, b in breakers.items() if target.startswith("provider:"))
+    system.relays["answer"].resume()
+    async with asyncio.timeout(5):
+        await system.api.Query(QUESTION)
+
+
+async def test_a_paused_retrieval_service_costs_its_share_of_the_time(system: System) -> None:
+    system.relays["retrieval"].pause()
+    began = time.monotonic()
+    failure = await failed(system.api.Query(QUESTION, timeout=1.5))
+    assert time.monotonic() - began == pytest.approx(0.5, abs=0.2)
+    assert (failure.reason, failure.metadata["service"]) == ("DEADLINE_EXCEEDED", "retrieval")
+
+
+async def test_a_fault_of_ours_reaches_the_caller_without_its_text(system: System) -> None:
+    system.retrieval.error = "not an error at all"  # type: ignore[assignment]  # raising it is the fault
+    failure = await failed(system.api.GetStats(pb.GetStatsRequest()))
+    assert (failure.code, failure.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "exceptions must derive" not in failure.message

@@ -1,0 +1,207 @@
+"""Who calls, for which tenant, under which request id, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
+from docuquery.gateway.v1 import admin_service_pb2 as admin
+from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from tests.rpc.gateway_support import DOCUMENT_ID, Failure, System, failure_of, running
+
+KEYS = json.dumps(
+    [
+        {
+            "tenant": tenant,
+            "name": name,
+            "sha256": hashlib.sha256(f"key of {name}".encode()).hexdigest(),
+            "scopes": scopes,
+        }
+        for tenant, name, scopes in (
+            ("default", "reader", ["read"]),
+            ("default", "writer", ["read", "write"]),
+            ("globex", "other", ["read", "write"]),
+            ("default", "operator", ["admin", "read"]),
+        )
+    ]
+)
+
+QUESTION = pb.QueryRequest(question="How many days?")
+OVERRIDE = admin.OverrideBreakerRequest(target="service:answer", override=admin.BREAKER_OVERRIDE_FORCE_CLOSED)
+
+
+def key(name: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer key of {name}"),)
+
+
+@pytest.fixture
+async def keyed() -> AsyncIterator[System]:
+    async with running(api_keys=KEYS) as system:
+        yield system
+
+
+async def refused(call: Any) -> Failure:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return failure_of(error.value)
+
+
+async def test_without_a_key_nothing_is_served(keyed: System) -> None:
+    failure = await refused(keyed.api.Query(QUESTION))
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        async for _ in keyed.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION)):
+            pytest.fail("nothing comes")
+    assert failure_of(error.value).reason == "CREDENTIALS_MISSING"
+    assert keyed.answer.seen == keyed.retrieval.seen == []
+
+
+async def test_an_unknown_key_is_refused(keyed: System) -> None:
+    failure = await refused(keyed.api.Query(QUESTION, metadata=key("nobody")))
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
+
+
+async def test_a_reader_reads_and_writes_not(keyed: System) -> None:
+    await keyed.api.Query(QUESTION, metadata=key("reader"))
+    failure = await refused(
+        keyed.api.DeleteDocument(pb.DeleteDocumentRequest(document_id=DOCUMENT_ID), metadata=key("reader"))
+    )
+    assert (failure.code, failure.reason, failure.metadata["required_scope"]) == (
+        grpc.StatusCode.PERMISSION_DENIED,
+        "SCOPE_MISSING",
+        "write",
+    )
+    call = keyed.api.UploadDocuments(iter([]), metadata=key("reader"))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call.read()
+    assert failure_of(error.value).reason == "SCOPE_MISSING"
+    assert keyed.ingest.seen == []
+
+
+async def test_only_an_operator_may_override_a_breaker(keyed: System) -> None:
+    failure = await refused(keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("writer")))
+    assert failure.metadata["required_scope"] == "admin"
+    response = await keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("operator"))
+    assert response.breaker.forced
+
+
+def _every_unary_call(api: Any) -> list[tuple[Any, Any]]:
+    return [
+        (api.GetDocument, pb.GetDocumentRequest(document_id=DOCUMENT_ID)),
+        (api.DeleteDocument, pb.DeleteDocumentRequest(document_id=DOCUMENT_ID)),
+        (api.GetPassage, pb.GetPassageRequest(document_id=DOCUMENT_ID, char_end=1)),
+        (api.GetConversation, pb.GetConversationRequest(conversation_id="c1")),
+        (api.DeleteConversation, pb.DeleteConversationRequest(conversation_id="c1")),
+        (api.ListDocuments, pb.ListDocumentsRequest()),
+        (api.GetStats, pb.GetStatsRequest()),
+        (api.Search, pb.SearchRequest(query="leave")),
+        (api.Query, QUESTION),
+        (api.ListPrompts, pb.ListPromptsRequest()),
+        (api.UploadDocument, pb.UploadDocumentRequest(filename="a.txt", content=b"x")),
+    ]
+
+
+async def test_the_key_s_tenant_goes_with_every_call_and_callers_cannot_choose_it(keyed: System) -> None:
+    metadata = (*key("other"), ("x-docuquery-tenant", "default"))
+    for method, request in _every_unary_call(keyed.api):
+        call = method(request, metadata=metadata)
+        # Another tenant's documents and conversations are not there.
+        assert await call.code() in (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)
+    async for _ in keyed.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION), metadata=metadata):
+        pass
+    messages = [
+        pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")),
+        pb.UploadDocumentsRequest(upload_id="1", footer=UploadFooter()),
+    ]
+    async for _ in keyed.api.UploadDocuments(iter(messages), metadata=metadata):
+        pass
+    seen = [*keyed.ingest.seen, *keyed.retrieval.seen, *keyed.answer.seen]
+    assert {call.method for call in seen} >= {
+        "IngestDocuments",
+        "Search",
+        "GetDocument",
+        "DeleteDocument",
+        "GetPassage",
+        "ListDocuments",
+        "GetStats",
+        "Generate",
+        "GetConversation",
+        "DeleteConversation",
+        "ListPrompts",
+        "ListProviders",
+    }
+    assert {call.tenant for call in seen} == {"globex"}
+
+
+async def test_health_is_open_without_a_key(keyed: System) -> None:
+    async with grpc.aio.insecure_channel(keyed.address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        for service in (
+            "",
+            "docuquery.gateway.v1.DocuQueryService",
+            "docuquery.gateway.v1.AdminService",
+        ):
+            response = await check(health_pb2.HealthCheckRequest(service=service))
+            assert response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_the_caller_s_request_id_comes_back_and_goes_to_every_service() -> None:
+    async with running() as system:
+        call = system.api.Query(
+            pb.QueryRequest(question="How many days?", conversation_id="c1"),
+            metadata=(("x-request-id", "order-66"),),
+        )
+        assert dict(await call.initial_metadata())["x-request-id"] == "order-66"
+        await call
+        seen = [*system.retrieval.seen, *system.answer.seen]
+        assert {record.method for record in seen} == {
+            "Search",
+            "Generate",
+            "RewriteQuestion",
+            "ListProviders",
+        }
+        assert {record.request_id for record in seen} == {"order-66"}
+
+
+async def test_a_failure_carries_the_request_id() -> None:
+    async with running() as system:
+        failure = await refused(system.api.Query(pb.QueryRequest(), metadata=(("x-request-id", "order-67"),)))
+        assert failure.metadata["request_id"] == "order-67"
+
+
+async def test_a_caller_over_its_limit_is_refused_with_the_true_wait() -> None:
+    async with running(rate_limit_requests=3, rate_limit_window_seconds=30, api_keys=KEYS) as system:
+        for _ in range(3):
+            await system.api.GetStats(pb.GetStatsRequest(), metadata=key("reader"))
+        failure = await refused(system.api.Search(pb.SearchRequest(query="x"), metadata=key("reader")))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+        assert failure.retry_after == pytest.approx(30, abs=1)
+        await system.api.GetStats(pb.GetStatsRequest(), metadata=key("writer"))
+        await system.api.GetSystemStatus(pb.GetSystemStatusRequest(), metadata=key("reader"))
+
+
+async def test_whoever_waits_as_told_passes() -> None:
+    async with running(rate_limit_requests=1, rate_limit_window_seconds=0.3) as system:
+        await system.api.GetStats(pb.GetStatsRequest())
+        failure = await refused(system.api.GetStats(pb.GetStatsRequest()))
+        assert failure.retry_after is not None
+        await asyncio.sleep(failure.retry_after + 0.01)
+        await system.api.GetStats(pb.GetStatsRequest())
+
+
+async def test_streams_count_against_the_limit_too() -> None:
+    async with running(rate_limit_requests=1) as system:
+        async for _ in system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION)):
+            pass
+        call = system.api.UploadDocuments(iter([]))
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await call.read()
+        assert failure_of(error.value).reason == "RATE_LIMITED"

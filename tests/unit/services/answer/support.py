@@ -1,0 +1,28 @@
+"""Passages and turns for the answer service's tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from libs.text import utf8_length
+from services.answer.model import Outcome, Passage, Span, Turn
+
+
+def passage(text: str, *, name: str = "a.md", start: int = 0, score: float = 0.5) -> Passage:
+    """A passage of an all-ASCII document that begins at `start`."""
+    span = Span(start, start + len(text), start, start + utf8_length(text))
+    return Passage(
+        document_id=f"doc-{name}",
+        filename=name,
+        source=name,
+        version="v",
+        chunk_id=f"{name}:{start}",
+        text=text,
+        span=span,
+        score=score,
+    )
+
+
+def turn(question: str, answer: str = "Yes.") -> Turn:
+    """A turn of a conversation."""
+    return Turn("q", question, answer, Outcome.ANSWERED, datetime(2026, 1, 1, tzinfo=UTC))

@@ -1,0 +1,117 @@
+"""The gateway's settings, and the combinations it refuses to start with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from libs.settings import describe_faults
+from services.gateway.settings import Settings
+
+KEYS = json.dumps(
+    [
+        {
+            "tenant": "acme",
+            "name": "backend",
+            "sha256": hashlib.sha256(b"secret").hexdigest(),
+            "scopes": ["read"],
+        }
+    ]
+)
+
+
+def build(**fields: Any) -> Settings:
+    return Settings(_env_file=None, **fields)
+
+
+def faults(**fields: Any) -> str:
+    with pytest.raises(ValidationError) as error:
+        build(**fields)
+    return "\n".join(describe_faults(error.value))
+
+
+def test_the_defaults_serve_one_machine() -> None:
+    settings = build()
+    assert (settings.host, settings.port) == ("127.0.0.1", 50051)
+    assert settings.rate_limit_requests == 0
+    assert settings.load_keys() == ()
+    assert settings.query_policy.provider_order == ()
+    assert settings.query_policy.extractive_fallback
+
+
+def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "GATEWAY_PORT": "6000",
+        "ANSWER_TARGET": "answer:50054",
+        "LLM_PROVIDER": "anthropic, openai",
+        "EXTRACTIVE_FALLBACK": "false",
+        "QUERY_MAX_SECONDS": "20",
+        "RATE_LIMIT_REQUESTS": "10",
+        "RATE_LIMIT_WINDOW": "2.5",
+        "BREAKER_OPEN_SECONDS": "1",
+        "API_KEYS": KEYS,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = build()
+    assert (settings.port, settings.answer_target) == (6000, "answer:50054")
+    assert settings.query_policy.provider_order == ("anthropic", "openai")
+    assert not settings.query_policy.extractive_fallback
+    assert settings.query_policy.max_seconds == 20
+    assert (settings.rate_limit_requests, settings.rate_limit_window_seconds) == (10, 2.5)
+    assert settings.breaker_policy.open_seconds == 1
+    assert [key.name for key in settings.load_keys()] == ["backend"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "gateway.example"])
+def test_it_refuses_to_serve_other_machines_without_keys(host: str) -> None:
+    said = faults(host=host)
+    assert f"GATEWAY_HOST={host}" in said
+    assert "ALLOW_ANONYMOUS=true" in said
+
+
+@pytest.mark.parametrize("fields", [{"allow_anonymous": True}, {"api_keys": KEYS}])
+def test_unless_there_are_keys_or_it_is_meant(fields: dict[str, Any]) -> None:
+    assert build(host="0.0.0.0", **fields).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]"])
+def test_this_machine_needs_no_keys(host: str) -> None:
+    assert build(host=host).host == host
+
+
+def test_faults_of_the_keys_are_told_at_start_without_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text('[{"tenant": "acme", "name": "b", "sha256": "plain-secret", "scopes": ["read"]}]')
+    said = faults(api_keys_file=file)
+    assert "API_KEYS" in said
+    assert "0.sha256" in said
+    assert "plain-secret" not in said
+
+
+def test_keys_never_show_in_the_settings() -> None:
+    assert "acme" not in repr(build(api_keys=KEYS))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"unary_upload_max_bytes": 17 * 1024 * 1024}, "GATEWAY_MAX_MESSAGE_BYTES"),
+        ({"breaker_open_seconds": 90}, "BREAKER_OPEN_MAX_SECONDS"),
+        ({"llm_provider": "auto,openai"}, "LLM_PROVIDER"),
+        ({"retrieval_top_k": 0}, "RETRIEVAL_TOP_K"),
+        ({"retrieval_top_k": 21}, "RETRIEVAL_TOP_K"),
+        ({"question_max_characters": 0}, "QUESTION_MAX_CHARACTERS"),
+        ({"query_max_seconds": 0}, "QUERY_MAX_SECONDS"),
+        ({"breaker_failure_rate": 1.5}, "BREAKER_FAILURE_RATE"),
+    ],
+)
+def test_a_fault_is_told_by_the_variable_s_name(fields: dict[str, Any], said: str) -> None:
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    named = {str(aliases[name]): value for name, value in fields.items()}
+    assert said in faults(**named)
