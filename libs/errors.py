@@ -196,9 +196,10 @@ class Violations:
     def raise_if_any(self) -> None:
         """Raises INVALID_REQUEST with all recorded faults, if there are any."""
         if self._found:
-            text = "; ".join(f"{v.field}: {v.description}" for v in self._found[:3])
+            shown = (f"{v.field} {v.description.rstrip('.')}" for v in self._found[:3])
+            text = "; ".join(shown)
             more = len(self._found) - 3
-            suffix = f" (and {more} more)" if more > 0 else ""
+            suffix = f"; and {more} more." if more > 0 else "."
             raise DocuQueryError(
                 reasons.ERROR_REASON_INVALID_REQUEST,
                 f"The request is not valid. {text}{suffix}",

@@ -11,7 +11,6 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
-from grpc_reflection.v1alpha import reflection
 
 from libs.clock import Clock, SystemClock
 from libs.rpc.context import trusted_tenant
@@ -24,6 +23,7 @@ from libs.rpc.layers import (
     logging_layer,
     request_id_layer,
 )
+from libs.rpc.reflection import add_reflection
 from libs.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -111,8 +111,7 @@ async def serve(
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if settings.reflection_enabled:
-        served = (*names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(served, server)
+        add_reflection((*names[1:], "grpc.health.v1.Health"), server)
 
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:

@@ -26,7 +26,7 @@ from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate, Plan
 from services.gateway.classification import NextProvider, RetrySame, Verdict, judge_provider
-from services.gateway.exhausted import all_failed
+from services.gateway.exhausted import all_failed, out_of_time
 from services.gateway.model import Attempt, Completed, GenerationEvent
 
 log = structlog.get_logger()
@@ -131,10 +131,12 @@ class Climb:
                     yield event
             if self._done:
                 return
-        if self._too_long is not None:
-            raise self._too_long
+        if self._too_long is not None and {a.error_reason for a in self.attempts} == {self._too_long.reason}:
+            raise self._too_long  # no waiting helps: the question itself must become shorter
         if not self.attempts:
             self._deadline.require(budget.ATTEMPT_MINIMUM_SECONDS)
+        if self._deadline.remaining() <= 0:
+            raise out_of_time(self.attempts)
         asked = (*candidates, rung) if rung is not None else candidates
         raise all_failed(self.attempts, [self._breakers.get(one.target).snapshot() for one in asked])
 
@@ -216,7 +218,7 @@ class Climb:
 
     def _fits(self, candidate: Candidate) -> bool:
         """Whether the candidate may hold what was too long for another one."""
-        return self._too_long is None or candidate.context_window_tokens > self._window_floor
+        return candidate.context_window_tokens > self._window_floor
 
     def _available(self, candidates: Iterable[Candidate]) -> int:
         return sum(

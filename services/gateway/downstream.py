@@ -21,6 +21,7 @@ from libs.errors import DocuQueryError
 from libs.rpc import client
 from libs.rpc.status import from_rpc_error
 from services.gateway import budget
+from services.gateway.breaker import Permit
 from services.gateway.breaker_model import SUCCESS, Refused
 from services.gateway.breakers import Breakers, circuit_open, service_target
 from services.gateway.candidates import Candidate
@@ -33,7 +34,7 @@ Res = TypeVar("Res")
 
 INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
 
-# An upload may take an hour; as a probe it has told enough after a minute.
+# An upload may take an hour; whether ingest works shows at its first acknowledgement, or by then.
 _UPLOAD_LEASE_SECONDS = 60.0
 
 
@@ -55,15 +56,19 @@ class Guard:
         self._breaker = breakers.get(self._target)
 
     @contextmanager
-    def watch(self, seconds: float) -> Iterator[None]:
-        """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises."""
+    def watch(self, seconds: float) -> Iterator[Permit]:
+        """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises.
+
+        A long stream may report SUCCESS on the permit at its first response: the service works, and a
+        probe must not keep other calls waiting until the stream's end.
+        """
         try:
             permit = self._breaker.acquire(seconds)
         except Refused as refusal:
             raise circuit_open(self._target, refusal.retry_after_seconds) from None
         with permit:
             try:
-                yield
+                yield permit
             except DocuQueryError as error:
                 permit.report(judge_service(error, self._service, seconds))
                 cancelled = error.reason == reasons.ERROR_REASON_CALLER_CANCELLED
@@ -81,6 +86,30 @@ class Guard:
             return await client.unary(method, request, service=self._service, timeout_seconds=seconds)
 
 
+class _IngestStream:
+    """An upload stream that tells its breaker when it hears from ingest."""
+
+    def __init__(
+        self, call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse], permit: Permit
+    ) -> None:
+        self._call = call
+        self._permit = permit
+
+    async def write(self, request: IngestDocumentsRequest) -> None:
+        """Sends one message; waits while flow control holds it back. Raises DocuQueryError."""
+        await self._call.write(request)
+
+    async def done_writing(self) -> None:
+        """Says that no more messages follow."""
+        await self._call.done_writing()
+
+    async def responses(self) -> AsyncIterator[IngestDocumentsResponse]:
+        """The acknowledgements. Raises DocuQueryError while iterating."""
+        async for response in self._call.responses():
+            self._permit.report(SUCCESS)
+            yield response
+
+
 class IngestClient:
     """The ingest service."""
 
@@ -89,15 +118,13 @@ class IngestClient:
         self._guard = Guard(INGEST, breakers)
 
     @asynccontextmanager
-    async def open(
-        self, timeout_seconds: float
-    ) -> AsyncIterator[client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse]]:
+    async def open(self, timeout_seconds: float) -> AsyncIterator[_IngestStream]:
         """An upload stream; cancelled on leaving. Raises DocuQueryError."""
-        with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)):
+        with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)) as permit:
             async with client.bidi_stream(
                 self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
             ) as call:
-                yield call
+                yield _IngestStream(call, permit)
 
 
 class RetrievalClient:
@@ -158,7 +185,7 @@ class AnswerClient:
         A service that has not even sent its headers after `budget.ACCEPT_SECONDS` is broken itself, and
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
-        with self._guard.watch(timeout_seconds):
+        with self._guard.watch(timeout_seconds) as permit:
             call = self._stub.Generate(
                 request,
                 timeout=None if math.isinf(timeout_seconds) else timeout_seconds,
@@ -170,7 +197,7 @@ class AnswerClient:
                         await call.initial_metadata()
                 except TimeoutError:
                     raise unavailable(ANSWER) from None
-                async with aclosing(_events(call)) as events:
+                async with aclosing(_events(call, permit)) as events:
                     yield events
             finally:
                 call.cancel()
@@ -210,10 +237,11 @@ class AnswerClient:
 
 
 async def _events(
-    call: grpc.aio.UnaryStreamCall[answer.GenerateRequest, answer.GenerateResponse],
+    call: grpc.aio.UnaryStreamCall[answer.GenerateRequest, answer.GenerateResponse], permit: Permit
 ) -> AsyncGenerator[GenerationEvent, None]:
     try:
         async for response in call:
+            permit.report(SUCCESS)
             event = generation_event_from_proto(response)
             if event is not None:
                 yield event

@@ -19,20 +19,34 @@ def all_failed(attempts: Iterable[Attempt], breakers: Sequence[Snapshot]) -> Doc
 
     `breakers` are those of every provider that could have been asked.
     """
+    listed = _listed(attempts)
+    wait = _earliest_return(breakers)
+    return DocuQueryError(
+        reasons.ERROR_REASON_ALL_PROVIDERS_FAILED,
+        f"No provider could answer ({listed or 'none is configured'}). Try again in {max(1, round(wait))} s.",
+        metadata={"attempts": listed},
+        retry_after_seconds=wait,
+    )
+
+
+def out_of_time(attempts: Iterable[Attempt]) -> DocuQueryError:
+    """DEADLINE_EXCEEDED: the caller's time ended before a provider had answered, or all had failed."""
+    return DocuQueryError(
+        reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+        f"The time allowed ran out before a provider had answered ({_listed(attempts)}). "
+        "Allow more time and try again.",
+    )
+
+
+def _listed(attempts: Iterable[Attempt]) -> str:
+    """As many attempts as there is room for, each as `provider=REASON`."""
     listed: list[str] = []
     for attempt in attempts:
         listed.append(f"{attempt.provider}={reason_name(attempt.error_reason)}")
         if sum(len(entry) + 2 for entry in listed) > _MAX_LISTED_CHARACTERS:
             listed.pop()
             break
-    wait = _earliest_return(breakers)
-    return DocuQueryError(
-        reasons.ERROR_REASON_ALL_PROVIDERS_FAILED,
-        f"No provider could answer ({', '.join(listed) or 'none is configured'}). "
-        f"Try again in {max(1, round(wait))} s.",
-        metadata={"attempts": ", ".join(listed)},
-        retry_after_seconds=wait,
-    )
+    return ", ".join(listed)
 
 
 def _earliest_return(breakers: Sequence[Snapshot]) -> float:

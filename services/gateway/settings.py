@@ -92,13 +92,25 @@ class Settings(ServiceSettings):
             raise ValueError("is either `auto` or a list of names, not both")
         return value
 
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr) -> SecretStr:
+        load_api_keys(value.get_secret_value(), None)
+        return value
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _keys_file(cls, value: Path | None) -> Path | None:
+        load_api_keys("", value)
+        return value
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         faults = []
         try:
             keys = self.load_keys()
         except ValueError as error:
-            faults.append(f"API_KEYS / API_KEYS_FILE: {error}")
+            faults.append(f"API_KEYS and API_KEYS_FILE together: {error}")
         else:
             if not keys and not self.allow_anonymous and not _is_loopback(self.host):
                 faults.append(

@@ -47,8 +47,8 @@ CASES: dict[str, tuple[Call, grpc.StatusCode, str, str]] = {
     ),
     "over the unary limit": (
         lambda c: c.upload_document("a.txt", b"words " * 1_000_000),
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "DOCUMENT_TOO_LARGE",
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "MESSAGE_TOO_LARGE",
         "UploadDocuments",
     ),
     "no filename": (

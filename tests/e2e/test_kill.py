@@ -87,7 +87,7 @@ async def resend(system: System, paths: list[Path], indexed: dict[str, str]) -> 
     async for event in system.client.upload_many(paths):
         assert event.failed is None, event.reason
         if event.document is not None and event.finished:
-            results[event.result] += 1
+            results[event.progress.done.result] += 1
             indexed[event.document.filename] = event.document.live_version
     assert sum(results.values()) == DOCUMENTS
     assert results[document_pb2.UPLOAD_RESULT_UNCHANGED] >= len(before)

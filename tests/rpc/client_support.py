@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -172,6 +172,8 @@ class FakeGateway(DocuQueryServiceServicer):
         self.cancelled = threading.Event()
         """Set when a caller left a stream."""
         self.result = query_result()
+        self.degradations: Sequence[Degradation] = ()
+        """What Search reports."""
         self.stream_until = 99
         """Events of StreamQuery that are sent."""
         self.stream_failure: Status | None = None
@@ -350,7 +352,7 @@ class FakeGateway(DocuQueryServiceServicer):
 
     def Search(self, request: pb.SearchRequest, context: grpc.ServicerContext) -> pb.SearchResponse:
         self._begin("Search", request, context)
-        return pb.SearchResponse(passages=self.result.sources)
+        return pb.SearchResponse(passages=self.result.sources, degradations=self.degradations)
 
     def GetPassage(
         self, request: pb.GetPassageRequest, context: grpc.ServicerContext

@@ -305,6 +305,7 @@ class FakeIngest(_Recording, IngestServiceServicer):
         super().__init__()
         self.contents: dict[str, bytes] = {}
         self.pieces: list[int] = []
+        self.keeps_content = True
 
     async def IngestDocuments(
         self, request_iterator: AsyncIterator[ingest.IngestDocumentsRequest], context: Any
@@ -316,7 +317,8 @@ class FakeIngest(_Recording, IngestServiceServicer):
                 part = message.WhichOneof("part")
                 if part == "data":
                     self.pieces.append(len(message.data))
-                    contents[message.upload_id] += message.data
+                    if self.keeps_content:
+                        contents[message.upload_id] += message.data
                 elif part == "footer":
                     content = bytes(contents.pop(message.upload_id, b""))
                     if content == b"hang":

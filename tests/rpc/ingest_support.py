@@ -214,7 +214,7 @@ async def serving(retrieval: MemoryRetrieval, port: int = 0) -> AsyncIterator[in
         "docuquery.retrieval.v1.RetrievalService",
         partial(add_RetrievalServiceServicer_to_server, retrieval),
     )
-    settings = ServiceSettings(port=port, drain_seconds=0, _env_file=None)
+    settings = ServiceSettings(port=port, drain_seconds=5, _env_file=None)
     async with serve(name="retrieval", settings=settings, services=[registration]) as server:
         yield server.port
 

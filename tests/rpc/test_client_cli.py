@@ -10,10 +10,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from docuquery.common.v1.answer_pb2 import RejectedCitation
+from docuquery.common.v1.error_reason_pb2 import ERROR_REASON_SERVICE_UNAVAILABLE
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client import ApiError, AsyncDocuQuery
 from docuquery_client.cli import app
@@ -267,7 +269,7 @@ def test_status_exits_with_1_when_something_is_wrong(gateway: FakeGateway, docuq
     gateway.system.components[2].state = pb.COMPONENT_STATE_UNREACHABLE
     gateway.system.components[2].detail = "It does not answer."
     gateway.system.breakers[0].state = pb.BREAKER_STATE_OPEN
-    gateway.system.breakers[0].last_reason = 81
+    gateway.system.breakers[0].last_reason = ERROR_REASON_SERVICE_UNAVAILABLE
     gateway.system.breakers[0].calls = 10
     gateway.system.breakers[0].failures = 9
     gateway.failures["GetStats"] = [
@@ -280,6 +282,52 @@ def test_status_exits_with_1_when_something_is_wrong(gateway: FakeGateway, docuq
     assert "9 of 10 calls failed, last SERVICE_UNAVAILABLE" in result.stdout
     assert "The retrieval service cannot be reached" in result.stderr
     assert docuquery("status", "--json").exit_code == 1
+
+
+def test_a_store_without_documents_says_so(docuquery: Docuquery) -> None:
+    result = docuquery("documents", "list")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No documents.\n")
+
+
+def test_deleting_goes_on_after_a_refusal_but_not_without_a_server(
+    gateway: FakeGateway, docuquery: Docuquery, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "hr", a__txt=b"one", b__txt=b"two")
+    docuquery("ingest", str(folder))
+    gateway.failures["DeleteDocument"] = [
+        status(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", "Not allowed.", request_id="r-1")
+    ]
+    result = docuquery("documents", "delete", "hr/a.txt", "hr/b.txt")
+    assert result.exit_code == 1
+    assert result.stderr == "error: Not allowed (SCOPE_MISSING, request id r-1).\n"
+    assert result.stdout == "Deleted hr/b.txt (1 chunks).\n"
+    nobody = CliRunner().invoke(app, ["--address", "127.0.0.1:1", "documents", "delete", "x", "y"])
+    assert nobody.exit_code == 1
+    assert nobody.stderr.count("error:") == 1
+
+
+def test_a_degraded_search_says_what_was_left_out(gateway: FakeGateway, docuquery: Docuquery) -> None:
+    gateway.degradations = no_evidence("x").degradations
+    assert docuquery("search", "x").stderr == "SPARSE_ONLY: No embedder.\n"
+
+
+def test_ctrl_c_ends_a_command_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(self: AsyncDocuQuery) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AsyncDocuQuery, "list_prompts", interrupted)
+    result = CliRunner().invoke(app, ["prompts"])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")
+
+
+@pytest.mark.parametrize("report", ["no/such/folder/report.jsonl", "."])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(
+    gateway: FakeGateway, docuquery: Docuquery, report: str
+) -> None:
+    result = docuquery("ingest", __file__, "--report", report)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: --report:")
+    assert gateway.calls == []
 
 
 def test_values_of_a_newer_server_are_shown_as_numbers(gateway: FakeGateway, docuquery: Docuquery) -> None:
@@ -315,8 +363,8 @@ def test_ingest_takes_folders_and_names_sources_after_them(
     assert result.stdout.startswith("2 documents: 2 created. 0.0 MB in ")
     assert result.stderr == "1 files left out (hidden, or of a kind that is not read).\n"
     assert sorted(gateway.documents) == ["kb/docs/a.txt", "kb/docs/deep/c.md"]
-    assert gateway.documents["kb/docs/a.txt"].metadata["team"] == "hr"
-    assert gateway.documents["kb/docs/a.txt"].metadata["a"]["b"] == 1
+    kept = MessageToDict(gateway.documents["kb/docs/a.txt"].metadata)
+    assert kept == {"team": "hr", "a": {"b": 1}}
     again = docuquery("ingest", str(tmp_path / "docs"), "--source-prefix", "kb/")
     assert again.stdout.startswith("2 documents: 2 unchanged.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -14,7 +15,17 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
-from tests.rpc.gateway_support import DOCUMENT_ID, Failure, System, answering, failure_of, running
+from tests.rpc.gateway_support import (
+    DOCUMENT_ID,
+    HANG,
+    Failure,
+    System,
+    answering,
+    failure_of,
+    running,
+    started,
+    text,
+)
 
 QUESTION = pb.QueryRequest(question="How many days?")
 
@@ -110,6 +121,25 @@ async def test_after_a_restart_the_breaker_closes_by_itself() -> None:
         await system.api.Search(pb.SearchRequest(query="leave"))
         breakers = {b.target: b.state for b in (await status_of(system)).breakers}
         assert breakers["service:retrieval"] == pb.BREAKER_STATE_CLOSED
+
+
+async def test_a_long_stream_as_a_probe_keeps_no_other_call_waiting() -> None:
+    async with running(breaker_open_seconds=0.2) as system:
+        await system.api.Query(QUESTION)
+        await system.relays["answer"].cut()
+        for _ in range(3):  # two tries each
+            await failed(system.api.Query(QUESTION))
+        await system.relays["answer"].listen()
+        system.providers(a=[[started("a"), text("Ten "), HANG], answering("a")])
+        async with asyncio.timeout(8):
+            while system.answer.asked.count("a") == 0:
+                call = system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION))
+                with suppress(grpc.aio.AioRpcError):
+                    await call.read()
+                await asyncio.sleep(0.1)
+        assert system.answer.under_way == 1
+        assert (await system.api.Query(QUESTION)).result.provider == "a"
+        call.cancel()
 
 
 async def test_an_operator_can_close_a_breaker_at_once(system: System) -> None:

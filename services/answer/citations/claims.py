@@ -51,8 +51,13 @@ class Claim:
     """Its numbers, parts of dates, and words like `million`."""
     months: frozenset[str]
     """Months it names in English words, as `1` to `12`."""
-    denies: bool
-    """Whether it holds a word of negation."""
+    text: str
+    """The sentence."""
+
+    @property
+    def denies(self) -> bool:
+        """Whether it holds a word of negation; searched when asked, since few claims come to that."""
+        return _NEGATION.search(_LEADING_REPLY.sub("", self.text, count=1)) is not None
 
 
 def claim_of(text: str) -> Claim:
@@ -67,12 +72,11 @@ def claim_of(text: str) -> Claim:
             numbers.add(word.key)
         elif month := _month(text, found, index):
             months.add(month)
-    body = _LEADING_REPLY.sub("", text, count=1)
     return Claim(
         frozenset(word.key for word in found if not word.is_stop),
         frozenset(numbers),
         frozenset(months),
-        _NEGATION.search(body) is not None,
+        text,
     )
 
 

@@ -61,9 +61,7 @@ class CitationTracker:
     @property
     def citations(self) -> list[Citation]:
         """Checked citations in the order of the answer; UNSUPPORTED ones too, so marked."""
-        return sorted(
-            self._citations.values(), key=lambda c: (c.answer_span.char_end, c.answer_span.char_start)
-        )
+        return sorted(self._citations.values(), key=lambda citation: citation.answer_span.char_end)
 
     @property
     def rejected(self) -> list[RejectedCitation]:

@@ -114,8 +114,10 @@ def _keys(text: str) -> frozenset[str]:
 
 
 def _may_answer(part: Sentence, text: str, found: Sequence[Word]) -> bool:
-    return part.kind is not SentenceKind.HEADING and bool(found) and not text.rstrip("\"'”’)").endswith(
-        ("?", "？", "؟")
+    return (
+        part.kind is not SentenceKind.HEADING
+        and bool(found)
+        and not text.rstrip("\"'”’)").endswith(("?", "？", "؟"))
     )
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from services.answer.extraction.candidates import Candidate
@@ -84,10 +85,8 @@ def weights_of(question: Question, found: Sequence[Candidate]) -> dict[str, floa
     weights = {}
     for term in question.terms:
         holding = frequency[term.key]
-        if holding:
-            weight = 0.7 + 0.7 * math.log(1 + (count - holding + 0.5) / (holding + 0.5))
-        else:
-            weight = _ABSENT
+        rarity = math.log(1 + (count - holding + 0.5) / (holding + 0.5))
+        weight = 0.7 + 0.7 * rarity if holding else _ABSENT
         weights[term.key] = weight * (_LIGHT if term.is_light else 1.0)
     return weights
 
@@ -199,13 +198,11 @@ def _pairs(terms: Sequence[Term], content: Sequence[str], weights: dict[str, flo
     for place, key in enumerate(content):
         places.setdefault(key, []).append(place)
     found = total = 0.0
-    for first, second in zip(terms, terms[1:], strict=False):
+    for first, second in pairwise(terms):
         weight = (weights[first.key] + weights[second.key]) / 2
         total += weight
         gaps = [
-            later - earlier
-            for earlier in places.get(first.key, ())
-            for later in places.get(second.key, ())
+            later - earlier for earlier in places.get(first.key, ()) for later in places.get(second.key, ())
         ]
         if 1 in gaps:
             found += weight

@@ -77,7 +77,8 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
     (
         AnswerKind.TIME,
         re.compile(
-            r"\bwhen\b(?=.{0,12}\b(?:did|was|were|is|are|do|does|has|had|will|can|would|must)\b)|" + _WHAT
+            r"\bwhen\b(?=.{0,12}\b(?:did|was|were|is|are|do|does|has|had|will|can|would|must)\b)|"
+            + _WHAT
             + r"(?:year|date|day|month|century|decade|time|period|era)s?\b"
             r"|\bwann\b|\bquand\b|\bcuándo\b|\bquando\b|什么时候|何时|哪一?年|いつ",
             _I,
@@ -86,7 +87,8 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
     (
         AnswerKind.PLACE,
         re.compile(
-            r"\bwhere (?:did|was|were|is|are|do|does|can|will)\b|^where\b|" + _WHAT
+            r"\bwhere (?:did|was|were|is|are|do|does|can|will)\b|^where\b|"
+            + _WHAT
             + r"(?:country|countries|city|cities|places?|states?|towns?|regions?|continents?|locations?"
             r"|rivers?|islands?|areas?)\b|^wo\b|\boù\b|\bdónde\b|\bdove\b|\bonde\b|哪里|哪儿|何处|どこ",
             _I,
@@ -95,7 +97,8 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
     (
         AnswerKind.PERSON,
         re.compile(
-            r"\b(?:who|whom|whose)\b|" + _WHAT
+            r"\b(?:who|whom|whose)\b|"
+            + _WHAT
             + r"(?:person|man|woman|king|queen|scientist|president|author|inventor|engineer|leader|scholar"
             r"|researcher)s?\b|^wer\b|^qui\b|\bquién\b|^chi\b|谁|誰",
             _I,
@@ -112,7 +115,9 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
     (AnswerKind.MANNER, re.compile(r"\bhow\b|\bwie\b|\bcomment\b|\bcómo\b|如何|怎么|どう", _I)),
     (
         AnswerKind.DEFINITION,
-        re.compile(r"^\s*(?:what|which) (?:is|are|was|were) (?:(?:an?|the) )?[\w-]+(?: [\w-]+)?\s*\??\s*$", _I),
+        re.compile(
+            r"^\s*(?:what|which) (?:is|are|was|were) (?:(?:an?|the) )?[\w-]+(?: [\w-]+)?\s*\??\s*$", _I
+        ),
     ),
     (AnswerKind.NAME, re.compile(r"\b(?:called|named?|known as|terms?|referred)\b", _I)),
 )
@@ -202,14 +207,12 @@ def fitness(kind: AnswerKind, text: str, text_words: Sequence[Word], asked: froz
 
 
 def _new_number(text_words: Sequence[Word], asked: frozenset[str]) -> bool:
-    return any(word.is_number and word.key not in asked for word in text_words)
+    return any(word.is_number and word.key[0].isdecimal() and word.key not in asked for word in text_words)
 
 
 def _new_names(text_words: Sequence[Word], asked: frozenset[str]) -> int:
     """Capitalised words after the first that the question does not hold."""
-    return sum(
-        word.is_capitalised and not word.is_stop and word.key not in asked for word in text_words[1:]
-    )
+    return sum(word.is_capitalised and not word.is_stop and word.key not in asked for word in text_words[1:])
 
 
 def _first_key(text: str) -> str:

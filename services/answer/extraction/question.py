@@ -11,13 +11,11 @@ from services.answer.language.sentences import sentences
 from services.answer.language.stemming import root, stem
 from services.answer.language.words import content_keys, words
 
-_LIGHT = frozenset(
-    stem(word)
-    for word in (
-        "year date day month century decade number percentage percent country city place name person term "
-        "type kind amount take happen occur use mean call thing example locate"
-    ).split()
-)
+_LIGHT_WORDS = """
+year date day month century decade number percentage percent country city place name person term
+type kind amount take happen occur use mean call thing example locate
+"""
+_LIGHT = frozenset(stem(word) for word in _LIGHT_WORDS.split())
 _INTERROGATIVE = re.compile(r"\b(?:what|which|how many)\b", re.IGNORECASE)
 _DEFINITION = re.compile(
     r"^\s*(?:what|who) (?:is|are|was|were) (?:an? |the )?(?P<term>.+?)\??\s*$", re.IGNORECASE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-_LATIN_MARKS = {code: None for code in range(0x0300, 0x0370)}
+_LATIN_MARKS = dict.fromkeys(range(0x0300, 0x0370))
 
 
 def fold(text: str) -> str:

@@ -52,16 +52,16 @@ _FIELD = re.compile(
     r"[ \t]*[^\W\d_][\w ()/&'’.,-]{0,38}:[ \t]+\S"  # Label: value
     r"|[ \t]*\S+(?: \S+){0,4}(?<![.!?:;,])(?:[ ]{2,}|\t+)\S"  # label, a gap, value
 )
-_FIGURES = re.compile(r"\S.*?(?:\s+[-−+(]?[€$£]?\d[\d.,]*\)?(?:\s?%)?){2,}\s*$")  # a label and two numbers or more
+_FIGURES = re.compile(r"(?:\s[-−+(]?[€$£]?\d[\d.,]*\)?(?:\s?%)?){2,}$")  # a label and two numbers or more
+_ROW_LENGTH = 200  # no table row in running text is longer
 _LABEL_LENGTH = 60  # a longer line without a full stop is a wrapped line of prose
 _LABEL_WORDS = 8
 _SENTENCE_ENDS = ".!?…:;,。！？؟।"
 _GAPS = re.compile(r"[^\s.!?:;,](?:[ ]{2,}|\t+)(?=\S)")  # two spaces after a full stop are typewriter style
 
-_TERMINATOR = re.compile(
-    r"(?P<wide>[。！？｡]+)|(?P<narrow>[.!?…؟۔।॥።]+)", re.UNICODE
-)
-_CLOSERS = re.compile(r"[\"'”’»›）)\]」』】}*_]*(?:\[[^\[\]\n]{1,40}\])*")  # also footnotes: [3], [citation needed]
+_TERMINATOR = re.compile(r"(?P<wide>[。！？｡]+)|(?P<narrow>[.!?…؟۔।॥።]+)", re.UNICODE)
+# Closing quotes and brackets, and footnotes: [3], [citation needed].
+_CLOSERS = re.compile(r"[\"'”’»›）)\]」』】}*_]*(?:\[[^\[\]\n]{1,40}\])*")
 _WORD_BEFORE = re.compile(r"[\w.&'’-]*$")
 _NEXT_WORD = re.compile(r"[\s\"'“‘«‹（(\[「『¿¡*_]*([\w'’]+)?")
 
@@ -138,8 +138,11 @@ def _classify(line: str) -> tuple[SentenceKind, int]:
 
 
 def _is_label(lines: Sequence[re.Match[str]], number: int) -> bool:
-    """Whether an unmarked line is a heading: short, begins like a sentence but does not end like one,
-    and neither continues the line before nor is continued by the next."""
+    """Whether an unmarked line is a heading.
+
+    It is when it is short, begins like a sentence but does not end like one, and neither continues the
+    line before nor is continued by the next.
+    """
     line = lines[number].group().strip()
     if len(line) > _LABEL_LENGTH or not line[:1].isupper() or line[-1] in _SENTENCE_ENDS:
         return False
@@ -158,7 +161,7 @@ def _is_table_row(line: str) -> bool:
         return True
     if stripped.count(" | ") >= 1 or "\t" in stripped:
         return True
-    if _FIGURES.match(stripped):
+    if len(stripped) <= _ROW_LENGTH and _FIGURES.search(stripped):
         return True
     return len(_GAPS.findall(stripped)) >= 2  # columns set apart by spaces, as in text from PDF
 

@@ -30,13 +30,13 @@ mein dein sein unser euer von zu zum zur im in am an auf aus bei für nach über
 nur noch wie wer was wann wo warum welche welcher welches sich dass wenn
 """
 _FRENCH = """
-le la les un une des de et ou mais ne est sont était étaient a ont avait il elle ils elles je 
-nous vous ce cet cette ces sa ses leur leurs mon ma dans par avec sans à au 
-que qui quoi quand où comment pourquoi quel quelle quels quelles combien se y 
+le la les un une des de et ou mais ne est sont était étaient a ont avait il elle ils elles je
+nous vous ce cet cette ces sa ses leur leurs mon ma dans par avec sans à au
+que qui quoi quand où comment pourquoi quel quelle quels quelles combien se y
 """
 _SPANISH = """
 el los las unos unas y o pero es era eran ha han fue fueron será que quien qué quién cuándo
-cuando dónde donde cómo como cuál cuánto cuántos por para con sin sobre entre al del su sus mi 
+cuando dónde donde cómo como cuál cuánto cuántos por para con sin sobre entre al del su sus mi
 nuestro se lo más
 """
 _ITALIAN_PORTUGUESE = """

@@ -23,24 +23,30 @@ _MARKS = (
     "\u0900-\u0963\u0966-\u0dff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f"
 )
 _UNSPACED = (
-    "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003134f"
+    "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 )
-_IDENTIFIER = r"[A-Z]{1,6}[-_]?\d[\w-]*|[a-z]+\d\w*"  # INC-204, TQ1, mp3: one word, whatever joins it
+_IDENTIFIER = r"[A-Z]{1,6}[-_]?\d[\w-]*|[^\W\d_]+\d\w*"  # INC-204, TQ1, mp3: one word, whatever joins it
+_ACRONYM = r"(?:[A-Z]\.){2,}"  # U.S. is the same word as US
 _NUMBER = r"\d+(?:[.,:/\u00a0\u202f’'](?=\d)\d+)*(?:st|nd|rd|th)?"
 _LETTERS = rf"[^\W\d_{_UNSPACED}](?:[^\W\d_{_UNSPACED}]|[{_MARKS}])*"
 _WORD = re.compile(
-    rf"(?P<unspaced>[{_UNSPACED}]+)|\b(?P<identifier>{_IDENTIFIER})|(?P<number>{_NUMBER})|(?P<letters>{_LETTERS}(?:['’]{_LETTERS})?)"
+    rf"(?P<unspaced>[{_UNSPACED}]+)|\b(?P<identifier>{_IDENTIFIER}|{_ACRONYM})|(?P<number>{_NUMBER})|(?P<letters>{_LETTERS}(?:['’]{_LETTERS})?)"
 )
 _CACHE_SIZE = 65_536  # distinct spellings remembered
 
-NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-        "sixteen seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
+_TO_TWENTY = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen twenty
+"""
+NUMBER_WORDS = {word: str(value) for value, word in enumerate(_TO_TWENTY.split())} | {
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "seventy": "70",
+    "eighty": "80",
+    "ninety": "90",
+}
 """English number words with the digits they stand for."""
 
 _COUNTED = NUMBER_WORDS.keys() - {"one"}  # "one" is a pronoun more often than a number
@@ -58,7 +64,7 @@ class Word(NamedTuple):
     is_stop: bool
     """Whether it is a function word."""
     is_number: bool
-    """Whether it is written in digits or is a number word from two up; false for identifiers (INC-204)."""
+    """Whether it is or holds a number: 1,400, `two` and up, INC-204."""
     is_capitalised: bool
     """Whether it begins with an upper-case letter."""
 
@@ -76,8 +82,8 @@ def content_keys(text: str) -> list[str]:
 def canonical_number(written: str) -> str:
     """A number without grouping: `1,400` → `1400`, `1.234.567` → `1234567`, `4.80` → `4.80`.
 
-    Ordinals lose their ending. A single point is a decimal point, a comma before exactly three digits groups, another comma is a
-    decimal comma. Dates, times and versions keep their separators.
+    Ordinals lose their ending. A single point is a decimal point, a comma before exactly three digits
+    groups, another comma is a decimal comma. Dates, times and versions keep their separators.
     """
     plain = re.sub(r"[\u00a0\u202f’']|(?:st|nd|rd|th)$", "", written)
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", plain):
@@ -114,7 +120,9 @@ def _analyse(written: str) -> tuple[str, bool, bool]:
         return canonical_number(unicodedata.normalize("NFKC", written)), False, True
     folded = fold(written)
     if any(character.isdigit() for character in folded):
-        return re.sub("[-_]", "", folded), False, False
+        return re.sub("[-_]", "", folded), False, True
+    if "." in folded:
+        return folded.replace(".", ""), False, False
     apostrophe = max(folded.find("'"), folded.find("’"))
     if apostrophe > 0:  # the company's, don't, l'année
         head, tail = folded[:apostrophe], folded[apostrophe + 1 :]

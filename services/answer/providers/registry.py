@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from services.answer.providers.anthropic import AnthropicProvider
 from services.answer.providers.models import ModelCatalog
-from services.answer.providers.openai import OpenAiProvider
+from services.answer.providers.protocol import Provider
 
 OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
 ANTHROPIC_DEFAULT_MODEL = "claude-haiku-4-5"
@@ -16,7 +16,13 @@ ANTHROPIC_DEFAULT_MODEL = "claude-haiku-4-5"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _KEY = re.compile(r"[!-~]*")
 
-HttpProvider = OpenAiProvider | AnthropicProvider
+
+class HttpProvider(Provider, Protocol):
+    """A provider that holds connections."""
+
+    async def aclose(self) -> None:
+        """Closes its connections."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,10 @@ def _build(
     spec: ProviderSpec, catalog: ModelCatalog, temperature: float | None, max_tokens: int
 ) -> HttpProvider:
     capabilities = catalog.capabilities(spec.model)
+    # Importing an SDK takes about a second of CPU: only who uses it pays for it.
     if spec.adapter == "openai":
+        from services.answer.providers.openai import OpenAiProvider
+
         return OpenAiProvider(
             name=spec.name,
             model=spec.model,
@@ -118,6 +127,8 @@ def _build(
             temperature=temperature,
             max_tokens=max_tokens,
         )
+    from services.answer.providers.anthropic import AnthropicProvider
+
     return AnthropicProvider(
         name=spec.name,
         model=spec.model,

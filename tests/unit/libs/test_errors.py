@@ -53,7 +53,7 @@ def test_all_violations_are_raised_together() -> None:
     with pytest.raises(DocuQueryError) as caught:
         violations.raise_if_any()
     assert [v.field for v in caught.value.violations] == ["a", "b", "c", "d"]
-    assert "and 1 more" in caught.value.message
+    assert "; and 1 more." in caught.value.message
 
 
 def test_no_violation_raises_nothing() -> None:

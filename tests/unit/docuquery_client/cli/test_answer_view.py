@@ -12,8 +12,8 @@ from docuquery.gateway.v1.docuquery_service_pb2 import QueryResult
 from docuquery_client.cli.answer_view import page_text, place, source_lines, with_marks
 
 
-def cited(number: int, end: int, **fields: str) -> Citation:
-    return Citation(source_number=number, answer_span=TextSpan(char_start=0, char_end=end), **fields)
+def cited(number: int, end: int) -> Citation:
+    return Citation(source_number=number, answer_span=TextSpan(char_start=0, char_end=end))
 
 
 def test_marks_stand_behind_the_piece_they_support() -> None:

@@ -242,6 +242,14 @@ async def test_without_time_and_without_a_rung_nothing_is_begun() -> None:
     assert bench.generator.asked == []
 
 
+async def test_when_the_time_is_up_that_is_the_reason() -> None:
+    bench = Bench({"a": [[OVERLOADED]], "extractive": [[HANG]]})
+    with pytest.raises(DocuQueryError) as error:
+        await bench.run(bench.climb(plan("a", rung=True), seconds=0.5))
+    assert error.value.reason_name == "DEADLINE_EXCEEDED"
+    assert "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT" in error.value.message
+
+
 async def test_a_pause_in_mid_stream_ends_it() -> None:
     bench = Bench({"a": [[TextDelta("Half"), HANG]], "b": [answering("b")]}, QUICK)
     with pytest.raises(DocuQueryError) as error:
@@ -274,6 +282,15 @@ async def test_and_is_reported_as_too_long_when_there_is_none() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(Plan(candidates, None, ())))
     assert error.value.reason_name == "CONTEXT_WINDOW_EXCEEDED"
+
+
+async def test_but_not_when_another_one_may_hold_it_later() -> None:
+    too_long = failing(reasons.ERROR_REASON_CONTEXT_WINDOW_EXCEEDED)
+    bench = Bench({"a": [[too_long]], "b": [[OVERLOADED]]})
+    candidates = (candidate("a", 8000), candidate("b", 200_000))
+    with pytest.raises(DocuQueryError) as error:
+        await bench.run(bench.climb(Plan(candidates, None, ())))
+    assert error.value.reason_name == "ALL_PROVIDERS_FAILED"
 
 
 async def test_the_caller_s_own_fault_is_reported_at_once() -> None:

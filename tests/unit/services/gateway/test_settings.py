@@ -88,10 +88,17 @@ def test_this_machine_needs_no_keys(host: str) -> None:
 def test_faults_of_the_keys_are_told_at_start_without_a_secret(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text('[{"tenant": "acme", "name": "b", "sha256": "plain-secret", "scopes": ["read"]}]')
-    said = faults(api_keys_file=file)
-    assert "API_KEYS" in said
-    assert "0.sha256" in said
+    said = faults(API_KEYS_FILE=file, API_KEYS="[", RETRIEVAL_TOP_K=0)
+    assert "API_KEYS_FILE: 0.sha256" in said
+    assert "API_KEYS: not valid JSON" in said
+    assert "RETRIEVAL_TOP_K" in said
     assert "plain-secret" not in said
+
+
+def test_a_name_that_stands_in_both_places_is_told_too(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(KEYS)
+    assert "together: each name may stand only once: backend" in faults(api_keys=KEYS, api_keys_file=file)
 
 
 def test_keys_never_show_in_the_settings() -> None:

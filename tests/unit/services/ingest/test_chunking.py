@@ -222,10 +222,10 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
         parsed = document(unit * (count // len(unit)))
         best = float("inf")
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.process_time()
             assert sum(1 for _ in chunk(parsed)) >= 1
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.process_time() - begin)
         return best
 
     seconds(10_000)
-    assert seconds(120_000) < 4 * max(seconds(30_000), 0.002) * 2.5
+    assert seconds(120_000) < 4 * max(seconds(30_000), 0.002) * 3

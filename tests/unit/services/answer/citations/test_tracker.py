@@ -138,8 +138,8 @@ def test_a_lying_model_gets_no_verbatim_citation(text: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["The deposit is 1,400 euros", "Revenue rose", "保修期为二十四个月", "😀", "e\u0301", " [1]", "[2, 3]", "[9]", ". ",
-     "。", "\n\n", " [Source: lease.md]", "[Source: x]", " and ", "- ", "[", "]"]
+    ["The deposit is 1,400 euros", "Revenue rose", "保修期为二十四个月", "😀", "e\u0301", " [1]", "[2, 3]",
+     "[9]", ". ", "。", "\n\n", " [Source: lease.md]", "[Source: x]", " and ", "- ", "[", "]"]
 )  # fmt: skip
 
 

@@ -1,0 +1,52 @@
+"""gRPC reflection with JSON names, so that grpcurl speaks lower camel case as the JSON mapping says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from grpc_reflection.v1alpha import reflection
+
+
+def add_reflection(service_names: Iterable[str], server: grpc.aio.Server) -> None:
+    """Serves reflection for the services of these full names, and for reflection itself."""
+    names = (*service_names, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=_pool_with_json_names(names))
+
+
+def _pool_with_json_names(names: Iterable[str]) -> descriptor_pool.DescriptorPool:
+    """A pool of the files that hold these services, and all they import.
+
+    protoc leaves `json_name` out of what it embeds in Python code; without it, tools that learn the
+    contract by reflection show and expect snake case.
+    """
+    pool = descriptor_pool.DescriptorPool()
+    seen: set[str] = set()
+
+    def add(file: FileDescriptor) -> None:
+        if file.name in seen:
+            return
+        seen.add(file.name)
+        for dependency in file.dependencies:
+            add(dependency)
+        proto = FileDescriptorProto()
+        file.CopyToProto(proto)
+        for message in proto.message_type:
+            _name_fields(message)
+        pool.AddSerializedFile(proto.SerializeToString())
+
+    default = descriptor_pool.Default()
+    for name in names:
+        add(default.FindFileContainingSymbol(name))
+    return pool
+
+
+def _name_fields(message: DescriptorProto) -> None:
+    for field in message.field:
+        head, *rest = field.name.split("_")
+        field.json_name = head + "".join(part[:1].upper() + part[1:] for part in rest)
+    for nested in message.nested_type:
+        _name_fields(nested)

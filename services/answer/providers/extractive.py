@@ -1,0 +1,77 @@
+"""Answers without a model: the sentences of the passages that answer the question, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from services.answer.extraction.candidates import SourceText
+from services.answer.extraction.selection import Pick, SelectionPolicy, select
+from services.answer.model import NO_TOKENS, Passage
+from services.answer.providers.protocol import (
+    Capabilities,
+    Finished,
+    FinishReason,
+    ProviderEvent,
+    ProviderRequest,
+    TextDelta,
+)
+
+_WIDE_ROW = 3  # cells from which a table row is hard to read without its header
+
+
+class ExtractiveProvider:
+    """Picks at most `max_sentences` sentences. Costs nothing, needs nobody, invents nothing."""
+
+    name = "extractive"
+    adapter = "extractive"
+    model = "extractive-1"
+    capabilities = Capabilities(input_micro_usd_per_million_tokens=0, output_micro_usd_per_million_tokens=0)
+
+    def __init__(self, max_sentences: int = 2) -> None:
+        self._policy = SelectionPolicy(max_sentences=max_sentences)
+
+    async def stream(
+        self,
+        request: ProviderRequest,
+        timeout_seconds: float,  # noqa: ARG002 (the Protocol's; the work takes a few milliseconds)
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """See Provider.stream: each sentence is one piece of text with its marker.
+
+        Rows, list items and fields get lines of their own; a row of three cells or more is preceded by its
+        table's header row, once.
+        """
+        selection = select(request.question, [_source(p) for p in request.passages], self._policy)
+        shown_headers: set[str] = set()
+        previous_row = False
+        for count, pick in enumerate(selection.picks):
+            passage = request.passages[pick.source]
+            joint = "" if count == 0 else "\n" if pick.is_row or previous_row else " "
+            header = _header(passage.text, pick)
+            if header and header not in shown_headers:
+                shown_headers.add(header)
+                joint += f"{header}\n"
+            previous_row = pick.is_row
+            yield TextDelta(f"{joint}{_plain(passage.text[pick.start : pick.end])} [{pick.source + 1}]")
+        yield Finished(FinishReason.STOP, NO_TOKENS, abstained=not selection.picks)
+
+
+def _header(text: str, pick: Pick) -> str:
+    """The header row to show before a pick; empty for none."""
+    if pick.header is None or _plain(text[pick.start : pick.end]).count("|") + 1 < _WIDE_ROW:
+        return ""
+    start, end = pick.header
+    return _plain(text[start:end])
+
+
+def _plain(text: str) -> str:
+    """On one line, without the outer bars of a Markdown table row."""
+    return " ".join(text.split()).strip("|").strip()
+
+
+def _source(passage: Passage) -> SourceText:
+    return SourceText(
+        text=passage.text,
+        score=passage.score,
+        headings=" ".join(passage.headings),
+        title=f"{passage.title} {passage.filename}".strip(),
+    )

@@ -1,0 +1,104 @@
+"""Types told from content."""
+
+from __future__ import annotations
+
+import pytest
+
+from libs.errors import DocuQueryError
+from services.ingest.detect import detect
+from services.ingest.document import DocumentType
+
+PDF, MARKDOWN, HTML, TEXT = DocumentType.PDF, DocumentType.MARKDOWN, DocumentType.HTML, DocumentType.TEXT
+
+
+@pytest.mark.parametrize(
+    ("head", "filename", "expected"),
+    [
+        (b"%PDF-1.7\n...", "a.pdf", PDF),
+        (b"%PDF-1.7\n...", "a.txt", PDF),
+        (b"junk\n" * 20 + b"%PDF-1.4", "a", PDF),
+        (b"<!DOCTYPE html><p>x", "a", HTML),
+        (b"\xef\xbb\xbf  <!-- c -->\n<html lang=en>", "a.txt", HTML),
+        (b"<?xml version='1.0'?><!DOCTYPE html>", "a.xml", HTML),
+        (b"<html><body>", "readme.md", HTML),
+        ("<html>".encode("utf-16"), "a", HTML),
+        ("<html><p>text text</p>".encode("utf-16-le"), "a", HTML),
+        (b"<div>fragment</div>", "a", HTML),
+        (b"Hello <b>you</b>", "a.html", HTML),
+        (b"no tags at all", "a.html", TEXT),
+        (b"<p align=center>logo</p>\n# Title", "README.md", MARKDOWN),
+        (b"# Title", "a.MD", MARKDOWN),
+        (b"# Title", "a.txt", TEXT),
+        (b"a,b\n1,2\n", "a.csv", TEXT),
+        (b"<svg xmlns='x'>", "a.svg", TEXT),
+        ("текст".encode("cp1251") * 50, "a", TEXT),
+        ("text text".encode("utf-16"), "a", TEXT),
+        (b"one \x00 zero in a log of some length. " + b"And more. " * 10, "a.log", TEXT),
+    ],
+)
+def test_the_content_decides(head: bytes, filename: str, expected: DocumentType) -> None:
+    """The name only tells Markdown from other text."""
+    assert detect(head, filename) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "declared"),
+    [
+        (b"plain", TEXT),
+        (b"plain", MARKDOWN),
+        (b"<!doctype html><p>x", TEXT),
+        (b"some <b>bold</b>", HTML),
+        (b"%PDF-1.7", PDF),
+    ],
+)
+def test_a_declared_type_is_taken_when_the_content_can_be_read_so(
+    head: bytes, declared: DocumentType
+) -> None:
+    """Any text is plain text."""
+    assert detect(head, "a", declared) == declared
+
+
+@pytest.mark.parametrize(
+    ("head", "filename", "declared", "detected"),
+    [
+        (b"%PDF-1.7", "a.txt", TEXT, "pdf"),
+        (b"%PDF-1.7", "a.md", MARKDOWN, "pdf"),
+        (b"<!doctype html>", "a", MARKDOWN, "html"),
+        (b"plain", "a", HTML, "text"),
+        (b"plain", "a", PDF, "text"),
+        (b"\x89PNG\r\n\x1a\n", "a", PDF, "png"),
+        (b"plain", "a.pdf", None, "text"),
+        (b"<html>login please", "report.PDF", None, "html"),
+    ],
+)
+def test_a_mismatch_names_both_types(
+    head: bytes, filename: str, declared: DocumentType | None, detected: str
+) -> None:
+    """What was announced, by type or by the name `.pdf`, and what it is."""
+    with pytest.raises(DocuQueryError) as caught:
+        detect(head, filename, declared)
+    assert caught.value.reason_name == "DOCUMENT_TYPE_MISMATCH"
+    assert caught.value.metadata == {"declared_type": declared or "pdf", "detected_type": detected}
+
+
+@pytest.mark.parametrize(
+    ("head", "detected"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "png"),
+        (b"\0\0\0\x18ftypmp42", "mp4"),
+        (b"PK\x03\x04....word/document.xml", "docx"),
+        (b"PK\x03\x04....xl/workbook.xml", "xlsx"),
+        (b"PK\x03\x04....stuff", "zip"),
+        (b"{\\rtf1", "rtf"),
+        (bytes(range(256)), "binary"),
+    ],
+)
+def test_what_cannot_be_read_is_named(head: bytes, detected: str) -> None:
+    """The refusal says what it is and what would do."""
+    with pytest.raises(DocuQueryError) as caught:
+        detect(head, "a")
+    assert caught.value.reason_name == "UNSUPPORTED_DOCUMENT_TYPE"
+    assert caught.value.metadata == {
+        "detected_type": detected,
+        "supported_types": "pdf, markdown, html, text",
+    }
