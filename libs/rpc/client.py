@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import grpc
 
+from docuquery_client.final_status import FinalStatus
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, current_call_or_none
 from libs.rpc.status import from_rpc_error
 
@@ -95,13 +96,14 @@ class BidiCall(Generic[Req, Res]):
     def __init__(self, call: grpc.aio.StreamStreamCall[Req, Res], service: str) -> None:
         self._call = call
         self._service = service
+        self._final = FinalStatus(call)
 
     async def write(self, request: Req) -> None:
         """Sends one message; waits while flow control holds it back. Raises DocuQueryError."""
         try:
             await self._call.write(request)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, self._service) from error
+            raise await self._meaning(error) from error
         except (asyncio.InvalidStateError, grpc.aio.UsageError) as error:
             # The stream has ended under us; its status says why.
             raise await self._ended() from error
@@ -111,11 +113,15 @@ class BidiCall(Generic[Req, Res]):
         try:
             await self._call.done_writing()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, self._service) from error
+            raise await self._meaning(error) from error
 
-    def responses(self) -> AsyncIterator[Res]:
+    async def responses(self) -> AsyncIterator[Res]:
         """The server's messages, to the end of the stream. Raises DocuQueryError while iterating."""
-        return _translated(self._call.__aiter__(), self._service)
+        try:
+            async for response in self._call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise await self._meaning(error) from error
 
     async def _ended(self) -> Exception:
         error = grpc.aio.AioRpcError(
@@ -124,7 +130,10 @@ class BidiCall(Generic[Req, Res]):
             await self._call.trailing_metadata(),
             details=await self._call.details(),
         )
-        return from_rpc_error(error, self._service)
+        return await self._meaning(error)
+
+    async def _meaning(self, error: grpc.aio.AioRpcError) -> Exception:
+        return from_rpc_error(await self._final.behind(error), self._service)
 
 
 @asynccontextmanager

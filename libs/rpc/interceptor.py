@@ -6,9 +6,8 @@ place, `server.LAYERS`, with the reason for each position.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,31 +42,6 @@ class IncomingCall:
 
 
 Layer = Callable[[IncomingCall], AbstractAsyncContextManager[None]]
-
-
-class CallsUnderWay:
-    """Counts calls, so that a draining server knows when the last one has finished."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    @asynccontextmanager
-    async def layer(self, _call: IncomingCall) -> AsyncIterator[None]:
-        """Counts one call."""
-        self._count += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if self._count == 0:
-                self._idle.set()
-
-    async def wait_idle(self) -> None:
-        """Returns when no call is under way."""
-        await self._idle.wait()
 
 
 def _parse(deserializer: Callable[[bytes], Any], raw: bytes) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from grpc_health.v1.health import aio as aio_health
 
 from libs.clock import Clock, SystemClock
 from libs.rpc.context import trusted_tenant
-from libs.rpc.interceptor import CallsUnderWay, Layer, LayeredInterceptor
+from libs.rpc.drain import Drain
+from libs.rpc.interceptor import Layer, LayeredInterceptor
 from libs.rpc.layers import (
     IdentityResolver,
     deadline_layer,
@@ -92,12 +92,13 @@ async def serve(
     `extra_layers` run innermost, when the caller is known. Raises OSError when the port is taken.
     """
     clock = clock or SystemClock()
-    under_way = CallsUnderWay()
+    drain = Drain()
     layers: list[Layer] = [
-        under_way.layer,  # outermost: a call counts until its last log line is written
+        drain.counting_layer,  # outermost: a call counts until its last log line is written
         request_id_layer,  # before logging: every line carries the id
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
+        drain.refusing_layer,  # before any work
         deadline_layer(clock, default_deadline_seconds),  # time runs from the start
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
@@ -127,18 +128,7 @@ async def serve(
         yield running
     finally:
         await health.enter_graceful_shutdown()
-        await _drain(server, under_way, settings.drain_seconds)
+        if not await drain.finish(settings.drain_seconds):
+            log.warning("drain_timeout", grace_seconds=settings.drain_seconds)
+        await server.stop(None)
         log.info("stopped")
-
-
-async def _drain(server: grpc.aio.Server, under_way: CallsUnderWay, grace_seconds: float) -> None:
-    # stop(grace) refuses new calls but also waits for health watches, which never end by themselves:
-    # so wait for the real calls, then stop at once.
-    stopping = asyncio.create_task(server.stop(grace_seconds))
-    try:
-        async with asyncio.timeout(grace_seconds):
-            await under_way.wait_idle()
-    except TimeoutError:
-        log.warning("drain_timeout", grace_seconds=grace_seconds)
-    await server.stop(None)
-    await stopping

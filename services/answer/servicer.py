@@ -10,7 +10,7 @@ from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
 from libs.rpc.context import current_call
 from services.answer import convert
 from services.answer.conversations import Conversations
-from services.answer.engine import Completed, Engine
+from services.answer.engine import Completed, Engine, Started
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.protocol import Provider
 from services.answer.rewrite import Rewriter
@@ -42,7 +42,7 @@ class AnswerServicer(rpc.AnswerServiceServicer):
         task = convert.task_from_proto(request)
         async with aclosing(self._engine.generate(task, call.identity.tenant, call.deadline)) as events:
             async for event in events:
-                if request.stream_text or isinstance(event, Completed):
+                if request.stream_text or isinstance(event, Started | Completed):
                     yield convert.event_to_proto(event)
 
     async def RewriteQuestion(

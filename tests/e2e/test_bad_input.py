@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
 from docuquery.common.v1 import document_pb2, filter_pb2
 from docuquery_client import ApiError, AsyncDocuQuery
@@ -152,18 +153,16 @@ async def test_every_wrong_input_is_refused_with_a_reason_and_a_sentence(tmp_pat
     async with running_system(tmp_path) as system:
         await system.client.upload_document("mascot.txt", b"The mascot of the firm is a heron.")
         for name, (call, code, reason, mentions) in CASES.items():
-            try:
+            with pytest.raises(ApiError) as caught:
                 await call(system.client)
-            except ApiError as error:
-                assert (error.code, error.reason) == (code, reason), f"{name}: {error!r}"
-                assert len(error.message) > 15, name
-                assert error.message.endswith((".", "!", "?", ")")), f"{name}: {error.message}"
-                said = error.message + str(error.violations) + str(error.metadata)
-                assert mentions in said, f"{name}: {said}"
-                assert not any(leak.lower() in said.lower() for leak in LEAKS), f"{name}: {said}"
-                assert error.request_id, name
-            else:
-                raise AssertionError(f"{name} was accepted")
+            error = caught.value
+            assert (error.code, error.reason) == (code, reason), f"{name}: {error!r}"
+            assert len(error.message) > 15, name
+            assert error.message.endswith((".", "!", "?", ")")), f"{name}: {error.message}"
+            said = error.message + str(error.violations) + str(error.metadata)
+            assert mentions in said, f"{name}: {said}"
+            assert not any(leak.lower() in said.lower() for leak in LEAKS), f"{name}: {said}"
+            assert error.request_id, name
         # Nothing of it was kept, and the system is as well as before.
         stats = await system.client.get_stats()
         assert stats.indexed_document_count == 1

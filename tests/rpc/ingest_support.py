@@ -32,6 +32,7 @@ from docuquery.retrieval.v1.retrieval_service_pb2_grpc import (
     RetrievalServiceServicer,
     add_RetrievalServiceServicer_to_server,
 )
+from docuquery_client.final_status import FinalStatus
 from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
 from libs.rpc.context import current_call
@@ -240,6 +241,7 @@ class Ingest:
     ) -> dict[str, list[upload_pb2.UploadProgress]]:
         """Sends messages while reading answers; upload id → its events."""
         call = self.open()
+        final = FinalStatus(call)
 
         async def write() -> None:
             for message in messages:
@@ -253,6 +255,8 @@ class Ingest:
                 events[response.upload_id].append(response.progress)
             await writing
             return events
+        except grpc.aio.AioRpcError as error:
+            raise await final.behind(error) from error
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from google.protobuf import struct_pb2
 from docuquery.common.v1 import document_pb2, filter_pb2, passage_pb2, text_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
 from libs.rpc.client import unary
 from libs.rpc.context import TENANT_KEY
@@ -171,11 +173,21 @@ def settings(folder: Path, **fields: Any) -> Settings:
     return Settings(**(values | fields), _env_file=None)
 
 
+class ShiftedClock(SystemClock):
+    """The machine's clock, ahead by as much as a test wants."""
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
 @asynccontextmanager
-async def running(folder: Path, **fields: Any) -> AsyncIterator[Client]:
+async def running(folder: Path, clock: Clock | None = None, **fields: Any) -> AsyncIterator[Client]:
     """The service over `folder`, and a client of tenant `acme`."""
     async with (
-        start(settings(folder, **fields)) as server,
+        start(settings(folder, **fields), clock) as server,
         open_channel(server.address, max_message_bytes=16 * MIB) as channel,
     ):
         yield Client(channel)

@@ -189,7 +189,9 @@ def test_services_get_their_ports_and_the_addresses_of_each_other() -> None:
         "retrieval": "127.0.0.1:3",
         "answer": "127.0.0.1:4",
     }
-    assert specs[3].command == (sys.executable, "-m", "services.gateway")
+    assert specs[3].command == (
+        sys.executable, "-m", "docuquery_client.tethered", str(os.getpid()), "services.gateway",
+    )  # fmt: skip
     expected = {
         "GATEWAY_PORT": "1", "INGEST_PORT": "2", "RETRIEVAL_PORT": "3", "ANSWER_PORT": "4",
         "INGEST_TARGET": "[::1]:2", "RETRIEVAL_TARGET": "127.0.0.1:3", "ANSWER_TARGET": "127.0.0.1:4",

@@ -146,6 +146,14 @@ def test_a_second_ctrl_c_kills(up: Up) -> None:
     assert gone(started)
 
 
+def test_no_service_outlives_a_killed_up(up: Up) -> None:
+    up.start()
+    started = pids(up.read_until("Ctrl-C stops everything."))
+    assert len(started) == 4
+    assert up.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert gone(started)
+
+
 def test_a_port_in_use_is_told_before_anything_starts(up: Up) -> None:
     with socket.create_server(("127.0.0.1", up.ports.answer)):
         up.start()

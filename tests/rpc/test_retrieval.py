@@ -102,7 +102,9 @@ async def test_the_same_bytes_again_are_unchanged(client: Client) -> None:
 async def test_other_bytes_replace_the_version(client: Client) -> None:
     """After the commit only the new version is found; the document keeps id and create time."""
     first = await client.upload(LEAVE)
-    changed = Draft(LEAVE.source, ["Everyone has forty days of annual leave."], title="Leave", metadata={"y": 2})
+    changed = Draft(
+        LEAVE.source, ["Everyone has forty days of annual leave."], title="Leave", metadata={"y": 2}
+    )
     second = await client.upload(changed)
     assert second.result == document_pb2.UPLOAD_RESULT_REPLACED
     assert second.document.document_id == first.document.document_id
@@ -175,7 +177,9 @@ async def test_a_failed_attempt_is_shown_and_leaves_the_live_version(client: Cli
         reason=error_reason_pb2.ERROR_REASON_NO_TEXT, message="The file holds no text.", retryable=False
     )
     begun = await client.begin(VPN, version="")
-    fail = pb.FailAttemptRequest(document_id=begun.document_id, attempt_token=begun.attempt_token, error=error)
+    fail = pb.FailAttemptRequest(
+        document_id=begun.document_id, attempt_token=begun.attempt_token, error=error
+    )
     for _ in range(2):  # repeating is harmless
         document = (await client.call(fail)).document
         assert document.status == document_pb2.DOCUMENT_STATUS_FAILED
@@ -186,7 +190,9 @@ async def test_a_failed_attempt_is_shown_and_leaves_the_live_version(client: Cli
 
     await client.upload(VPN)
     begun = await client.begin(Draft(VPN.source, ["Other."]))
-    fail = pb.FailAttemptRequest(document_id=begun.document_id, attempt_token=begun.attempt_token, error=error)
+    fail = pb.FailAttemptRequest(
+        document_id=begun.document_id, attempt_token=begun.attempt_token, error=error
+    )
     document = (await client.call(fail)).document
     assert document.status == document_pb2.DOCUMENT_STATUS_INDEXED
     assert document.latest_attempt.status == document_pb2.DOCUMENT_STATUS_FAILED

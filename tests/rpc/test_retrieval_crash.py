@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
-import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +22,9 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
 from services.retrieval.app import start
-from services.retrieval.store.manifest import VectorSpace, open_manifest
-from tests.rpc.retrieval_support import MIB, Client, Draft, running, settings
+from services.retrieval.store.edge import open_edge
+from services.retrieval.store.manifest import VectorSpace
+from tests.rpc.retrieval_support import MIB, Client, Draft, ShiftedClock, running, settings, where
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,16 +66,151 @@ async def test_an_attempt_goes_on_after_a_restart_of_retrieval(tmp_path: Path) -
 
 
 async def test_leftovers_are_swept_at_the_start(tmp_path: Path) -> None:
-    """Chunks of a superseded attempt, stopped before they were deleted, are gone from the store."""
+    """Replaced versions and abandoned attempts that were not deleted before the stop are deleted after it."""
     async with running(tmp_path, old_version_grace_seconds=3600) as client:
         for revision in range(3):
             await client.upload(draft(1, revision))
         abandoned = await client.begin(draft(2))
         await client.call(draft(2).piece(abandoned))
-    async with running(tmp_path, ingest_lease_seconds=0.01):
-        pass
-    from services.retrieval.store.edge import open_edge  # noqa: PLC0415
+    async with open_edge(tmp_path, space_of(tmp_path)) as stores:
+        assert len(await stores.upkeep.unreferenced("acme")) == 2  # the open attempt is still referenced
+    async with running(tmp_path, ShiftedClock(timedelta(days=1))) as client:
+        assert (await client.get(abandoned.document_id)).status == document_pb2.DOCUMENT_STATUS_FAILED
+        assert len(await client.search("harbours", limit=200)) == 20
+    async with open_edge(tmp_path, space_of(tmp_path)) as stores:
+        assert await stores.upkeep.tenants_to_check() == []
+        assert list(await stores.upkeep.unreferenced("acme")) == []
 
-    async with open_edge(tmp_path, space(tmp_path)) as stores:
-        live = [await stores.chunks.count("acme", r.live.attempt_id) for r in await every_record(stores) if r.live]
-        assert live == [20]
+
+def space_of(folder: Path) -> VectorSpace:
+    """What the service wrote into the store's manifest."""
+    found = json.loads((folder / "store.json").read_text())
+    return VectorSpace(found["embedder"], found["dimensions"], found["sparse"])
+
+
+async def test_a_second_process_on_the_folder_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        with pytest.raises(DocuQueryError) as caught:
+            async with start(settings(tmp_path)):
+                pytest.fail("two services opened one folder")
+    assert caught.value.reason_name == "STORE_UNAVAILABLE"
+    assert "Another process holds" in caught.value.message
+    async with running(tmp_path) as client:  # and free again afterwards
+        assert await client.list() == []
+
+
+async def test_another_vector_space_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        pass
+    with pytest.raises(DocuQueryError) as caught:
+        async with start(settings(tmp_path, bm25_language="german")):
+            pytest.fail("opened with another word index")
+    assert caught.value.reason_name == "STORE_MISMATCH"
+    assert "BM25_LANGUAGE" in caught.value.message
+
+
+def spawn(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "DATA_DIR": str(folder),
+        "RETRIEVAL_PORT": str(port),
+        "RETRIEVAL_OLD_VERSION_GRACE_SECONDS": "0",
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "libs/gen"))),
+    }
+    command = [sys.executable, "-m", "services.retrieval"]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+
+
+@asynccontextmanager
+async def child(folder: Path, port: int) -> AsyncIterator[tuple[subprocess.Popen[bytes], Client]]:
+    """The service as a process of its own."""
+    with spawn(folder, port) as process:
+        try:
+            async with open_channel(f"127.0.0.1:{port}", max_message_bytes=16 * MIB) as channel:
+                async with asyncio.timeout(60):
+                    await channel.channel_ready()
+                yield process, Client(channel)
+        finally:
+            process.kill()
+
+
+@dataclass(slots=True)
+class Writer:
+    """Uploads, replaces and deletes documents until the service dies; notes what was acknowledged."""
+
+    client: Client
+    step_done: asyncio.Semaphore
+    name: int
+    acknowledged: dict[str, str | None] = field(default_factory=dict)
+    """Source → live version, None when the delete was acknowledged."""
+    under_way: str = ""
+    attempted: set[str | None] = field(default_factory=set)
+    """What the document under way may also have become: the call died before its reply."""
+    ended_by: str = ""
+
+    async def work(self) -> None:
+        for step in range(10_000):
+            document = draft(self.name * 1000 + step // 4, revision=step % 4)
+            self.under_way = document.source
+            try:
+                if step % 4 == 3:
+                    self.attempted = {None}
+                    found = await self.client.list(filter=where("source", equals=document.source))
+                    await self.client.delete(found[0].document_id)
+                    self.acknowledged[document.source] = None
+                else:
+                    self.attempted = {document.version}
+                    await self.client.upload(document)
+                    self.acknowledged[document.source] = document.version
+                self.step_done.release()
+            except DocuQueryError as error:
+                self.ended_by = error.reason_name
+                return
+
+
+async def test_a_kill_loses_nothing_acknowledged_and_shows_nothing_half_done(
+    tmp_path: Path, unused_port: int
+) -> None:
+    """SIGKILL in the middle of uploads, replacements and deletes by several writers, twice in a row."""
+    writers: list[Writer] = []
+    for round_number, acknowledgements in enumerate((7, 23)):
+        async with child(tmp_path, unused_port) as (process, client):
+            enough = asyncio.Semaphore(0)
+            fresh = [Writer(client, enough, name=round_number * 10 + i + 1) for i in range(3)]
+            tasks = [asyncio.create_task(writer.work()) for writer in fresh]
+            for _ in range(acknowledgements):
+                await enough.acquire()
+            process.kill()
+            await asyncio.gather(*tasks)
+        assert {writer.ended_by for writer in fresh} == {"SERVICE_UNAVAILABLE"}
+        writers += fresh
+
+    async with running(tmp_path) as client:
+        documents = {d.source: d for d in await client.list()}
+        live = {source: d.live_version or None for source, d in documents.items()}
+        for writer in writers:
+            for source, version in writer.acknowledged.items():
+                allowed = {version} | (writer.attempted if source == writer.under_way else set())
+                assert live.get(source) in allowed, source
+        found = await client.search("harbours", limit=200)
+        assert len(found) == min(200, 20 * sum(version is not None for version in live.values()))
+        assert all(passage.version == live[passage.source] for passage in found)
+        for document in documents.values():
+            if document.live_version:
+                request = pb.GetPassageRequest(
+                    document_id=document.document_id, char_end=document.character_count
+                )
+                reply = await client.call(request)
+                assert hashlib.sha256(reply.text.encode()).hexdigest() == document.live_version
+                only = where("document_id", equals=document.document_id)
+                chunks = await client.search("harbours", limit=200, filter=only)
+                assert sorted(p.ordinal for p in chunks) == list(range(20))
+        stats = await client.stats()
+        assert stats.chunk_count == 20 * stats.indexed_document_count
+        assert stats.indexed_document_count == sum(version is not None for version in live.values())
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from docuquery.common.v1 import document_pb2, filter_pb2, passage_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
-from tests.rpc.retrieval_support import Client, Draft, running, where
+from tests.rpc.retrieval_support import Client, Draft, ShiftedClock, running, where
 
 REPORTS = [
     Draft(
@@ -52,7 +52,10 @@ CASES = [
     (where("metadata.team", equals="sales", negate=True), {"2022/support", "2023/support", "2024/support"}),
     (where("metadata.tags", any_of=["sales", "nobody"]), {"2022/sales", "2023/sales", "2024/sales"}),
     (where("metadata.draft", equals=True), {"2024/sales", "2024/support"}),
-    (where("metadata.year", number=filter_pb2.NumberRange(gt=2022, lte=2023)), {"2023/sales", "2023/support"}),
+    (
+        where("metadata.year", number=filter_pb2.NumberRange(gt=2022, lte=2023)),
+        {"2023/sales", "2023/support"},
+    ),
     (where("metadata.owner.score", number=filter_pb2.NumberRange(lt=2.0225)), {"2022/sales", "2022/support"}),
     (
         where("metadata.published", time=filter_pb2.TimeRange(start=moment(2024))),
@@ -146,7 +149,9 @@ async def test_listings_filter_by_type_and_status(client: Client) -> None:
     page = Draft("site/index.html", ["Welcome."])
     await client.upload(page, type=document_pb2.DOCUMENT_TYPE_HTML)
     await client.begin(Draft("open.md", ["Not yet."]))
-    assert [d.source for d in await client.list(types=[document_pb2.DOCUMENT_TYPE_HTML])] == ["site/index.html"]
+    assert [d.source for d in await client.list(types=[document_pb2.DOCUMENT_TYPE_HTML])] == [
+        "site/index.html"
+    ]
     pending = await client.list(statuses=[document_pb2.DOCUMENT_STATUS_PENDING])
     assert [d.source for d in pending] == ["open.md"]
     with pytest.raises(DocuQueryError) as caught:
@@ -155,21 +160,25 @@ async def test_listings_filter_by_type_and_status(client: Client) -> None:
 
 
 async def test_a_silent_attempt_shows_as_failed_and_is_ended(tmp_path: Path) -> None:
-    """After its lease: FAILED with a reason that may be retried, chunks swept, token worthless."""
-    async with running(tmp_path, ingest_lease_seconds=0.3, old_version_grace_seconds=0.0) as client:
+    """After its lease: FAILED with a reason that may be retried, and soon its token is worthless."""
+    clock = ShiftedClock()
+    async with running(tmp_path, clock, ingest_lease_seconds=600) as client:
         draft = REPORTS[0]
         begun = await client.begin(draft)
         await client.call(draft.piece(begun))
-        await asyncio.sleep(0.35)
+        clock.ahead = timedelta(seconds=601)
         document = await client.get(begun.document_id)
         assert document.status == document_pb2.DOCUMENT_STATUS_FAILED
         assert document.latest_attempt.error.retryable
         assert (await client.stats()).failed_document_count == 1
-        lease_end = document.latest_attempt.update_time.ToDatetime()
-        async with asyncio.timeout(5):  # the sweeper comes by and writes it down
-            while document.latest_attempt.update_time.ToDatetime() == lease_end:
+        failed = await client.list(statuses=[document_pb2.DOCUMENT_STATUS_FAILED])
+        assert [d.document_id for d in failed] == [begun.document_id]
+        lease_end = document.latest_attempt.update_time
+        async with asyncio.timeout(20):  # the sweeper comes by and writes it down
+            while document.latest_attempt.update_time == lease_end:
                 await asyncio.sleep(0.05)
                 document = await client.get(begun.document_id)
+        assert document.status == document_pb2.DOCUMENT_STATUS_FAILED
         with pytest.raises(DocuQueryError) as caught:
             await client.call(draft.commit(begun))
         assert caught.value.reason_name == "ATTEMPT_SUPERSEDED"

@@ -26,6 +26,7 @@ from libs.rpc.context import current_call
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.settings import ServiceSettings
 
+SERVING = health_pb2.HealthCheckResponse.SERVING
 TENANT = ("x-docuquery-tenant", "acme")
 Handler = Callable[[pb.GenerateRequest], AsyncIterator[pb.GenerateResponse]]
 
@@ -349,3 +350,32 @@ async def test_a_bidirectional_stream_reports_why_it_ended(servicer: Servicer) -
                     await call.write(ingest_pb.IngestDocumentsRequest(upload_id="more"))
                     await asyncio.sleep(0.01)
             assert again.value.reason == reasons.ERROR_REASON_NO_TEXT
+
+
+async def test_a_call_that_comes_while_draining_is_told_to_try_elsewhere(servicer: Servicer) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> pb.ListPromptsResponse:
+        entered.set()
+        await release.wait()
+        return pb.ListPromptsResponse()
+
+    servicer.unary = wait
+    context = running(servicer)
+    server = await context.__aenter__()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = rpc.AnswerServiceStub(channel)
+        under_way = asyncio.ensure_future(list_prompts(stub))
+        await entered.wait()
+        closing = asyncio.create_task(context.__aexit__(None, None, None))
+        health = health_pb2_grpc.HealthStub(channel)
+        async for change in health.Watch(health_pb2.HealthCheckRequest()):
+            if change.status != SERVING:
+                break
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await list_prompts(stub)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert b"SHUTTING_DOWN" in details_of(caught.value).SerializeToString()
+        release.set()
+        await under_way
+        await closing

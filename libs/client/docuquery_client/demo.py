@@ -29,7 +29,7 @@ from docuquery_client.errors import ApiError
 from docuquery_client.names import enum_name
 from docuquery_client.resume import upload_resuming
 from docuquery_client.stack import start_stack, wait_until_whole
-from docuquery_client.supervision import StackError
+from docuquery_client.supervision import StackError, badly_ended
 from docuquery_client.upload_files import UploadFile
 
 # Settings of the shell that would make another demonstration of it; an empty value unsets them.
@@ -99,9 +99,9 @@ async def demonstrate(folder: Path, console: Console) -> None:
                 await _ingest(client, files, console)
                 for expected in QUESTIONS:
                     await _ask(client, expected, console)
-            codes = await stack.stop()
-    if any(codes.values()):
-        raise DemoError(f"The services did not end cleanly: {codes}.")
+            bad = badly_ended(await stack.stop())
+    if bad:
+        raise DemoError(f"Services did not end cleanly: {bad}.")
     _say(console, f"Stopped. All of it took {time.monotonic() - started:.1f} s.")
 
 

@@ -1,7 +1,7 @@
 """The four services on this machine, for development, demonstrations and tests.
 
-They are started by module name (`python -m services.gateway`) and not imported: this client needs none
-of their code. In production each service runs by itself.
+They are started by module name (`services.gateway`) and not imported: this client needs none of their
+code. In production each service runs by itself.
 """
 
 from __future__ import annotations
@@ -61,9 +61,10 @@ def service_specs(ports: Ports, env: Mapping[str, str], cwd: Path | None = None)
         **{f"{name.upper()}_TARGET": addresses[name] for name in ("ingest", "retrieval", "answer")},
         "PYTHONUNBUFFERED": "1",
     }
+    tethered = (sys.executable, "-m", "docuquery_client.tethered", str(os.getpid()))
     # Nobody is started before those it calls, so none is stopped before its callers.
     return [
-        ServiceSpec(name, (sys.executable, "-m", f"services.{name}"), addresses[name], shared, cwd)
+        ServiceSpec(name, (*tethered, f"services.{name}"), addresses[name], shared, cwd)
         for name in ("retrieval", "answer", "ingest", "gateway")
     ]
 
@@ -136,7 +137,7 @@ async def wait_until_whole(
 def _import_roots() -> list[str]:
     """Where the services' packages lie, so that they are found from any folder, installed or not."""
     roots: dict[str, None] = {}
-    for package in ("services", "libs", "docuquery"):
+    for package in ("services", "libs", "docuquery", "docuquery_client"):
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise StackError("The DocuQuery services are not installed in this Python; only the client is.")

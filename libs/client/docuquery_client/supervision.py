@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -149,6 +150,14 @@ class Stack:
         """SIGKILL to everything, at once."""
         for process in self.processes.values():
             process.kill()
+
+
+def badly_ended(codes: Mapping[str, int]) -> dict[str, int]:
+    """Those of the exit codes of a stop that are not what was asked for.
+
+    SIGTERM before a service has installed its handler ends it by that signal: just as good.
+    """
+    return {name: code for name, code in codes.items() if code not in (0, -signal.SIGTERM)}
 
 
 def describe_exit(process: ManagedProcess) -> str:

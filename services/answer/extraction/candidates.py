@@ -10,6 +10,7 @@ from services.answer.language.sentences import Sentence, SentenceKind, sentences
 from services.answer.language.words import Word, words
 
 _NOTHING: frozenset[str] = frozenset()
+_LEADING_ON = ("?", "？", "؟", ":", "：")  # ends of sentences that the next one answers or completes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +45,25 @@ class Candidate:
     """Their keys, function words included."""
     lead_in: frozenset[str]
     """Keys of what comes before and says what it is about: the sentence before (for a table row the header
-    row, for a list item or field the line that introduces the list) and the headings above."""
+    row and the line before the table, for a list item or field the line before the list) and the headings
+    above."""
     follow_up: frozenset[str]
     """Keys of the sentence after it."""
     opening: frozenset[str]
     """Keys of the passage's first sentence and of the document's title."""
     header: Sentence | None
     """For a table row: the header row."""
-    ranges: tuple[tuple[float, float], ...]
-    """Ranges of numbers it states ("10 to 14", "15 or more"), both ends included."""
 
     def range_holds(self, key: str) -> bool:
-        """Whether `key` is a plain number within one of the ranges."""
-        return key.isdecimal() and any(low <= int(key) <= high for low, high in self.ranges)
+        """Whether `key` is a plain number within a range the sentence states ("10 to 14", "15 or more")."""
+        return key.isdecimal() and any(low <= int(key) <= high for low, high in ranges(self.text))
 
 
 def candidates(sources: Sequence[SourceText]) -> list[Candidate]:
     """All sentences that could be an answer, passage by passage.
 
-    Headings, header rows and questions (of an FAQ) are context for what follows, never answers.
+    Headings, header rows, questions (of an FAQ) and lines that end in a colon are context for what
+    follows, never answers.
     A sentence that stands in several passages (overlapping chunks) counts once, where it comes first.
     """
     found: list[Candidate] = []
@@ -99,11 +100,12 @@ def _of_source(index: int, source: SourceText) -> list[Candidate]:
                 text=texts[at],
                 words=part_words[at],
                 keys=keys[at],
-                lead_in=heading | (keys[header] if header is not None else _lead_in(parts, keys, at)),
+                lead_in=heading
+                | _lead_in(parts, keys, at)
+                | (keys[header] if header is not None else _NOTHING),
                 follow_up=keys[at + 1] if at + 1 < len(parts) else _NOTHING,
                 opening=opening,
                 header=parts[header] if header is not None else None,
-                ranges=ranges(texts[at]),
             )
         )
     return result
@@ -117,7 +119,7 @@ def _may_answer(part: Sentence, text: str, found: Sequence[Word]) -> bool:
     return (
         part.kind is not SentenceKind.HEADING
         and bool(found)
-        and not text.rstrip("\"'”’)").endswith(("?", "？", "؟"))
+        and not text.rstrip("\"'”’)").endswith(_LEADING_ON)
     )
 
 

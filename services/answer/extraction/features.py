@@ -81,7 +81,12 @@ class Scored(NamedTuple):
 def weights_of(question: Question, found: Sequence[Candidate]) -> dict[str, float]:
     """The weight of each term's key, above 0."""
     count = len(found)
-    frequency = Counter(key for candidate in found for key in candidate.keys & question.keys)
+    frequency = Counter(
+        key
+        for candidate in found
+        for key in question.keys
+        if key in candidate.keys or candidate.range_holds(key)
+    )
     weights = {}
     for term in question.terms:
         holding = frequency[term.key]
@@ -100,7 +105,7 @@ def score_features(
     evidence_total = total + sum(
         weights[term.key] * (_ABSENT_EVIDENCE / _ABSENT - 1)
         for term in question.terms
-        if not any(term.key in candidate.keys for candidate in found)
+        if not any(term.key in candidate.keys or candidate.range_holds(term.key) for candidate in found)
     )
     best_source = max(source_scores, default=0.0) or 1.0
     rows = [

@@ -113,13 +113,13 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
         ),
     ),
     (AnswerKind.MANNER, re.compile(r"\bhow\b|\bwie\b|\bcomment\b|\bcómo\b|如何|怎么|どう", _I)),
+    (AnswerKind.NAME, re.compile(r"\b(?:called|named?|known as|terms?|referred)\b", _I)),
     (
         AnswerKind.DEFINITION,
         re.compile(
             r"^\s*(?:what|which) (?:is|are|was|were) (?:(?:an?|the) )?[\w-]+(?: [\w-]+)?\s*\??\s*$", _I
         ),
     ),
-    (AnswerKind.NAME, re.compile(r"\b(?:called|named?|known as|terms?|referred)\b", _I)),
 )
 
 _MONTH = "january|february|march|april|may|june|july|august|september|october|november|december"

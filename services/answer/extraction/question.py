@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.answer.extraction.kinds import CERTAIN_KINDS, AnswerKind, kind_of
 from services.answer.extraction.synonyms import related
 from services.answer.language.sentences import sentences
 from services.answer.language.stemming import root, stem
-from services.answer.language.words import content_keys, words
+from services.answer.language.words import Word, content_keys, words
 
 _LIGHT_WORDS = """
 year date day month century decade number percentage percent country city place name person term
@@ -66,22 +67,38 @@ class Question:
 def analyse(text: str) -> Question:
     """Takes a question apart. Any text will do; one of function words only has no terms.
 
-    Of several sentences the last question counts: what comes before it is talk ("As everyone knows, ...").
+    Of several sentences the questions count: statements before them are talk ("As everyone knows, ...").
+    Of several questions the last one that shows its kind decides it: a follow-up joined to the question
+    before ("What is the limit in Paris? And in Tokyo?") asks for the same kind of thing, and its name takes
+    the other's place.
     """
-    text = _core(text)
+    questions = _questions(text)
+    text = " ".join(questions)
     found = words(text)
-    kind = kind_of(text)
+    kinds = [kind for kind in map(kind_of, questions) if kind is not AnswerKind.OTHER]
+    kind = kinds[-1] if kinds else AnswerKind.OTHER
     focus = _focus(text) if kind in CERTAIN_KINDS else None
-    names = {
-        word.key
-        for index, word in enumerate(found)
-        if _is_figure_name(word.key) or (word.is_capitalised and index > 0 and not word.is_stop)
-    }
-    keys = dict.fromkeys(word.key for word in found if not word.is_stop)
+    names = _names(found)
+    replaced = names - _names(words(questions[-1])) if _swaps_name(questions) else frozenset()
+    keys = dict.fromkeys(word.key for word in found if not word.is_stop and word.key not in replaced)
     terms = tuple(
         Term(key, root(key), related(key), key in _LIGHT or key == focus, key in names) for key in keys
     )
-    return Question(terms, frozenset(keys), kind, _defined(text))
+    return Question(terms, frozenset(keys), kind, _defined(questions[-1]))
+
+
+def _names(found: Sequence[Word]) -> frozenset[str]:
+    return frozenset(
+        word.key
+        for index, word in enumerate(found)
+        if _is_figure_name(word.key) or (word.is_capitalised and index > 0 and not word.is_stop)
+    )
+
+
+def _swaps_name(questions: Sequence[str]) -> bool:
+    """Whether the last of several questions is hardly more than another name: "And in Tokyo?"."""
+    last = questions[-1]
+    return len(questions) > 1 and len(content_keys(last)) <= 2 and bool(_names(words(last)))
 
 
 def _is_figure_name(key: str) -> bool:
@@ -90,12 +107,11 @@ def _is_figure_name(key: str) -> bool:
     return any(character.isdecimal() for character in key)
 
 
-def _core(text: str) -> str:
-    """The question proper; the whole text when that has fewer than two content words."""
+def _questions(text: str) -> list[str]:
+    """The questions proper, in order; the whole text when they have fewer than two content words."""
     asked = [text[part.start : part.end] for part in sentences(text) if text[part.end - 1] in "?？؟"]
-    core = asked[-1] if asked else text
-    core = _AFTER_COLON.sub("", core)
-    return core if len(content_keys(core)) >= 2 else text
+    cores = [_AFTER_COLON.sub("", question) for question in asked or [text]]
+    return cores if sum(len(content_keys(core)) for core in cores) >= 2 else [text]
 
 
 def _focus(text: str) -> str | None:

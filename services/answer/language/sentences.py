@@ -45,12 +45,13 @@ class Sentence:
 
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_LIST_MARKER = re.compile(r"[ \t]*(?:[-*+•‣◦▪●–·]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+(?=\S)")
-_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(?=\S)")
-_RULE = re.compile(r"[ \t]*\|?[ \t]*:?[-=_*+]{2,}[-=_*+:| \t]*$")
+# The patterns for lines are matched against lines without surrounding white space.
+_LIST_MARKER = re.compile(r"(?:[-*+•‣◦▪●–·]|\(?(?:\d{1,3}|[a-z])[.)]|\(?[A-Z]\))[ \t]+(?=\S)")
+_HEADING = re.compile(r"#{1,6}[ \t]+(?=\S)")
+_RULE = re.compile(r"\|?[ \t]*:?[-=_*+]{2,}[-=_*+:| \t]*$")
 _FIELD = re.compile(
-    r"[ \t]*[^\W\d_][\w ()/&'’.,-]{0,38}:[ \t]+\S"  # Label: value
-    r"|[ \t]*\S+(?: \S+){0,4}(?<![.!?:;,])(?:[ ]{2,}|\t+)\S"  # label, a gap, value
+    r"[^\W\d_][\w ()/&'’.,-]{0,38}:[ \t]+\S"  # Label: value
+    r"|\S+(?: \S+){0,4}(?<![.!?:;,])(?:[ ]{2,}|\t+)\S"  # label, a gap, value
 )
 _FIGURES = re.compile(r"(?:\s[-−+(]?[€$£]?\d[\d.,]*\)?(?:\s?%)?){2,}$")  # a label and two numbers or more
 _ROW_LENGTH = 200  # no table row in running text is longer
@@ -95,8 +96,10 @@ def _blocks(text: str) -> Iterator[tuple[int, int, SentenceKind]]:
     lines = list(_LINE.finditer(text))
     for number, match in enumerate(lines):
         line_start, line_end = match.span()
-        line = match.group().rstrip("\r\n")
-        line_kind, body_start = _classify(line)
+        line = match.group()
+        body = line.strip()
+        line_kind, body_start = _classify(body)
+        body_start += len(line) - len(line.lstrip())
         if line_kind is SentenceKind.PROSE and _is_label(lines, number):
             line_kind = SentenceKind.HEADING
         continues = line_kind is SentenceKind.PROSE and kind in (
@@ -104,14 +107,14 @@ def _blocks(text: str) -> Iterator[tuple[int, int, SentenceKind]]:
             SentenceKind.LIST_ITEM,
             SentenceKind.FIELD,
         )
-        if continues and end > start and line.strip():
+        if continues and end > start and body:
             end = line_end
             continue
         if end > start:
             yield start, end, kind
         start = end = line_end
         kind = SentenceKind.PROSE
-        if line.strip() and not _RULE.match(line):
+        if body and not _RULE.match(body):
             start, kind = line_start + body_start, line_kind
             if kind is SentenceKind.HEADING or kind is SentenceKind.TABLE_ROW:
                 yield start, line_end, kind
@@ -121,17 +124,15 @@ def _blocks(text: str) -> Iterator[tuple[int, int, SentenceKind]]:
 
 
 def _classify(line: str) -> tuple[SentenceKind, int]:
-    """The kind of a line, and where its text begins after a marker."""
+    """The kind of a stripped line, and where its text begins after a marker."""
     heading = _HEADING.match(line)
     if heading:
         return SentenceKind.HEADING, heading.end()
-    if _is_table_row(line):
+    if _is_table_row(line) or _RULE.match(line):
         return SentenceKind.TABLE_ROW, 0
     marker = _LIST_MARKER.match(line)
     if marker:
         return SentenceKind.LIST_ITEM, marker.end()
-    if _RULE.match(line):
-        return SentenceKind.TABLE_ROW, 0
     if _FIELD.match(line):
         return SentenceKind.FIELD, 0
     return SentenceKind.PROSE, 0
@@ -155,8 +156,7 @@ def _is_label(lines: Sequence[re.Match[str]], number: int) -> bool:
     return bool(after) and (after[0].isupper() or after[0].isdigit()) and len(line.split()) <= _LABEL_WORDS
 
 
-def _is_table_row(line: str) -> bool:
-    stripped = line.strip()
+def _is_table_row(stripped: str) -> bool:
     if stripped.startswith("|") and stripped.count("|") >= 2:
         return True
     if stripped.count(" | ") >= 1 or "\t" in stripped:

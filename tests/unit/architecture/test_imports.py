@@ -54,7 +54,9 @@ def test_the_shared_runtime_knows_no_service() -> None:
     assert files
     for path in files:
         for module in imports_of(path):
-            assert not module.startswith(("services", "docuquery_client")), path
+            assert not module.startswith("services"), path
+            # The one thing both ends of a stream need, and callers install only the client.
+            assert not module.startswith("docuquery_client") or "final_status" in module, path
             assert not module.startswith("docuquery.") or module.split(".")[1] == "common", path
 
 

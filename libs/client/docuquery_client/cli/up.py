@@ -22,7 +22,7 @@ from docuquery_client.cli.session import EXIT_FAILED, Session, describe, fail, s
 from docuquery_client.client import DEFAULT_ADDRESS, AsyncDocuQuery
 from docuquery_client.errors import ApiError
 from docuquery_client.stack import Ports, prepare_stack, wait_until_whole
-from docuquery_client.supervision import START_TIMEOUT_SECONDS, Stack, StackError, describe_exit
+from docuquery_client.supervision import START_TIMEOUT_SECONDS, Stack, StackError, badly_ended, describe_exit
 
 _COLOURS = {"gateway": "cyan", "ingest": "green", "retrieval": "magenta", "answer": "yellow"}
 _NAME_WIDTH = max(map(len, _COLOURS))
@@ -131,7 +131,7 @@ async def _stop(stack: Stack, interrupted: asyncio.Event, outcome: BaseException
     if not stopping.done():
         stack.kill()
     again.cancel()
-    bad = {name: code for name, code in (await stopping).items() if code != 0}
+    bad = badly_ended(await stopping)
     if bad and asked:
         fail(", ".join(f"{name} ended with exit code {code}" for name, code in bad.items()) + ".")
     messages().print("Stopped.")
@@ -166,9 +166,8 @@ class _LinePrinter:
         self._console = console
 
     def __call__(self, name: str, line: str) -> None:
-        text = Text(f"{name:<{_NAME_WIDTH}} | ", style=_COLOURS.get(name, ""))
-        text.append(clean(line), style="default")
-        self._console.print(text, soft_wrap=True)
+        prefix = (f"{name:<{_NAME_WIDTH}} | ", _COLOURS.get(name, ""))
+        self._console.print(Text.assemble(prefix, clean(line)), soft_wrap=True)
 
 
 def _env_file(path: Path) -> dict[str, str]:

@@ -48,7 +48,7 @@ class GenerateRequest(_message.Message):
     conversation_id: _builtins.str
     """Append the turn to this conversation when the answer is complete; empty: none."""
     stream_text: _builtins.bool
-    """False: send only `completed`."""
+    """False: send only `started` and `completed`."""
     @_builtins.property
     def passages(self) -> _containers.RepeatedCompositeFieldContainer[_passage_pb2.Passage]:
         """Best first. They are all the answer may use."""

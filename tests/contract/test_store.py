@@ -1,0 +1,419 @@
+"""What every store must do. Each engine behind the seam runs this whole suite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from services.retrieval.filters import AnyOf, Condition, Equals, Filter
+from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.model import ChunkKey, DocumentError, DocumentType, Status
+from services.retrieval.store.edge import open_edge
+from services.retrieval.store.manifest import VectorSpace
+from services.retrieval.store.protocol import (
+    ChunkKeys,
+    ChunkQuery,
+    Cursor,
+    DocumentQuery,
+    Leg,
+    SparseVector,
+    Stores,
+)
+from tests.contract.retrieval_samples import (
+    DIMENSIONS,
+    NOW,
+    block,
+    chunk,
+    direction,
+    embedded,
+    next_revision,
+    record,
+)
+
+TENANT = "acme"
+ENGINES = ("edge",)
+
+
+def opened(engine: str, folder: Path) -> AbstractAsyncContextManager[Stores]:
+    space = VectorSpace("test/unit", DIMENSIONS, "test/terms")
+    return {"edge": open_edge}[engine](folder, space)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def stores(engine: str, tmp_path: Path) -> AsyncIterator[Stores]:
+    async with opened(engine, tmp_path) as stores:
+        yield stores
+
+
+def keys(leg: Leg | None) -> list[ChunkKey]:
+    assert leg is not None
+    return [hit.key for hit in leg.hits]
+
+
+# --- chunks ---
+
+
+async def test_chunks_come_back_as_they_went_in(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    await stores.chunks.write(TENANT, [embedded(attempt, 0), embedded(attempt, 4_000_000_000)])
+    wanted = [ChunkKey(attempt, 4_000_000_000), ChunkKey(attempt, 1), ChunkKey(attempt, 0)]
+    found = await stores.chunks.fetch(TENANT, wanted)
+    assert found == {key: chunk(attempt, key.ordinal) for key in (wanted[0], wanted[2])}
+    assert await stores.chunks.existing(TENANT, wanted) == {wanted[0], wanted[2]}
+
+
+async def test_chunks_are_counted_per_attempt_and_rewriting_adds_none(stores: Stores) -> None:
+    first, second = new_attempt_id(), new_attempt_id()
+    for _ in range(2):
+        await stores.chunks.write(TENANT, [embedded(first, i) for i in range(5)])
+    await stores.chunks.write(TENANT, [embedded(second, 0)])
+    assert await stores.chunks.count(TENANT, first) == 5
+    assert await stores.chunks.count(TENANT, second) == 1
+    assert await stores.chunks.count(TENANT, new_attempt_id()) == 0
+
+
+async def test_each_index_ranks_by_its_own_score(stores: Stores) -> None:
+    """Cosine for the dense one; idf times weight, summed over common terms, for the sparse one."""
+    attempt = new_attempt_id()
+    await stores.chunks.write(
+        TENANT,
+        [
+            embedded(attempt, 0, direction(1, 0), {5: 1.0}),
+            embedded(attempt, 1, direction(1, 1), {5: 2.0, 9: 1.5}),
+            embedded(attempt, 2, direction(-1, 0), {7: 1.0}),
+        ],
+    )
+    query = ChunkQuery(direction(1, 0), SparseVector((5, 9), (1.0, 1.0)), depth=10)
+    legs = await stores.chunks.search(TENANT, query)
+    assert [key.ordinal for key in keys(legs.dense)] == [0, 1, 2]
+    assert [key.ordinal for key in keys(legs.sparse)] == [1, 0]
+    assert legs.dense is not None
+    assert legs.sparse is not None
+    assert [hit.score for hit in legs.dense.hits] == pytest.approx([1.0, math.sqrt(0.5), -1.0], abs=1e-5)
+    idf = await stores.chunks.idf(TENANT, (5, 9))
+    assert [hit.score for hit in legs.sparse.hits] == pytest.approx(
+        [2 * idf[5] + 1.5 * idf[9], idf[5]], rel=1e-4
+    )
+    assert not legs.dense.is_cut
+    assert not legs.sparse.is_cut
+
+
+async def test_a_leg_that_is_not_asked_is_none_and_a_cut_one_says_so(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    await stores.chunks.write(TENANT, [embedded(attempt, i, terms={3: 1.0}) for i in range(5)])
+    dense = await stores.chunks.search(TENANT, ChunkQuery(direction(1), None, depth=4))
+    assert dense.sparse is None
+    assert dense.dense is not None
+    assert len(dense.dense.hits) == 4
+    assert dense.dense.is_cut
+    sparse = await stores.chunks.search(TENANT, ChunkQuery(None, SparseVector((3,), (1.0,)), depth=6))
+    assert sparse.dense is None
+    assert sparse.sparse is not None
+    assert len(sparse.sparse.hits) == 5
+    assert not sparse.sparse.is_cut
+
+
+async def test_a_question_without_terms_finds_nothing_by_words(stores: Stores) -> None:
+    await stores.chunks.write(TENANT, [embedded(new_attempt_id(), 0, terms={3: 1.0})])
+    legs = await stores.chunks.search(TENANT, ChunkQuery(None, SparseVector((), ()), depth=5))
+    assert legs.sparse == Leg()
+
+
+async def test_named_chunks_are_scored_whatever_their_rank(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    await stores.chunks.write(
+        TENANT, [embedded(attempt, i, direction(1, i), {3: 1.0} if i % 2 else {}) for i in range(20)]
+    )
+    query = ChunkQuery(direction(1, 0), SparseVector((3,), (1.0,)), depth=1)
+    named = frozenset({ChunkKey(attempt, 18), ChunkKey(attempt, 19), ChunkKey(attempt, 99)})
+    legs = await stores.chunks.score(TENANT, query, ChunkKeys(dense=named, sparse=named))
+    assert [key.ordinal for key in keys(legs.dense)] == [18, 19]
+    assert [key.ordinal for key in keys(legs.sparse)] == [19]
+    assert legs.dense is not None
+    assert legs.dense.hits[0].score == pytest.approx(1 / math.hypot(1, 18), abs=1e-5)
+    nothing = await stores.chunks.score(TENANT, query, ChunkKeys(frozenset(), frozenset()))
+    assert (nothing.dense, nothing.sparse) == (None, None)
+
+
+async def test_idf_follows_the_stored_chunks(stores: Stores) -> None:
+    """ln(1 + (N - n + 0.5) / (n + 0.5)), now: after every write and delete, for unseen terms too."""
+
+    def expected(points: int, holding: int) -> float:
+        return math.log(1 + (points - holding + 0.5) / (holding + 0.5))
+
+    assert await stores.chunks.idf(TENANT, (1,)) == {1: pytest.approx(expected(0, 0))}
+    attempt, other = new_attempt_id(), new_attempt_id()
+    await stores.chunks.write(TENANT, [embedded(attempt, i, terms={1: 1.7}) for i in range(3)])
+    await stores.chunks.write(TENANT, [embedded(other, 0, terms={2: 0.4})])
+    found = await stores.chunks.idf(TENANT, (1, 2, 3))
+    assert found == {
+        1: pytest.approx(expected(4, 3), rel=1e-4),
+        2: pytest.approx(expected(4, 1), rel=1e-4),
+        3: pytest.approx(expected(4, 0), rel=1e-4),
+    }
+
+
+async def test_chunks_that_touch_a_span_come_in_order(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    await stores.chunks.write(TENANT, [embedded(attempt, i) for i in reversed(range(6))])
+    await stores.chunks.write(TENANT, [embedded(new_attempt_id(), 2)])
+    found = await stores.chunks.between(TENANT, attempt, 17, 31)  # chunks are [10, 18), [20, 28), [30, 38)
+    assert [item.key for item in found] == [ChunkKey(attempt, i) for i in (1, 2, 3)]
+    assert await stores.chunks.between(TENANT, attempt, 18, 20) == []
+
+
+async def test_a_vector_that_is_not_finite_is_refused(stores: Stores) -> None:
+    broken = np.full(DIMENSIONS, np.nan, dtype=np.float32)
+    with pytest.raises(ValueError, match="finite"):
+        await stores.chunks.write(TENANT, [embedded(new_attempt_id(), 0, broken)])
+
+
+async def test_a_filter_keeps_chunks_of_passing_documents(stores: Stores) -> None:
+    """For few passing documents and for many, and a document that stops passing is left out at once."""
+    records = [record(i, metadata={"parity": i % 2, "number": i}, chunks=1) for i in range(1, 1301)]
+    for item in records:
+        await stores.records.put(TENANT, item, expected_revision=None)
+    attempts = [item.attempt.attempt_id for item in records]
+    for start in range(0, len(attempts), 128):
+        batch = attempts[start : start + 128]
+        await stores.chunks.write(TENANT, [embedded(a, 0, terms={3: 1.0}) for a in batch])
+
+    async def passing(*conditions: Condition, depth: int = 2000) -> set[str]:
+        query = ChunkQuery(direction(1), SparseVector((3,), (1.0,)), depth, Filter(conditions))
+        legs = await stores.chunks.search(TENANT, query)
+        assert set(keys(legs.dense)) == set(keys(legs.sparse)) or depth < 2000
+        assert max(len(keys(legs.dense)), len(keys(legs.sparse))) <= depth
+        return {key.attempt_id for key in keys(legs.dense)}
+
+    three = Condition("metadata.number", AnyOf((3, 5, 1301)))
+    assert await passing(three) == {attempts[2], attempts[4]}
+    assert await passing(replace(three, negate=True)) == set(attempts) - {attempts[2], attempts[4]}
+    some = await passing(replace(three, negate=True), depth=50)
+    assert len(some) == 50
+    assert await passing(Condition("metadata.number", Equals(0))) == set()
+    assert await passing(Condition("document_id", Equals(records[7].document_id))) == {attempts[7]}
+    await stores.records.remove(TENANT, records[2].document_id, expected_revision=1)
+    assert await passing(three) == {attempts[4]}
+
+
+# --- text ---
+
+
+async def test_text_blocks_are_read_by_span(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    blocks = [block(0, "abcdefghij"), block(10, "klmnopqrst"), block(15, "pqrstuvwxyz")]
+    await stores.texts.write(TENANT, attempt, blocks[1:])
+    await stores.texts.write(TENANT, attempt, blocks[:2])
+    await stores.texts.write(TENANT, new_attempt_id(), [block(0, "other")])
+    assert await stores.texts.read(TENANT, attempt, 0, 100) == blocks
+    assert await stores.texts.read(TENANT, attempt, 9, 10) == blocks[:1]
+    assert await stores.texts.read(TENANT, attempt, 20, 21) == blocks[2:]
+    assert await stores.texts.extents(TENANT, attempt) == [(0, 10), (10, 20), (15, 26)]
+    assert list(await stores.texts.extents(TENANT, new_attempt_id())) == []
+
+
+# --- records ---
+
+
+async def test_records_come_back_as_they_went_in(stores: Stores) -> None:
+    whole = record(1, metadata={"nested": {"list": [1, "two", 3.5, None, True]}, "empty": {}})
+    failed = record(2, live=False, status=Status.FAILED)
+    error = DocumentError(reasons.ERROR_REASON_NO_TEXT, "No text.", retryable=False)
+    failed = replace(failed, attempt=replace(failed.attempt, error=error))
+    for item in (whole, failed):
+        assert await stores.records.put(TENANT, item, expected_revision=None)
+        assert await stores.records.get(TENANT, item.document_id) == item
+
+
+async def test_a_write_that_builds_on_an_old_revision_is_refused(stores: Stores) -> None:
+    first = record(1)
+    second = next_revision(first, source="changed")
+    assert await stores.records.put(TENANT, first, expected_revision=None)
+    assert not await stores.records.put(TENANT, second, expected_revision=None)
+    assert not await stores.records.put(TENANT, second, expected_revision=7)
+    assert await stores.records.put(TENANT, second, expected_revision=1)
+    assert not await stores.records.remove(TENANT, first.document_id, expected_revision=1)
+    assert await stores.records.get(TENANT, first.document_id) == second
+    assert await stores.records.remove(TENANT, first.document_id, expected_revision=2)
+    assert await stores.records.get(TENANT, first.document_id) is None
+    assert not await stores.records.remove(TENANT, first.document_id, expected_revision=2)
+    assert not await stores.records.put(TENANT, second, expected_revision=2)
+
+
+async def test_an_attempt_is_live_exactly_while_a_record_says_so(stores: Stores) -> None:
+    old = record(1)
+    old_id = old.attempt.attempt_id
+    pending = record(2, live=False, status=Status.PROCESSING)
+    for item in (old, pending):
+        await stores.records.put(TENANT, item, expected_revision=None)
+    asked = {old_id, pending.attempt.attempt_id, new_attempt_id()}
+    assert await stores.records.live(TENANT, asked) == {old_id: old}
+    assert [r.document_id for r in await stores.records.open_attempts(TENANT)] == [pending.document_id]
+
+    fresh = record(1)
+    new = next_revision(old, live=fresh.live, attempt=fresh.attempt)
+    await stores.records.put(TENANT, new, expected_revision=1)
+    new_id = fresh.attempt.attempt_id
+    assert await stores.records.live(TENANT, {old_id, new_id}) == {new_id: new}
+    await stores.records.remove(TENANT, old.document_id, expected_revision=2)
+    assert await stores.records.live(TENANT, {old_id, new_id}) == {}
+
+
+async def test_pages_are_newest_first_and_follow_the_cursor(stores: Stores) -> None:
+    same_time = [replace(record(i), create_time=NOW) for i in (1, 2, 3)]
+    later = [record(i) for i in (4, 5)]
+    for item in (*same_time, *later):
+        await stores.records.put(TENANT, item, expected_revision=None)
+    everything = DocumentQuery(NOW)
+    expected = [item.document_id for item in (later[1], later[0], *reversed(same_time))]
+    walked: list[str] = []
+    cursor = None
+    while page := await stores.records.page(TENANT, everything, cursor, 2):
+        walked += [item.document_id for item in page]
+        last = page[-1]
+        cursor = Cursor(round(last.create_time.timestamp() * 1_000_000), last.document_id)
+    assert walked == expected
+
+
+async def test_pages_keep_what_passes(stores: Stores) -> None:
+    """By status as of the time given (an attempt past its lease counts as failed), type and filter."""
+    items = [
+        record(1, type_=DocumentType.PDF),
+        record(2, live=False, status=Status.PROCESSING),
+        record(3, live=False, status=Status.FAILED),
+        record(4, metadata={"a": 1}),
+    ]
+    for item in items:
+        await stores.records.put(TENANT, item, expected_revision=None)
+
+    async def numbers(query: DocumentQuery) -> list[int]:
+        found = await stores.records.page(TENANT, query, None, 10)
+        return [int(item.document_id[-12:]) for item in found]
+
+    late = NOW + timedelta(hours=1)
+    failed = frozenset({Status.FAILED})
+    assert await numbers(DocumentQuery(NOW, failed)) == [3]
+    assert await numbers(DocumentQuery(late, failed)) == [3, 2]
+    assert await numbers(DocumentQuery(NOW, frozenset({Status.PROCESSING, Status.INDEXED}))) == [4, 2, 1]
+    assert await numbers(DocumentQuery(NOW, types=frozenset({DocumentType.PDF}))) == [1]
+    assert await numbers(DocumentQuery(NOW, filter=Filter((Condition("metadata.a", Equals(1)),)))) == [4]
+
+
+async def test_totals_count_each_document_once(stores: Stores) -> None:
+    first = record(1, chunks=3)
+    for item in (
+        first,
+        record(2, chunks=5),
+        record(3, live=False, status=Status.PROCESSING),
+        record(4, live=False, status=Status.FAILED),
+        record(5, live=True, status=Status.FAILED, chunks=1),
+        record(6, live=True, status=Status.PENDING, chunks=1),
+    ):
+        await stores.records.put(TENANT, item, expected_revision=None)
+    totals = await stores.records.totals(TENANT, NOW)
+    assert (totals.indexed_documents, totals.processing_documents, totals.failed_documents) == (4, 1, 1)
+    assert (totals.chunks, totals.characters, totals.size_bytes) == (10, 200, 1400)
+    late = await stores.records.totals(TENANT, NOW + timedelta(hours=1))
+    assert (late.indexed_documents, late.processing_documents, late.failed_documents) == (4, 0, 2)
+    await stores.records.remove(TENANT, first.document_id, expected_revision=1)
+    assert (await stores.records.totals(TENANT, NOW)).chunks == 7
+
+
+# --- upkeep, tenants, restarts ---
+
+
+async def test_erasing_an_attempt_takes_its_chunks_and_text_only(stores: Stores) -> None:
+    attempt, other = new_attempt_id(), new_attempt_id()
+    for item in (attempt, other):
+        await stores.chunks.write(TENANT, [embedded(item, i) for i in range(10)])
+        await stores.texts.write(TENANT, item, [block(0, "abc"), block(3, "def")])
+    erased = []
+    while points := await stores.upkeep.erase(TENANT, attempt, limit=4):
+        erased.append(points)
+    assert sum(erased) == 12
+    assert max(erased) <= 4
+    assert await stores.chunks.count(TENANT, attempt) == 0
+    assert list(await stores.texts.extents(TENANT, attempt)) == []
+    assert await stores.chunks.count(TENANT, other) == 10
+    assert len(await stores.texts.extents(TENANT, other)) == 2
+
+
+async def test_unreferenced_attempts_are_those_no_record_needs(stores: Stores) -> None:
+    live = record(1, chunks=1)
+    open_attempt = record(2, live=False, status=Status.PROCESSING)
+    ended = record(3, live=False, status=Status.FAILED)
+    stray_chunks, stray_text = new_attempt_id(), new_attempt_id()
+    for item in (live, open_attempt, ended):
+        await stores.records.put(TENANT, item, expected_revision=None)
+        await stores.chunks.write(TENANT, [embedded(item.attempt.attempt_id, 0)])
+    await stores.chunks.write(TENANT, [embedded(stray_chunks, 0)])
+    await stores.texts.write(TENANT, stray_text, [block(0, "abc")])
+    found = await stores.upkeep.unreferenced(TENANT)
+    assert set(found) == {stray_chunks, stray_text, ended.attempt.attempt_id}
+    assert await stores.upkeep.active_tenants() == [TENANT]
+
+
+async def test_tenants_share_nothing(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    await stores.chunks.write(TENANT, [embedded(attempt, 0, terms={3: 1.0})])
+    await stores.texts.write(TENANT, attempt, [block(0, "abc")])
+    mine = record(1)
+    await stores.records.put(TENANT, mine, expected_revision=None)
+    query = ChunkQuery(direction(1), SparseVector((3,), (1.0,)), depth=5)
+    key = ChunkKey(attempt, 0)
+    for stranger in ("globex", "ACME", "acme.", "acme-1"):
+        assert (await stores.chunks.search(stranger, query)).dense == Leg()
+        assert (
+            await stores.chunks.score(stranger, query, ChunkKeys(frozenset({key}), frozenset()))
+        ).dense is None
+        assert await stores.chunks.fetch(stranger, [key]) == {}
+        assert await stores.chunks.existing(stranger, [key]) == frozenset()
+        assert await stores.chunks.count(stranger, attempt) == 0
+        assert list(await stores.chunks.between(stranger, attempt, 0, 100)) == []
+        assert list(await stores.texts.read(stranger, attempt, 0, 100)) == []
+        assert list(await stores.texts.extents(stranger, attempt)) == []
+        assert await stores.records.get(stranger, mine.document_id) is None
+        assert await stores.records.live(stranger, {mine.attempt.attempt_id}) == {}
+        assert not await stores.records.remove(stranger, mine.document_id, expected_revision=1)
+        assert list(await stores.records.page(stranger, DocumentQuery(NOW), None, 5)) == []
+        assert (await stores.records.totals(stranger, NOW)).indexed_documents == 0
+        assert list(await stores.records.open_attempts(stranger)) == []
+        assert await stores.upkeep.erase(stranger, attempt, 5) == 0
+        assert list(await stores.upkeep.unreferenced(stranger)) == []
+    await stores.chunks.write("globex", [embedded(new_attempt_id(), 0)])
+    assert len(keys((await stores.chunks.search(TENANT, query)).dense)) == 1
+
+
+async def test_everything_is_there_after_reopening(engine: str, tmp_path: Path) -> None:
+    """All tenants; and a tenant with nothing left behind needs no check at the next start."""
+    settled, unsettled = record(1, chunks=1), record(2, live=False, status=Status.PROCESSING)
+    attempt = settled.attempt.attempt_id
+    async with opened(engine, tmp_path) as stores:
+        await stores.chunks.write("settled", [embedded(attempt, 0)])
+        await stores.texts.write("settled", attempt, [block(0, "abc")])
+        await stores.records.put("settled", settled, expected_revision=None)
+        await stores.records.put("unsettled", unsettled, expected_revision=None)
+        key = stores.page_token_key
+        await stores.upkeep.flush()
+    async with opened(engine, tmp_path) as stores:
+        assert stores.page_token_key == key
+        assert await stores.upkeep.tenants_to_check() == ["unsettled"]
+        assert await stores.records.get("settled", settled.document_id) == settled
+        assert await stores.records.live("settled", {attempt}) == {attempt: settled}
+        assert await stores.records.get("unsettled", unsettled.document_id) == unsettled
+        legs = await stores.chunks.search("settled", ChunkQuery(direction(1), None, depth=5))
+        assert keys(legs.dense) == [ChunkKey(attempt, 0)]
+        assert await stores.texts.read("settled", attempt, 0, 9) == [block(0, "abc")]

@@ -1,0 +1,148 @@
+"""Which sentences answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.answer.extraction.candidates import SourceText
+from services.answer.extraction.ranges import ranges
+from services.answer.extraction.selection import SelectionPolicy, select
+
+REMOTE = SourceText(
+    "Every employee belongs to one working model. Hybrid employees can claim €450 once every 36 months "
+    "for a desk. The first claim is possible when probation has ended.",
+    0.5,
+    headings="Remote Work Policy > Home office allowance",
+)
+ANCHOR = SourceText(
+    "Teams meet on the anchor day of their site.\n\n| Site | Anchor day | Since |\n|---|---|---|\n"
+    "| Aldermouth | Tuesday | 2021 |\n| Lyon | Wednesday | 2022 |\n| Porto | Thursday | 2023 |\n",
+    0.5,
+)
+LEAVE = SourceText(
+    "Leave depends on completed years of service.\n\n| Years of service | Days of annual leave |\n|---|---|\n"
+    "| 0 to 4 | 25 |\n| 5 to 9 | 27 |\n| 10 to 14 | 29 |\n| 15 or more | 31 |\n",
+    0.5,
+    headings="Annual leave",
+)
+FAQ = SourceText("I forgot my password. What now?\nOpen the sign-in page and choose Help me in.", 0.5)
+HISTORY = SourceText(
+    "Tarnquill Instruments\n\nIn 1974 Edda Marrowby and Josef Tarn opened a repair shop in Aldermouth. "
+    "It grew quickly. The company now has four sites.",
+    0.4,
+)
+
+
+def answer(question: str, *sources: SourceText, policy: SelectionPolicy | None = None) -> list[str]:
+    chosen = select(question, sources, policy or SelectionPolicy())
+    return [sources[pick.source].text[pick.start : pick.end] for pick in chosen.picks]
+
+
+def best(question: str, *sources: SourceText) -> str:
+    return answer(question, *sources, policy=SelectionPolicy(max_sentences=1))[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How much is the home office allowance?", "€450"),
+        ("What is the anchor day in Porto?", "Thursday"),
+        ("How many days of annual leave do I get after 12 completed years of service?", "29"),
+        ("How many days of annual leave after 20 years of service?", "31"),
+        ("What should I do when I forgot my password?", "Help me in"),
+        ("Who opened the repair shop?", "Edda Marrowby"),
+        ("When can I claim for the first time?", "probation"),
+    ],
+)
+def test_the_best_sentence_holds_the_answer(question: str, expected: str) -> None:
+    assert expected in best(question, REMOTE, ANCHOR, LEAVE, FAQ, HISTORY)
+
+
+def test_questions_in_the_text_headings_and_header_rows_are_never_answers() -> None:
+    for question in (
+        "What about my forgotten password?",
+        "What is the anchor day?",
+        "Which days of annual leave?",
+    ):
+        for text in answer(question, FAQ, ANCHOR, LEAVE):
+            assert "What now?" not in text
+            assert "Anchor day" not in text
+            assert "Years of service" not in text
+
+
+def test_a_table_row_brings_its_header_row() -> None:
+    pick = select("What is the anchor day in Porto?", [ANCHOR], SelectionPolicy(max_sentences=1)).picks[0]
+    assert pick.is_row
+    assert pick.header is not None
+    assert ANCHOR.text[slice(*pick.header)] == "| Site | Anchor day | Since |"
+
+
+def test_what_only_repeats_the_question_is_not_an_answer_unless_it_asks_yes_or_no() -> None:
+    source = SourceText("Dogs are allowed in the office. They must be on a lead.", 0.5)
+    assert answer("Which dogs are allowed in the office?", source) == ["They must be on a lead."]
+    assert "Dogs are allowed in the office." in answer("Are dogs allowed in the office?", source)
+
+
+def test_nothing_is_chosen_when_nothing_is_about_the_question() -> None:
+    assert answer("Who won the 2018 football world cup?", REMOTE, ANCHOR, LEAVE, HISTORY) == []
+    assert answer("How do I bake sourdough bread?", REMOTE, ANCHOR, LEAVE, HISTORY) == []
+    assert answer("", REMOTE) == []
+    assert answer("How much is the allowance?") == []
+
+
+def test_sentences_come_in_reading_order_and_a_repeated_one_once() -> None:
+    again = SourceText(REMOTE.text.split(". ", 1)[1], 0.45)  # an overlapping chunk
+    policy = SelectionPolicy(max_utility_gap=100.0)
+    question = "How much can hybrid employees claim, when is the first claim?"
+    texts = answer(question, REMOTE, again, policy=policy)
+    assert texts == [
+        "Hybrid employees can claim €450 once every 36 months for a desk.",
+        "The first claim is possible when probation has ended.",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_more_sentences_than_allowed(count: int) -> None:
+    policy = SelectionPolicy(max_sentences=count, max_utility_gap=100.0)
+    assert (
+        len(answer("How much is the home office allowance for a desk?", REMOTE, LEAVE, policy=policy))
+        == count
+    )
+
+
+def test_chinese_passages_answer_chinese_questions() -> None:
+    source = SourceText("公司成立于1974年。总部设在上海。年假为二十五天。", 0.5)
+    assert best("公司的总部设在哪里？", source) == "总部设在上海。"
+
+
+@given(st.text(max_size=80), st.lists(st.text(max_size=200), max_size=4))
+def test_any_text_gives_valid_picks(question: str, texts: list[str]) -> None:
+    sources = [SourceText(text, 0.5) for text in texts]
+    chosen = select(question, sources, SelectionPolicy())
+    assert 0.0 <= chosen.certainty <= 1.0 + 1e-9
+    assert chosen.evidence <= 1.0 + 1e-9
+    for pick in chosen.picks:
+        assert 0 <= pick.start < pick.end <= len(texts[pick.source])
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("10 to 14 years", 12, 15),
+        ("5–9", 9, 10),
+        ("15 or more", 40, 14),
+        ("above €7,500", 8000, 100),
+        ("up to €1,000", 500, 1001),
+    ],
+)
+def test_ranges_of_numbers_are_understood(text: str, inside: int, outside: int) -> None:
+    found = ranges(text)
+    assert any(low <= inside <= high for low, high in found)
+    assert not any(low <= outside <= high for low, high in found)
+
+
+@pytest.mark.parametrize("text", ["07:30 to 18:00", "no figures", "14 to 10"])
+def test_times_and_falling_numbers_are_no_ranges(text: str) -> None:
+    assert ranges(text) == ()

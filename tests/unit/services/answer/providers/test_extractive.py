@@ -1,0 +1,72 @@
+"""The provider that is no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.answer.citations.tracker import CitationTracker
+from services.answer.model import Passage, Verdict
+from services.answer.providers.extractive import ExtractiveProvider
+from services.answer.providers.protocol import (
+    Finished,
+    FinishReason,
+    ProviderEvent,
+    ProviderRequest,
+    RenderedPrompt,
+    TextDelta,
+)
+from tests.unit.services.answer.support import passage
+
+LEAVE = passage("Employees get 25 days of leave. Part-time\nemployees get a share of it.", name="leave.md")
+SITES = passage(
+    "Anchor days of the sites:\n\n| Site | Anchor day | Since |\n|---|---|---|\n| Lyon | Wednesday | 2022 |\n"
+    "| Porto | Thursday | 2023 |\n",
+    name="remote.md",
+)
+
+
+async def ask(question: str, *passages: Passage, max_sentences: int = 2) -> list[ProviderEvent]:
+    request = ProviderRequest(question, passages, RenderedPrompt("", ()))
+    return [event async for event in ExtractiveProvider(max_sentences).stream(request, 1.0)]
+
+
+def text_of(events: list[ProviderEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+async def test_each_sentence_is_followed_by_the_marker_of_its_passage() -> None:
+    events = await ask("How many days of leave do employees get?", SITES, LEAVE, max_sentences=1)
+    assert text_of(events) == "Employees get 25 days of leave. [2]"
+    assert events[-1] == Finished(FinishReason.STOP, events[-1].usage, abstained=False)  # type: ignore[union-attr]  # the last event is Finished
+
+
+async def test_a_wide_table_row_comes_with_its_header_on_lines_without_outer_bars() -> None:
+    events = await ask("What is the anchor day of the site Porto?", SITES, max_sentences=1)
+    assert text_of(events) == "Site | Anchor day | Since\nPorto | Thursday | 2023 [1]"
+
+
+async def test_the_header_of_two_rows_of_one_table_is_shown_once() -> None:
+    text = text_of(await ask("What are the anchor days in Porto and Lyon?", SITES))
+    assert text.count("Anchor day") == 1
+    assert text.splitlines()[1:] == ["Lyon | Wednesday | 2022 [1]", "Porto | Thursday | 2023 [1]"]
+
+
+async def test_it_says_so_when_nothing_answers() -> None:
+    events = await ask("Who won the football world cup?", LEAVE, SITES)
+    assert len(events) == 1
+    assert isinstance(events[0], Finished)
+    assert events[0].abstained
+
+
+@pytest.mark.parametrize(
+    "question", ["How many days of leave do employees get?", "What is the anchor day of the site Porto?"]
+)
+async def test_every_citation_of_it_passes_the_checker_as_verbatim(question: str) -> None:
+    tracker = CitationTracker([LEAVE, SITES])
+    for event in await ask(question, LEAVE, SITES):
+        if isinstance(event, TextDelta):
+            list(tracker.feed(event.text))
+    list(tracker.finish())
+    assert tracker.citations
+    assert {citation.verdict for citation in tracker.citations} == {Verdict.VERBATIM}
+    assert tracker.groundedness == 1.0

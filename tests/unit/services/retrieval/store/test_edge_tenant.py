@@ -1,0 +1,64 @@
+"""Tenant folders survive crashes while they are made, and names never meet or leave the root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import structlog
+
+from libs.errors import DocuQueryError
+from services.retrieval.store.edge_tenant import EdgeTenants, engine_errors
+
+
+def test_names_become_folders_below_the_root_that_never_meet(tmp_path: Path) -> None:
+    tenants = EdgeTenants(tmp_path, 4)
+    names = ["acme", "ACME", "a.b", "a_b", "..", "../x", "a/b", "ü", "x" * 300, ""]
+    for name in names:
+        tenants.find_or_create(name)
+    folders = [tenant.folder for tenant in tenants.opened]
+    assert len({str(folder).lower() for folder in folders}) == len(names)
+    assert all(folder.parent == tmp_path and folder.name.isascii() for folder in folders)
+    tenants.close()
+
+
+def test_a_tenant_half_made_at_a_crash_is_made_again(tmp_path: Path) -> None:
+    tenants = EdgeTenants(tmp_path, 4)
+    folder = tenants.find_or_create("acme").folder
+    tenants.close()
+    folder.rename(folder.with_name(folder.name + ".partial"))
+    (folder.with_name(folder.name + ".partial") / "tenant.json").unlink()
+    again = EdgeTenants(tmp_path, 4)
+    assert again.find("acme") is None
+    assert again.find_or_create("acme").folder == folder
+    again.close()
+
+
+def test_looking_for_a_tenant_does_not_make_it(tmp_path: Path) -> None:
+    tenants = EdgeTenants(tmp_path, 4)
+    assert tenants.find("acme") is None
+    assert list(tmp_path.iterdir()) == []
+    assert tenants.opened == ()
+
+
+def test_an_engine_failure_reaches_the_caller_without_its_text() -> None:
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(DocuQueryError) as caught,
+        engine_errors("probe"),
+    ):
+        raise Exception("segment 7 of /secret/path is broken")
+    assert caught.value.reason_name == "STORE_UNAVAILABLE"
+    assert "secret" not in caught.value.message
+    assert logs[0]["operation"] == "probe"
+    with pytest.raises(ValueError, match="our own fault"), engine_errors("probe"):
+        raise ValueError("our own fault")
+
+
+def test_a_damaged_tenant_is_refused_as_unavailable(tmp_path: Path) -> None:
+    tenants = EdgeTenants(tmp_path, 4)
+    folder = tenants.find_or_create("acme").folder
+    tenants.close()
+    (folder / "chunks" / "edge_config.json").write_text("not json")
+    with pytest.raises(DocuQueryError, match="STORE_UNAVAILABLE"):
+        EdgeTenants(tmp_path, 4).find("acme")
