@@ -196,7 +196,7 @@ class Violations:
     def raise_if_any(self) -> None:
         """Raises INVALID_REQUEST with all recorded faults, if there are any."""
         if self._found:
-            shown = (f"{v.field} {v.description.rstrip('.')}" for v in self._found[:3])
+            shown = (f"{v.field}: {v.description.rstrip('.')}" for v in self._found[:3])
             text = "; ".join(shown)
             more = len(self._found) - 3
             suffix = f"; and {more} more." if more > 0 else "."

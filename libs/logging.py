@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -21,6 +22,19 @@ def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
         if any(word in key.lower() for word in _SECRET_WORDS):
             event[key] = "***"
     return event
+
+
+class _UnbreakableStderr:
+    """Standard error that may go away (a closed pipe) without taking a call down with it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure_logging(level: str, log_format: str, service: str) -> None:
@@ -50,11 +64,11 @@ def configure_logging(level: str, log_format: str, service: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _UnbreakableStderr())),
         cache_logger_on_first_use=False,
     )
     # Libraries log by the standard module; what they warn of joins our lines.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_UnbreakableStderr())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

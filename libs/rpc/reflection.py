@@ -8,6 +8,7 @@ import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection
 
 
@@ -41,6 +42,7 @@ def _pool_with_json_names(names: Iterable[str]) -> descriptor_pool.DescriptorPoo
     default = descriptor_pool.Default()
     for name in names:
         add(default.FindFileContainingSymbol(name))
+    add(error_details_pb2.DESCRIPTOR)  # tools show a Status's details only when they know their types
     return pool
 
 

@@ -12,6 +12,8 @@ from services.retrieval.indexing import Piece
 from services.retrieval.model import Chunk, ChunkKey, PageRange, PageStart, Span
 
 MAX_CHUNKS_PER_MESSAGE = 512
+MAX_CHUNKS = 1_000_000
+"""Of one document: 500 MB of text at the default chunk size."""
 
 
 def piece_from_proto(request: pb.WriteChunksRequest) -> Piece:
@@ -42,7 +44,7 @@ def piece_from_proto(request: pb.WriteChunksRequest) -> Piece:
     chunks = []
     for index, message in enumerate(request.chunks):
         path = f"chunks[{index}]"
-        faults.require(message.ordinal >= 0, f"{path}.ordinal", "must be 0 or more")
+        faults.require(0 <= message.ordinal < MAX_CHUNKS, f"{path}.ordinal", f"must be 0 to {MAX_CHUNKS - 1}")
         faults.require(message.ordinal not in seen, f"{path}.ordinal", "must not be that of another chunk")
         seen.add(message.ordinal)
         chunks.append(_chunk(request, message, whole, offsets, faults, path))

@@ -101,14 +101,13 @@ class Documents:
         version and `if_exists` is FAIL.
         """
         document_id = identifiers.document_id(tenant, source)
-        token = identifiers.new_attempt_id()
 
         def decide(record: DocumentRecord | None) -> DocumentRecord:
             if record is not None and _unneeded(record, version, if_exists):
                 return record
             now = self._clock.now()
             attempt = Attempt(
-                attempt_id=token,
+                attempt_id=identifiers.new_attempt_id(),
                 version=version,
                 status=Status.PENDING,
                 stage=Stage.RECEIVING,
@@ -125,7 +124,7 @@ class Documents:
         if not change.was_needed and (result := _unneeded(change.after, version, if_exists)):
             return NothingToDo(result, change.after)
         self._discard_open_attempt(tenant, change.before)
-        return Begun(document_id, token)
+        return Begun(document_id, change.after.attempt.attempt_id)
 
     async def update(self, tenant: str, document_id: str, token: str, news: News) -> NothingToDo | None:
         """Records what became known and renews the lease.

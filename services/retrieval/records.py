@@ -41,7 +41,7 @@ class RecordEditor:
     ) -> Change:
         """Applies `decide` to the record as it stands (None: there is none).
 
-        `decide` has no effects of its own, since it may run more than once. It returns the new record,
+        `decide` has no effects of its own, since it runs anew for each try. It returns the new record,
         whose revision and update time are set here, or the very record it got to leave it as it is; what
         it raises is passed on. Raises STORE_UNAVAILABLE when the write never gets through.
         """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from docuquery.common.v1 import answer_pb2, document_pb2
 from docuquery_client import ApiError
-from tests.e2e.support import SAMPLES, ingest_all, running_system
+from tests.e2e.support import QUESTIONS, SAMPLES, ingest_all, running_system
 
 
 async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None:
@@ -49,6 +50,26 @@ async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None
 
         stats = await client.get_stats()
         assert stats.indexed_document_count == len(ids)
+
+
+ELSEWHERE = (
+    "Who painted the ceiling of the Sistine Chapel?",
+    "What is the boiling point of nitrogen?",
+    "Which river flows through Baghdad?",
+    "How do I prune an apple tree in winter?",
+    "Who won the football world cup in 1998?",
+    "What does a sommelier do in a restaurant?",
+)
+
+
+async def test_what_the_documents_hold_is_never_refused_and_what_they_do_not_touch_is(tmp_path: Path) -> None:
+    questions = [json.loads(line) for line in QUESTIONS.read_text().splitlines()]
+    answerable = [q["question"] for q in questions if not q["is_impossible"] and q["kind"] != "follow_up"]
+    async with running_system(tmp_path) as system:
+        await ingest_all(system.client, SAMPLES)
+        outcomes = {q: (await system.client.ask(q)).outcome for q in (*answerable, *ELSEWHERE)}
+    refused = {q for q, outcome in outcomes.items() if outcome == answer_pb2.OUTCOME_NO_EVIDENCE}
+    assert refused == set(ELSEWHERE)
 
 
 async def test_the_same_bytes_are_no_work_others_replace_and_delete_is_immediate(tmp_path: Path) -> None:

@@ -100,6 +100,12 @@ class Catalogue:
         open_ids = (self._records[document_id].attempt.attempt_id for document_id in self._open)
         return frozenset(self._document_of_live).union(open_ids)
 
+    def is_referenced(self, attempt_id: str) -> bool:
+        """Whether the attempt is live or open."""
+        return attempt_id in self._document_of_live or any(
+            record.attempt.attempt_id == attempt_id for record in self.open_attempts()
+        )
+
     def after(self, cursor: Cursor | None, limit: int) -> Sequence[DocumentRecord]:
         """Up to `limit` records following `cursor`, newest first."""
         end = (

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import qdrant_edge as edge
 
-from services.retrieval.identifiers import chunk_key, point_id
 from services.retrieval.model import Chunk, ChunkKey
+from services.retrieval.store.edge_slots import point_id
 from services.retrieval.store.edge_tenant import (
     DENSE,
     SPARSE,
@@ -33,6 +32,8 @@ from services.retrieval.store.protocol import (
     SparseVector,
 )
 
+Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
+
 # Naming the attempts in the engine's filter costs about 4.4 µs each in a hybrid query; beyond this many it
 # is cheaper to ask for more hits and drop those that do not pass (measured at 100,000 chunks).
 _MAX_NAMED_ATTEMPTS = 1000
@@ -50,10 +51,14 @@ class EdgeChunkStore:
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         points = [_to_point(chunk) for chunk in chunks]
         opened = self._tenants.find_or_create(tenant)
+        if not all(opened.slots.take(item.chunk.key.attempt_id) for item in chunks):
+            raise ValueError("an attempt that was never recorded has the slot of another")
         opened.update_chunks(edge.UpdateOperation.upsert_points(points), len(points))
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
-        return frozenset(_keys_of(self._retrieve(tenant, keys, with_payload=False)))
+        opened = self._tenants.find(tenant)
+        found = _retrieve(opened, keys, with_payload=False)
+        return frozenset(_keys_of(opened, found)) if opened else frozenset()
 
     async def count(self, tenant: str, attempt_id: str) -> int:
         opened = self._tenants.find(tenant)
@@ -74,8 +79,8 @@ class EdgeChunkStore:
         requests = _requests(query, plan.depth, plan.filter, plan.filter)
         dense, sparse = _ask(opened.chunks, requests, "search")
         return Legs(
-            None if dense is None else _to_leg(dense, plan, query.depth),
-            None if sparse is None else _to_leg(sparse, plan, query.depth),
+            None if dense is None else _to_leg(opened, dense, plan, query.depth),
+            None if sparse is None else _to_leg(opened, sparse, plan, query.depth),
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
@@ -89,12 +94,13 @@ class EdgeChunkStore:
         requests = _requests(asked, limit, _one_of(keys.dense), _one_of(keys.sparse))
         dense, sparse = _ask(opened.chunks, requests, "score")
         return Legs(
-            None if dense is None else Leg(_to_hits(dense)),
-            None if sparse is None else Leg(_to_hits(sparse)),
+            None if dense is None else Leg(_to_hits(opened, dense)),
+            None if sparse is None else Leg(_to_hits(opened, sparse)),
         )
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
-        payloads = (record.payload for record in self._retrieve(tenant, keys, with_payload=True))
+        found = _retrieve(self._tenants.find(tenant), keys, with_payload=True)
+        payloads = (record.payload for record in found)
         chunks = (chunk_from_payload(payload) for payload in payloads if payload is not None)
         return {chunk.key: chunk for chunk in chunks}
 
@@ -119,14 +125,6 @@ class EdgeChunkStore:
             with engine_errors("idf"):
                 opened.idf.update(_probe_idf(opened.chunks, unknown))
         return {term: opened.idf[term] for term in terms}
-
-    def _retrieve(self, tenant: str, keys: Sequence[ChunkKey], *, with_payload: bool) -> list[edge.Record]:
-        opened = self._tenants.find(tenant)
-        if opened is None or not keys:
-            return []
-        ids: list[edge.PointId] = [point_id(key.attempt_id, key.ordinal) for key in keys]
-        with engine_errors("retrieve"):
-            return opened.chunks.retrieve(ids, with_payload, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +167,7 @@ def _to_point(item: EmbeddedChunk) -> edge.Point:
         raise ValueError("a vector with a value that is no finite number must not be stored")
     key = item.chunk.key
     return edge.Point(
-        point_id(key.attempt_id, key.ordinal),
+        point_id(key),
         {DENSE: item.dense.tolist(), SPARSE: _to_edge(item.sparse)},
         chunk_to_payload(item.chunk),
     )
@@ -179,17 +177,32 @@ def _to_edge(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(list(vector.indices), list(vector.values))
 
 
-def _keys_of(points: Sequence[edge.ScoredPoint] | Sequence[edge.Record]) -> list[ChunkKey]:
-    # Edge returns the UUIDs it was given as UUIDs.
-    return [chunk_key(cast("uuid.UUID", point.id).int) for point in points]
+def _retrieve(
+    opened: EdgeTenant | None, keys: Sequence[ChunkKey], *, with_payload: bool
+) -> list[edge.Record]:
+    if opened is None or not keys:
+        return []
+    ids: list[edge.PointId] = [point_id(key) for key in keys]
+    with engine_errors("retrieve"):
+        return opened.chunks.retrieve(ids, with_payload, False)
 
 
-def _to_hits(points: Sequence[edge.ScoredPoint]) -> tuple[Hit, ...]:
-    return tuple(map(Hit, _keys_of(points), [point.score for point in points]))
+def _keys_of(opened: EdgeTenant, points: Points) -> list[ChunkKey]:
+    ids = [cast("int", point.id) for point in points]
+    if unknown := opened.slots.unknown(ids):
+        # Leftovers of an earlier process: their payload says whose they are.
+        with engine_errors("retrieve"):
+            for record in opened.chunks.retrieve(list(unknown), ["attempt_id"], False):
+                opened.slots.take((record.payload or {})["attempt_id"])
+    return opened.slots.keys(ids)
 
 
-def _to_leg(points: Sequence[edge.ScoredPoint], plan: _Plan, wanted: int) -> Leg:
-    hits = _to_hits(points)
+def _to_hits(opened: EdgeTenant, points: Sequence[edge.ScoredPoint]) -> tuple[Hit, ...]:
+    return tuple(map(Hit, _keys_of(opened, points), [point.score for point in points]))
+
+
+def _to_leg(opened: EdgeTenant, points: Sequence[edge.ScoredPoint], plan: _Plan, wanted: int) -> Leg:
+    hits = _to_hits(opened, points)
     if plan.keep is not None:
         hits = tuple(hit for hit in hits if hit.key.attempt_id in plan.keep)
     return Leg(hits[:wanted], is_cut=len(points) >= plan.depth or len(hits) > wanted)
@@ -226,7 +239,7 @@ def _ask(
 
 
 def _one_of(keys: Collection[ChunkKey]) -> edge.Filter:
-    return edge.Filter(must=[edge.HasIdCondition({point_id(key.attempt_id, key.ordinal) for key in keys})])
+    return edge.Filter(must=[edge.HasIdCondition(set(map(point_id, keys)))])
 
 
 def _probe_idf(shard: edge.EdgeShard, terms: Sequence[int]) -> dict[int, float]:

@@ -53,6 +53,8 @@ class EdgeRecordStore:
         current = opened.catalogue.get(record.document_id)
         if (current.revision if current else None) != expected_revision:
             return False
+        if not opened.slots.take(record.attempt.attempt_id):
+            return False  # the caller tries again with a new attempt
         payload = {"kind": KIND_RECORD, "record": record_to_payload(record)}
         point = edge.Point(record.document_id, {}, payload)
         opened.update_documents(edge.UpdateOperation.upsert_points([point]), 1)

@@ -22,6 +22,7 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.retrieval.store.catalogue import Catalogue
+from services.retrieval.store.edge_slots import Slots
 from services.retrieval.store.manifest import write_whole
 from services.retrieval.store.payloads import record_from_payload
 
@@ -36,8 +37,8 @@ KIND_TEXT = "text"
 # Edge insists on a vector per shard; points of the documents shard never have one.
 _NO_VECTOR = "none"
 
-# Flushing 1,024 new chunks takes about 15 ms (100,000 at once: 430 ms), so flush early and often.
-_FLUSH_EVERY_POINTS = 1024
+# Flushing takes 7 ms and 8 µs a new chunk (100,000 at once: 430 ms), so flush early and often.
+_FLUSH_EVERY_POINTS = 512
 _SCROLL_POINTS = 512
 
 _UNSAFE = re.compile(r"[^a-z0-9._-]")
@@ -69,6 +70,7 @@ class EdgeTenant:
     catalogue: Catalogue
     idf: dict[int, float] = field(default_factory=dict)
     """Inverse document frequencies as of the last change of the chunks."""
+    slots: Slots = field(default_factory=Slots)
     _unflushed_chunks: int = 0
     _unflushed_documents: int = 0
 
@@ -209,7 +211,10 @@ class EdgeTenants:
             documents = edge.EdgeShard.load(str(folder / "documents"))
             catalogue = Catalogue(record_from_payload(payload) for payload in _stored_records(documents))
         (folder / "settled").unlink(missing_ok=True)
-        return EdgeTenant(tenant, folder, chunks, documents, catalogue)
+        opened = EdgeTenant(tenant, folder, chunks, documents, catalogue)
+        for attempt_id in catalogue.referenced_attempts():
+            opened.slots.take(attempt_id)
+        return opened
 
 
 def _documents_config() -> edge.EdgeConfig:

@@ -53,6 +53,8 @@ class EdgeUpkeep:
             if records:
                 update(edge.UpdateOperation.delete_points([record.id for record in records]), len(records))
                 return len(records)
+        if not opened.catalogue.is_referenced(attempt_id):
+            opened.slots.release(attempt_id)
         return 0
 
     async def flush(self) -> None:

@@ -193,7 +193,9 @@ class RecordStore(Protocol):
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
         """Writes `record` whole if the stored one has `expected_revision` (None: if there is none).
 
-        False when it has not. Durable against the death of the process on True.
+        False when it has not, or when the store cannot keep a new attempt of that id apart from another: a
+        caller that reads again and makes a new attempt gets through. Durable against the death of the
+        process on True.
         """
         ...
 

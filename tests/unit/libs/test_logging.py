@@ -43,3 +43,20 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
     configure_logging("INFO", "console", "ingest")
     structlog.get_logger().info("hello", n=1)
     assert "hello" in capsys.readouterr().err
+
+
+def test_a_closed_stderr_takes_nobody_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+        def isatty(self) -> bool:
+            return False
+
+    configure_logging("INFO", "json", "ingest")
+    monkeypatch.setattr("sys.stderr", Broken())
+    structlog.get_logger().info("unheard")
+    logging.getLogger("some.library").warning("unheard")

@@ -36,6 +36,16 @@ class _DocumentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Document
     """HTML; the main text is kept, navigation and scripts are not. Has heading paths."""
     DOCUMENT_TYPE_TEXT: _DocumentType.ValueType  # 4
     """Plain text in any common encoding."""
+    DOCUMENT_TYPE_DOCX: _DocumentType.ValueType  # 5
+    """Word document (Office Open XML). Has heading paths."""
+    DOCUMENT_TYPE_PPTX: _DocumentType.ValueType  # 6
+    """PowerPoint presentation (Office Open XML). Slides count as pages."""
+    DOCUMENT_TYPE_XLSX: _DocumentType.ValueType  # 7
+    """Excel workbook (Office Open XML). Sheets are headings; each row is read with its header."""
+    DOCUMENT_TYPE_CSV: _DocumentType.ValueType  # 8
+    """Comma- or tab-separated values. Each row is read with its header."""
+    DOCUMENT_TYPE_EPUB: _DocumentType.ValueType  # 9
+    """EPUB book. Has heading paths."""
 
 class DocumentType(_DocumentType, metaclass=_DocumentTypeEnumTypeWrapper):
     """What kind of file a document is."""
@@ -50,6 +60,16 @@ DOCUMENT_TYPE_HTML: DocumentType.ValueType  # 3
 """HTML; the main text is kept, navigation and scripts are not. Has heading paths."""
 DOCUMENT_TYPE_TEXT: DocumentType.ValueType  # 4
 """Plain text in any common encoding."""
+DOCUMENT_TYPE_DOCX: DocumentType.ValueType  # 5
+"""Word document (Office Open XML). Has heading paths."""
+DOCUMENT_TYPE_PPTX: DocumentType.ValueType  # 6
+"""PowerPoint presentation (Office Open XML). Slides count as pages."""
+DOCUMENT_TYPE_XLSX: DocumentType.ValueType  # 7
+"""Excel workbook (Office Open XML). Sheets are headings; each row is read with its header."""
+DOCUMENT_TYPE_CSV: DocumentType.ValueType  # 8
+"""Comma- or tab-separated values. Each row is read with its header."""
+DOCUMENT_TYPE_EPUB: DocumentType.ValueType  # 9
+"""EPUB book. Has heading paths."""
 Global___DocumentType: _TypeAlias = DocumentType  # noqa: Y015
 
 class _DocumentStatus:

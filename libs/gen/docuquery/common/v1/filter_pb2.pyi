@@ -62,7 +62,7 @@ class Condition(_message.Message):
     field: _builtins.str
     """A built-in field (`document_id`, `source`, `filename`, `type`, `create_time`) or
     `metadata.<key>`; dots in <key> reach into nested objects. `type` takes the short names
-    `pdf`, `markdown`, `html`, `text`.
+    `pdf`, `markdown`, `html`, `text`, `docx`, `pptx`, `xlsx`, `csv`, `epub`.
     """
     exists: _builtins.bool
     """True: the field is there and not empty. False: it is not."""

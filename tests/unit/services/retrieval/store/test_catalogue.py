@@ -61,6 +61,8 @@ def test_after_any_changes_it_agrees_with_its_records(steps: list[tuple[int, str
         *live_ids,
         *(r.attempt.attempt_id for r in records if r.attempt.is_open),
     }
+    assert all(catalogue.is_referenced(attempt_id) for attempt_id in catalogue.referenced_attempts())
+    assert not catalogue.is_referenced("unknown")
     now = NOW + timedelta(seconds=late)
     seen = [as_of(r, now) for r in records]
     assert catalogue.totals(now) == Totals(
