@@ -57,8 +57,8 @@ class Settings(ServiceSettings):
     """The version used when a request names none."""
 
     evidence_threshold: float = Field(0.18, ge=0, le=1, validation_alias="ANSWER_EVIDENCE_THRESHOLD")
-    """Relevance (0 to 1) at least one passage needs; below it the answer is NO_EVIDENCE. Set so that no answerable
-    question about samples/ is refused (tests/e2e/test_main_path.py)."""
+    """Relevance (0 to 1) at least one passage needs; below it the answer is NO_EVIDENCE. Set so that
+    no answerable question about samples/ is refused (tests/e2e/test_main_path.py)."""
     max_sentences: int = Field(2, ge=1, le=10, validation_alias="EXTRACTIVE_MAX_SENTENCES")
     """Sentences the extractive provider may pick."""
 
