@@ -17,6 +17,11 @@ TYPES: dict[document_pb2.DocumentType.ValueType, DocumentType] = {
     document_pb2.DOCUMENT_TYPE_MARKDOWN: DocumentType.MARKDOWN,
     document_pb2.DOCUMENT_TYPE_HTML: DocumentType.HTML,
     document_pb2.DOCUMENT_TYPE_TEXT: DocumentType.TEXT,
+    document_pb2.DOCUMENT_TYPE_DOCX: DocumentType.DOCX,
+    document_pb2.DOCUMENT_TYPE_PPTX: DocumentType.PPTX,
+    document_pb2.DOCUMENT_TYPE_XLSX: DocumentType.XLSX,
+    document_pb2.DOCUMENT_TYPE_CSV: DocumentType.CSV,
+    document_pb2.DOCUMENT_TYPE_EPUB: DocumentType.EPUB,
 }
 STATUSES: dict[document_pb2.DocumentStatus.ValueType, Status] = {
     document_pb2.DOCUMENT_STATUS_PENDING: Status.PENDING,

@@ -22,6 +22,11 @@ class DocumentType(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
     TEXT = "text"
+    DOCX = "docx"
+    PPTX = "pptx"
+    XLSX = "xlsx"
+    CSV = "csv"
+    EPUB = "epub"
 
 
 class Status(StrEnum):

@@ -131,7 +131,7 @@ def test_the_threshold_of_a_request_overrides_the_setting() -> None:
 
 
 def test_a_listing_names_every_fault() -> None:
-    request = pb.ListDocumentsRequest(page_size=201, statuses=[1, 0], types=[8])  # type: ignore[list-item]  # unknown
+    request = pb.ListDocumentsRequest(page_size=201, statuses=[1, 0], types=[99])  # type: ignore[list-item]  # unknown
     assert fields_refused(convert.page_request_from_proto, request) == [
         "page_size",
         "statuses[1]",
