@@ -5,12 +5,13 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from docuquery.gateway.v1 import admin_service_pb2, docuquery_service_pb2
-from tests.e2e.support import ROOT, require, running_system
+from tests.e2e.support import ROOT, SAMPLES, ingest_all, require, running_system
 
 README = (ROOT / "README.md").read_text()
 
@@ -62,3 +63,19 @@ async def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
             assert done.stdout.strip(), runnable
             if method_of(command).endswith("/UploadDocument"):
                 document_id = json.loads(done.stdout)["document"]["documentId"]
+
+
+async def test_the_python_example_of_the_readme_works(tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", README, re.S)
+    async with running_system(tmp_path) as system:
+        await ingest_all(system.client, SAMPLES)
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", example.replace("127.0.0.1:50051", system.address)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "185" in done.stdout
+    assert "expenses-and-travel.md" in done.stdout

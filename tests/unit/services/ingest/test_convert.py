@@ -159,9 +159,15 @@ def test_failures_say_whether_a_retry_can_help() -> None:
 
 
 def test_every_type_policy_and_result_of_the_contract_is_known() -> None:
-    """A value added to the contract must be dealt with here."""
+    """A value added to the contract must be dealt with here, or is refused as a type nobody reads."""
     for kind in document_pb2.DocumentType.values():
-        convert.header_from_proto(header(type=kind))
+        try:
+            made = convert.header_from_proto(header(type=kind))
+        except DocuQueryError as error:
+            assert error.reason_name == "UNSUPPORTED_DOCUMENT_TYPE"
+            assert error.metadata["detected_type"] not in DocumentType
+        else:
+            assert (made.declared_type is None) is (kind == document_pb2.DOCUMENT_TYPE_UNSPECIFIED)
     for policy in document_pb2.IfExistsPolicy.values():
         convert.header_from_proto(header(if_exists=policy))
     known = {r for r in document_pb2.UploadResult.values() if r != document_pb2.UPLOAD_RESULT_UNSPECIFIED}

@@ -17,6 +17,8 @@ PDF, MARKDOWN, HTML, TEXT = DocumentType.PDF, DocumentType.MARKDOWN, DocumentTyp
         (b"%PDF-1.7\n...", "a.pdf", PDF),
         (b"%PDF-1.7\n...", "a.txt", PDF),
         (b"junk\n" * 20 + b"%PDF-1.4", "a", PDF),
+        (b"%\xe2\xe3\n1 0 obj\n<< /Type /Catalog >>", "lost-header.pdf", PDF),
+        (b"1 0 obj << in a text about PDF", "a.txt", TEXT),
         (b"<!DOCTYPE html><p>x", "a", HTML),
         (b"\xef\xbb\xbf  <!-- c -->\n<html lang=en>", "a.txt", HTML),
         (b"<?xml version='1.0'?><!DOCTYPE html>", "a.xml", HTML),

@@ -26,6 +26,17 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name != "lock")
 
 
+async def test_large_pieces_are_written_by_a_thread(tmp_path: Path) -> None:
+    """With the same result."""
+    with Spool(tmp_path, max_document_bytes=10_000_000) as spool:
+        writer = spool.open()
+        for _ in range(3):
+            await writer.write(b"ab" * 100_000)
+        file = writer.finish()
+        assert (file.size_bytes, file.path.stat().st_size) == (600_000, 600_000)
+        assert file.sha256 == hashlib.sha256(b"ab" * 300_000).hexdigest()
+
+
 async def test_bytes_are_written_and_hashed(spool: Spool) -> None:
     """Pieces add up to the file, with size and SHA-256."""
     writer = spool.open()
@@ -65,7 +76,7 @@ async def test_what_cannot_be_finished_is_gone(
 
 
 async def test_discarding_takes_what_was_derived_along(spool: Spool, tmp_path: Path) -> None:
-    """Files that begin with the upload's name go with it, others stay."""
+    """Text and chunks go with the upload, others stay."""
     first, second = spool.open(), spool.open()
     for writer in (first, second):
         await writer.write(b"x")
@@ -75,10 +86,15 @@ async def test_discarding_takes_what_was_derived_along(spool: Spool, tmp_path: P
     assert files(tmp_path) == [other.path.name]
 
 
-async def test_a_cancelled_write_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
+async def test_a_cancelled_write_leaves_nothing(tmp_path: Path) -> None:
     """Discarding while a thread writes waits for the thread, then removes the file."""
+    with Spool(tmp_path, max_document_bytes=10_000_000) as spool:
+        await cancel_a_write(spool, tmp_path)
+
+
+async def cancel_a_write(spool: Spool, tmp_path: Path) -> None:
     writer = spool.open()
-    writing = asyncio.create_task(writer.write(b"x" * 50))
+    writing = asyncio.create_task(writer.write(b"x" * 1_000_000))
     await asyncio.sleep(0)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
