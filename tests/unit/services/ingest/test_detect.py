@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import pytest
 
 from libs.errors import DocuQueryError
-from services.ingest.detect import detect
+from services.ingest.containers import OLE_SIGNATURE
+from services.ingest.detect import HEAD_BYTES, detect
 from services.ingest.document import DocumentType
 
 PDF, MARKDOWN, HTML, TEXT = DocumentType.PDF, DocumentType.MARKDOWN, DocumentType.HTML, DocumentType.TEXT
@@ -31,7 +35,15 @@ PDF, MARKDOWN, HTML, TEXT = DocumentType.PDF, DocumentType.MARKDOWN, DocumentTyp
         (b"<p align=center>logo</p>\n# Title", "README.md", MARKDOWN),
         (b"# Title", "a.MD", MARKDOWN),
         (b"# Title", "a.txt", TEXT),
-        (b"a,b\n1,2\n", "a.csv", TEXT),
+        (b"a,b\n1,2\n", "a.csv", DocumentType.CSV),
+        (b"a\tb\n1\t2\n", "a.tsv", DocumentType.CSV),
+        (b"a,b\n1,2\n", "a.txt", TEXT),
+        (b"Prose, of a kind.\nAnd more.\n", "a.csv", TEXT),
+        (b"PK\x03\x04" + b"." * 26 + b"word/document.xml", "a", DocumentType.DOCX),
+        (b"PK\x03\x04" + b"." * 26 + b"xl/workbook.xml", "a.docx", DocumentType.XLSX),
+        (b"PK\x03\x04" + b"." * 26 + b"ppt/presentation.xml", "a.zip", DocumentType.PPTX),
+        (b"PK\x03\x04" + b"." * 26 + b"mimetypeapplication/epub+zipPK", "a", DocumentType.EPUB),
+        (b"PK\x03\x04" + b"." * 26 + b"[Content_Types].xml", "cut-off.pptx", DocumentType.PPTX),
         (b"<svg xmlns='x'>", "a.svg", TEXT),
         ("текст".encode("cp1251") * 50, "a", TEXT),
         ("text text".encode("utf-16"), "a", TEXT),
@@ -70,6 +82,8 @@ def test_a_declared_type_is_taken_when_the_content_can_be_read_so(
         (b"plain", "a", PDF, "text"),
         (b"\x89PNG\r\n\x1a\n", "a", PDF, "png"),
         (b"plain", "a.pdf", None, "text"),
+        (b"One line.\nAnd another, of prose.", "a", DocumentType.CSV, "text"),
+        (b"PK\x03\x04" + b"." * 26 + b"word/document.xml", "a", PDF, "docx"),
         (b"<html>login please", "report.PDF", None, "html"),
     ],
 )
@@ -88,8 +102,8 @@ def test_a_mismatch_names_both_types(
     [
         (b"\x89PNG\r\n\x1a\n", "png"),
         (b"\0\0\0\x18ftypmp42", "mp4"),
-        (b"PK\x03\x04....word/document.xml", "docx"),
-        (b"PK\x03\x04....xl/workbook.xml", "xlsx"),
+        (b"PK\x03\x04" + b"." * 26 + b"xl/workbook.bin", "xlsb"),
+        (b"PK\x03\x04" + b"." * 26 + b"mimetypeapplication/vnd.oasis.opendocument.textPK", "odt"),
         (b"PK\x03\x04....stuff", "zip"),
         (b"{\\rtf1", "rtf"),
         (bytes(range(256)), "binary"),
@@ -102,5 +116,39 @@ def test_what_cannot_be_read_is_named(head: bytes, detected: str) -> None:
     assert caught.value.reason_name == "UNSUPPORTED_DOCUMENT_TYPE"
     assert caught.value.metadata == {
         "detected_type": detected,
-        "supported_types": "pdf, markdown, html, text",
+        "supported_types": "pdf, markdown, html, text, docx, pptx, xlsx, csv, epub",
     }
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason", "said"),
+    [
+        ("EncryptedPackage", "DOCUMENT_ENCRYPTED", "without a password"),
+        ("WordDocument", "UNSUPPORTED_DOCUMENT_TYPE", "Save it as docx"),
+        ("Workbook", "UNSUPPORTED_DOCUMENT_TYPE", "Save it as xlsx"),
+        ("PowerPoint Document", "UNSUPPORTED_DOCUMENT_TYPE", "Save it as pptx"),
+        ("Other", "UNSUPPORTED_DOCUMENT_TYPE", "Upload one of"),
+    ],
+)
+def test_an_ole_file_is_told_by_its_streams_wherever_its_directory_stands(
+    stream: str, reason: str, said: str, tmp_path: Path
+) -> None:
+    """A directory behind the first 64 KiB counts too."""
+    header = bytearray(OLE_SIGNATURE.ljust(512, b"\0"))
+    header[30:32] = (9).to_bytes(2, "little")
+    header[48:52] = (200).to_bytes(4, "little")
+    path = tmp_path / "upload"
+    path.write_bytes(bytes(header) + b"\0" * 512 * 200 + stream.encode("utf-16-le").ljust(512, b"\0"))
+    with pytest.raises(DocuQueryError) as caught:
+        detect(path.read_bytes()[:HEAD_BYTES], "a.docx", path=path)
+    assert caught.value.reason_name == reason
+    assert said in caught.value.message
+
+
+def test_an_archive_that_begins_with_pictures_is_told_by_its_directory(tmp_path: Path) -> None:
+    """The names at the end count as well as those in the head."""
+    path = tmp_path / "upload"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("media/picture.png", b"x" * 2 * HEAD_BYTES)
+        archive.writestr("word/document.xml", b"<w/>")
+    assert detect(path.read_bytes()[:HEAD_BYTES], "a", path=path) == DocumentType.DOCX
