@@ -3,7 +3,10 @@
 The mean of two judgements. By meaning: the cosine, negative ones cut to 0. By words: BM25 divided by the
 most any text could reach for this question, Σ idf·(k1+1) over its terms, terms that stand nowhere
 included. A part that cannot speak (its leg did not run, or the question has no terms) is left out of the
-mean. Unlike min-max fusion it does not give the best of a bad lot full marks: see docs for the figures.
+mean. Unlike min-max fusion it does not give the best of a bad lot full marks.
+
+Told on-topic questions (SQuAD, over its own articles) from those of three other collections with an AUC of
+.98; the best cosine alone .89, the fused value .82.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Sweeper:
                 log.info("leftovers_deleted", leftover_tenant=tenant, attempt_id=attempt_id, points=points)
 
     async def run(self) -> None:
-        """Works until cancelled. A failing store is logged and tried again at the next tick."""
+        """Works until cancelled. What fails is logged and tried again at the next tick."""
         ticks = 0
         while True:
             await self._clock.sleep(_TICK_SECONDS)
@@ -77,6 +77,9 @@ class Sweeper:
                     await self._upkeep.flush()
             except DocuQueryError as error:
                 log.warning("sweep_failed", error=str(error))
+            except Exception as error:
+                # A fault of ours must not end the sweeping for good, unnoticed.
+                log.error("sweep_failed", exc_info=error)
 
     async def delete_due(self) -> None:
         """Deletes every attempt whose grace has ended."""

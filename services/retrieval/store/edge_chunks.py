@@ -189,12 +189,15 @@ def _retrieve(
 
 def _keys_of(opened: EdgeTenant, points: Points) -> list[ChunkKey]:
     ids = [cast("int", point.id) for point in points]
-    if unknown := opened.slots.unknown(ids):
+    try:
+        return opened.slots.keys(ids)
+    except KeyError:
         # Leftovers of an earlier process: their payload says whose they are.
+        unknown: list[edge.PointId] = [*opened.slots.unknown(ids)]
         with engine_errors("retrieve"):
-            for record in opened.chunks.retrieve(list(unknown), ["attempt_id"], False):
+            for record in opened.chunks.retrieve(unknown, ["attempt_id"], False):
                 opened.slots.take((record.payload or {})["attempt_id"])
-    return opened.slots.keys(ids)
+        return opened.slots.keys(ids)
 
 
 def _to_hits(opened: EdgeTenant, points: Sequence[edge.ScoredPoint]) -> tuple[Hit, ...]:

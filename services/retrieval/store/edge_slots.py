@@ -8,6 +8,8 @@ among 100,000 documents), so a slot is checked before an attempt may begin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.retrieval.model import ChunkKey
 
 _ORDINAL_BITS = 20
@@ -47,7 +49,7 @@ class Slots:
         if self._attempts.get(slot_of(attempt_id)) == attempt_id:
             del self._attempts[slot_of(attempt_id)]
 
-    def unknown(self, points: list[int]) -> list[int]:
+    def unknown(self, points: Sequence[int]) -> list[int]:
         """One point of each slot that was never taken here (left by an earlier process)."""
         return list(
             {
@@ -55,7 +57,7 @@ class Slots:
             }.values()
         )
 
-    def keys(self, points: list[int]) -> list[ChunkKey]:
-        """The chunks kept under `points`, all of known slots."""
+    def keys(self, points: Sequence[int]) -> list[ChunkKey]:
+        """The chunks kept under `points`. Raises KeyError for a slot that is not known."""
         attempts = self._attempts
         return [ChunkKey(attempts[point >> _ORDINAL_BITS], point & _ORDINAL_MASK) for point in points]

@@ -1,0 +1,1 @@
+"""Measurements anyone can repeat. They read data by path and print tables."""
