@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from services.ingest.containers import ENCRYPTED_OFFICE, LEGACY, container_kind
 from services.ingest.document import SUPPORTED_TYPES, DocumentType
 from services.ingest.encoding import wide_encoding
+from services.ingest.parsers.csv_dialect import find_delimiter
 
 HEAD_BYTES = 64 * 1024
 """How much of a file `detect` wants to see."""
@@ -35,19 +37,24 @@ _BINARY_SIGNATURES = (
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (0, b"7z\xbc\xaf\x27\x1c", "7z"),
     (0, b"Rar!\x1a\x07", "rar"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole2 (old Microsoft Office)"),
     (0, b"\x7fELF", "elf"),
     (0, b"MZ", "exe"),
     (0, b"SQLite format 3\0", "sqlite"),
     (0, b"{\\rtf", "rtf"),
     (0, b"%!PS", "postscript"),
 )
-_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-# The folders that tell the Office formats apart stand among the first names of the archive.
-_ZIP_KINDS = ((b"word/", "docx"), (b"xl/", "xlsx"), (b"ppt/", "pptx"), (b"mimetypeapplication/epub", "epub"))
+# Types told by their bytes alone, and the endings of names that promise them.
+_BINARY_TYPES = frozenset(
+    {DocumentType.PDF, DocumentType.DOCX, DocumentType.PPTX, DocumentType.XLSX, DocumentType.EPUB}
+)
+_PROMISES = {f".{kind}": kind for kind in _BINARY_TYPES}
+
+# The first object of a PDF whose header was lost: believed when somebody says that it is a PDF.
+_PDF_OBJECT = re.compile(rb"\d+\s+\d+\s+obj\b")
 
 _MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd"})
 _HTML_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".xht"})
+_CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 
 _CONTROL_BYTES = bytes({*range(0x00, 0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 _MOST_CONTROL = 0.01
@@ -64,29 +71,37 @@ _HTML_FRAGMENT = re.compile(
 _ANY_TAG = re.compile(r"<(?:/?[a-z][a-z0-9]*[\s>/]|!doctype|!--)", re.IGNORECASE)
 
 
-def detect(head: bytes, filename: str, declared: DocumentType | None = None) -> DocumentType:
+def detect(
+    head: bytes, filename: str, declared: DocumentType | None = None, path: Path | None = None
+) -> DocumentType:
     """The type of a document that begins with `head` (its first 64 KiB, or all of it).
 
     `declared` is what the caller says it is; None lets the content decide. Any text may be declared
-    plain text, and any text but a whole HTML page Markdown.
+    plain text, and any text but a whole HTML page Markdown. `path` is the whole file: the kind of some
+    archives shows at their end only.
     Raises DocuQueryError: DOCUMENT_TYPE_MISMATCH when the content is another type than declared (or than a
-    name that ends in `.pdf` promises), UNSUPPORTED_DOCUMENT_TYPE when it is none that can be read.
+    name that ends in `.pdf` or `.docx`, say, promises), UNSUPPORTED_DOCUMENT_TYPE when it is none that can
+    be read, DOCUMENT_ENCRYPTED for an Office file with a password.
     """
     suffix = PurePosixPath(filename).suffix.lower()
-    binary = _binary_kind(head)
-    if binary == DocumentType.PDF:
-        if declared not in (None, DocumentType.PDF):
+    binary = container_kind(head, suffix, path) or _binary_kind(head)
+    if binary == ENCRYPTED_OFFICE:
+        raise _encrypted_office()
+    if (declared == DocumentType.PDF or suffix == ".pdf") and _PDF_OBJECT.search(head[:_PDF_WITHIN]):
+        binary = DocumentType.PDF
+    if binary in _BINARY_TYPES:
+        if declared not in (None, binary):
             raise _mismatch(declared, binary)
-        return DocumentType.PDF
+        return DocumentType(binary)
     if binary is not None:
         if declared is not None:
             raise _mismatch(declared, binary)
-        raise _unsupported(binary)
+        raise unsupported(binary)
     text = _text_of(head)
     found = _text_kind(text, suffix)
     if declared is None:
-        if suffix == ".pdf":
-            raise _mismatch(DocumentType.PDF, found)
+        if suffix in _PROMISES:
+            raise _mismatch(_PROMISES[suffix], found)
         return found
     if not _may_be(declared, text):
         raise _mismatch(declared, found)
@@ -100,8 +115,6 @@ def _binary_kind(head: bytes) -> str | None:
     for offset, signature, name in _BINARY_SIGNATURES:
         if head.startswith(signature, offset):
             return name
-    if head.startswith(_ZIP_SIGNATURES):
-        return next((name for mark, name in _ZIP_KINDS if mark in head), "zip")
     if _has_mark(head) or wide_encoding(head):
         return None
     control = len(head) - len(head.translate(None, _CONTROL_BYTES))
@@ -131,7 +144,11 @@ def _text_kind(text: str, suffix: str) -> DocumentType:
         return DocumentType.MARKDOWN
     if suffix in _HTML_SUFFIXES and _ANY_TAG.search(text):
         return DocumentType.HTML
-    return DocumentType.HTML if _HTML_FRAGMENT.match(text) else DocumentType.TEXT
+    if _HTML_FRAGMENT.match(text):
+        return DocumentType.HTML
+    if suffix in _CSV_SUFFIXES and find_delimiter(text):
+        return DocumentType.CSV
+    return DocumentType.TEXT
 
 
 def _may_be(declared: DocumentType, text: str) -> bool:
@@ -143,7 +160,9 @@ def _may_be(declared: DocumentType, text: str) -> bool:
             return _HTML_DOCUMENT.match(text) is None
         case DocumentType.HTML:
             return _ANY_TAG.search(text) is not None
-        case DocumentType.PDF:
+        case DocumentType.CSV:
+            return bool(find_delimiter(text))
+        case _:
             return False
 
 
@@ -156,9 +175,20 @@ def _mismatch(declared: DocumentType | None, detected: str) -> DocuQueryError:
     )
 
 
-def _unsupported(detected: str) -> DocuQueryError:
+def unsupported(detected: str) -> DocuQueryError:
+    """A document of the type `detected`, which no parser reads."""
+    newer = LEGACY.get(detected)
+    advice = f"Save it as {newer} and upload that." if newer else f"Upload one of: {SUPPORTED_TYPES}."
     return DocuQueryError(
         reasons.ERROR_REASON_UNSUPPORTED_DOCUMENT_TYPE,
-        f"Files of the type {detected} cannot be read. Upload one of: {SUPPORTED_TYPES}.",
+        f"Files of the type {detected} cannot be read. {advice}",
         metadata={"detected_type": detected, "supported_types": SUPPORTED_TYPES},
+    )
+
+
+def _encrypted_office() -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_DOCUMENT_ENCRYPTED,
+        "The Office document is encrypted. Save it without a password or rights management, "
+        "then upload the new file.",
     )

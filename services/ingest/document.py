@@ -14,6 +14,11 @@ class DocumentType(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
     TEXT = "text"
+    DOCX = "docx"
+    PPTX = "pptx"
+    XLSX = "xlsx"
+    CSV = "csv"
+    EPUB = "epub"
 
 
 SUPPORTED_TYPES = ", ".join(DocumentType)

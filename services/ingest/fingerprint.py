@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from services.ingest import chunking, normalisation
 from services.ingest.document import DocumentType
@@ -13,6 +13,11 @@ PARSER_REVISIONS = {
     DocumentType.MARKDOWN: 1,
     DocumentType.HTML: 1,
     DocumentType.TEXT: 1,
+    DocumentType.DOCX: 1,
+    DocumentType.PPTX: 1,
+    DocumentType.XLSX: 1,
+    DocumentType.CSV: 1,
+    DocumentType.EPUB: 1,
 }
 """Raised by hand when our own reading of a type changes."""
 
@@ -21,6 +26,11 @@ _LIBRARIES = {
     DocumentType.MARKDOWN: ("markdown-it-py", "charset-normalizer"),
     DocumentType.HTML: ("trafilatura", "lxml", "charset-normalizer"),
     DocumentType.TEXT: ("charset-normalizer",),
+    DocumentType.DOCX: ("python-docx", "lxml"),
+    DocumentType.PPTX: ("python-pptx", "lxml"),
+    DocumentType.XLSX: ("openpyxl", "defusedxml"),
+    DocumentType.CSV: ("charset-normalizer",),
+    DocumentType.EPUB: ("lxml", "charset-normalizer"),
 }
 
 
@@ -37,7 +47,7 @@ class Fingerprint:
             kind: "\n".join(
                 [
                     f"parser {kind} {PARSER_REVISIONS[kind]}",
-                    *(f"{name} {version(name)}" for name in _LIBRARIES[kind]),
+                    *(f"{name} {_version(name)}" for name in _LIBRARIES[kind]),
                     text,
                     chunker,
                 ]
@@ -48,3 +58,11 @@ class Fingerprint:
     def version_of(self, kind: DocumentType, sha256: str) -> str:
         """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`."""
         return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}".encode()).hexdigest()
+
+
+def _version(library: str) -> str:
+    """The library's version; `none` where an optional one is not installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"

@@ -15,6 +15,9 @@ from typing import BinaryIO
 
 from services.ingest.document import Chunk, HeadingPath, PageStart, ParsedDocument
 
+TEXT_SUFFIX = ".text"
+CHUNKS_SUFFIX = ".chunks"
+
 _CHUNK_OVERHEAD_BYTES = 64
 """About what a chunk's numbers take in a message."""
 
@@ -46,12 +49,12 @@ class Batch:
 
 def text_path(upload: Path) -> Path:
     """Where the text of the upload at `upload` is kept."""
-    return upload.with_name(upload.name + ".text")
+    return upload.with_name(upload.name + TEXT_SUFFIX)
 
 
 def chunks_path(upload: Path) -> Path:
     """Where its chunks are kept."""
-    return upload.with_name(upload.name + ".chunks")
+    return upload.with_name(upload.name + CHUNKS_SUFFIX)
 
 
 def save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> ParsedSummary:

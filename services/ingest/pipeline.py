@@ -109,7 +109,7 @@ class Pipeline:
         """
         header = upload.header
         head = upload.file.head(HEAD_BYTES)
-        kind = detect(head, header.filename, header.declared_type)
+        kind = detect(head, header.filename, header.declared_type, upload.file.path)
         version = self._fingerprint.version_of(kind, upload.file.sha256)
         begun = await self._store.begin(header, kind, upload.file.size_bytes, version)
         if isinstance(begun, NothingToDo):

@@ -12,7 +12,7 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from libs.errors import DocuQueryError
 from libs.rpc.client import unary
-from services.ingest import convert
+from services.ingest import convert, convert_retrieval
 from services.ingest.document import DocumentType
 from services.ingest.parsed_file import Batch, ParsedSummary
 from services.ingest.pipeline import Attempt, NothingToDo
@@ -47,9 +47,9 @@ class RetrievalStore:
         self, header: Header, kind: DocumentType, size_bytes: int, version: str
     ) -> Attempt | NothingToDo:
         """See `pipeline.Store.begin`."""
-        request = convert.begin_attempt_to_proto(header, kind, size_bytes, version)
+        request = convert_retrieval.begin_attempt_to_proto(header, kind, size_bytes, version)
         response = await self._call(self._stub.BeginAttempt, request)
-        return convert.begun_from_proto(response)
+        return convert_retrieval.begun_from_proto(response)
 
     async def renew(self, attempt: Attempt) -> None:
         """See `pipeline.Store.renew`."""
@@ -62,7 +62,7 @@ class RetrievalStore:
 
     async def write(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> int:
         """See `pipeline.Store.write`."""
-        request = convert.write_chunks_to_proto(attempt, batch, summary)
+        request = convert_retrieval.write_chunks_to_proto(attempt, batch, summary)
         response = await self._call(self._stub.WriteChunks, request)
         return response.chunks_written
 
@@ -77,7 +77,7 @@ class RetrievalStore:
             title=summary.title,
         )
         response = await self._call(self._stub.CommitAttempt, request)
-        return Done(convert.result_from_proto(response.result), response.document)
+        return Done(convert_retrieval.result_from_proto(response.result), response.document)
 
     async def fail(self, attempt: Attempt, error: DocuQueryError) -> None:
         """See `pipeline.Store.fail`. Tried once."""

@@ -20,11 +20,19 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from services.ingest.parsed_file import CHUNKS_SUFFIX, TEXT_SUFFIX
 
 log = structlog.get_logger()
 
+DERIVED_SUFFIXES = (TEXT_SUFFIX, CHUNKS_SUFFIX)
+"""What is kept beside an upload, under its name and one of these."""
+
 _RUN_PREFIX = "ingest-"
 _LOCK_NAME = "lock"
+
+
+_SMALL_BYTES = 64 * 1024
+"""Hashing and writing this much takes some 0.1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,11 @@ class SpooledFile:
             return file.read(size_bytes)
 
     def discard(self) -> None:
-        """Removes the file and everything derived from it (files that begin with its name)."""
-        for path in self.path.parent.glob(self.path.name + "*"):
+        """Removes the file and everything derived from it."""
+        for path in (
+            self.path,
+            *(self.path.with_name(self.path.name + suffix) for suffix in DERIVED_SUFFIXES),
+        ):
             path.unlink(missing_ok=True)
 
 
@@ -129,6 +140,10 @@ class SpoolWriter:
         """Adds bytes. Raises DocuQueryError: DOCUMENT_TOO_LARGE, or OVERLOADED when the disk is full."""
         self._size += len(data)
         require_size(self._size, self._max_bytes)
+        if len(data) <= _SMALL_BYTES:
+            # Faster than handing it to a thread, and too short to be noticed by other streams.
+            self._write(data)
+            return
         # Hashing and writing release the interpreter lock; a slow disk delays this upload only.
         self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, data)
         await asyncio.shield(self._writing)

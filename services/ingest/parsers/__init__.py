@@ -6,10 +6,12 @@ no network connection and no file but the one they are given.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from services.ingest.document import DocumentType, ParsedDocument
 from services.ingest.parse_error import no_text
+from services.ingest.parsers.office_library import missing
 
 
 def read(path: Path, kind: DocumentType, password: str = "") -> ParsedDocument:
@@ -38,6 +40,27 @@ def read(path: Path, kind: DocumentType, password: str = "") -> ParsedDocument:
             from services.ingest.parsers import text
 
             parsed = text.parse(path.read_bytes())
+        case DocumentType.CSV:
+            from services.ingest.parsers import csv
+
+            parsed = csv.parse(path.read_bytes())
+        case DocumentType.EPUB:
+            from services.ingest.parsers import epub
+
+            parsed = epub.parse(path)
+        case DocumentType.DOCX | DocumentType.PPTX | DocumentType.XLSX:
+            parsed = _read_office(path, kind)
     if not parsed.text or parsed.text.isspace():
         raise no_text(len(parsed.pages))
+    return parsed
+
+
+def _read_office(path: Path, kind: DocumentType) -> ParsedDocument:
+    """Reads by a library of the extra `office`. Raises ParseError UNSUPPORTED_DOCUMENT_TYPE without it."""
+    # No part of the warm-up: openpyxl brings numpy, whose address space every worker would be charged for.
+    try:
+        module = import_module(f"services.ingest.parsers.{kind}")
+    except ModuleNotFoundError as error:
+        raise missing(kind) from error
+    parsed: ParsedDocument = module.parse(path)
     return parsed

@@ -33,17 +33,18 @@ _MAX_DEPTH = 2048
 _CLOSE = frozenset({BlockKind.ITEM, BlockKind.ROW})
 
 
-def parse(data: bytes) -> ParsedDocument:
+def parse(data: bytes, *, whole: bool = False) -> ParsedDocument:
     """The main text of a page, a section a heading; the title is the first top heading, else `<title>`.
 
     A page with few links is kept whole (without navigation, forms and footers); of others an extractor
-    picks the article. No entity, stylesheet, frame or other resource outside of `data` is opened.
+    picks the article, unless `whole` says that there is nothing else on the page (a book's chapter). No
+    entity, stylesheet, frame or other resource outside of `data` is opened.
     Raises ParseError: UNKNOWN_TEXT_ENCODING, DOCUMENT_CORRUPT.
     """
     source = decode(data, _declared_encoding(data)).encode("utf-8", "replace")
     root = _tree(source)
     page = list(blocks(_main(root)))
-    text, sections, first_heading = _assemble(_article(source, page))
+    text, sections, first_heading = _assemble(page if whole else _article(source, page))
     title = first_heading or root.findtext(".//title") or ""
     return ParsedDocument(
         DocumentType.HTML, text, title=one_line(title, MAX_TITLE_CHARACTERS), sections=sections

@@ -23,6 +23,9 @@ from services.ingest.parsers.hyphenation import join_divided_words
 _NO_TITLE = re.compile(
     r"(?:untitled.*|microsoft word - .*\.docx?|[\W\d_]*|.*\.(?:pdf|docx?|indd|tex))\Z", re.IGNORECASE
 )
+_SECOND_OPINION_PAGES = 10
+"""Files of up to this many pages, none with text, are read again by pypdf, at some 20 pages a second."""
+
 _SENTENCE_ENDS = (".", "!", "?", "…", ":", "。", "！", "？", "؟", "।", '"', "”")
 
 
@@ -35,8 +38,10 @@ def parse(path: Path, password: str = "") -> ParsedDocument:
     try:
         document = pypdfium2.PdfDocument(path, password=password or None)
     except pypdfium2.PdfiumError as error:
-        if error.err_code in (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY):
-            raise encrypted(password_given=bool(password)) from error
+        locked = error.err_code in (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
+        if locked and not password:
+            raise encrypted(password_given=False) from error
+        # Pypdf mends other damage, and normalises passwords as ISO 32000-2 asks (SASLprep).
         pages, title = _read_by_pypdf(path, password)
     else:
         with closing(document):
@@ -58,6 +63,9 @@ def _read_by_pdfium(document: pypdfium2.PdfDocument, path: Path, password: str) 
         pages.append(text or "")
     if failed == len(pages):
         raise corrupt("PDF")
+    if len(pages) <= _SECOND_OPINION_PAGES and not any(page.strip() for page in pages):
+        # A scan, or a short file so odd that PDFium sees nothing in it.
+        pages = [second.page_text(index) or "" for index in range(len(pages))]
     return pages, document.get_metadata_value("Title")
 
 

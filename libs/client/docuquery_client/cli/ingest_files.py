@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUPPORTED_SUFFIXES = frozenset(
-    {".pdf", ".md", ".markdown", ".mdown", ".html", ".htm", ".xhtml", ".txt", ".text"}
-)
+SUPPORTED_SUFFIXES = frozenset({
+    ".pdf", ".md", ".markdown", ".mdown", ".html", ".htm", ".xhtml", ".txt", ".text",
+    ".docx", ".pptx", ".xlsx", ".csv", ".tsv", ".epub",
+})  # fmt: skip
 """Endings of files taken from folders. A file that is named is sent whatever its ending: the server
 looks at the content."""
 

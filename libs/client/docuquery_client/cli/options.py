@@ -29,6 +29,11 @@ class FileType(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
     TEXT = "text"
+    DOCX = "docx"
+    PPTX = "pptx"
+    XLSX = "xlsx"
+    CSV = "csv"
+    EPUB = "epub"
 
 
 class Status(StrEnum):

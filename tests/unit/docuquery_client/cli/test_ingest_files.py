@@ -91,3 +91,9 @@ def test_two_files_of_one_source_are_refused(docs: Path) -> None:
 def test_what_does_not_exist_is_refused(docs: Path, argument: str) -> None:
     with pytest.raises(SelectionError):
         select([argument])
+
+
+@pytest.mark.parametrize("name", ["a.docx", "b.PPTX", "c.xlsx", "d.csv", "e.tsv", "f.epub"])
+def test_office_files_tables_and_books_are_taken_from_folders(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("x")
+    assert sources(select([str(tmp_path)])) == [f"{tmp_path.name}/{name}"]

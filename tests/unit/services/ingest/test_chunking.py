@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.chunking import chunk
@@ -44,6 +44,7 @@ def sizes(draw: st.DrawFn) -> tuple[int, int]:
     return size, draw(st.integers(0, size // 2))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(documents(), sizes())
 def test_chunks_of_any_text_keep_every_promise(parsed: ParsedDocument, limits: tuple[int, int]) -> None:
     """Cap, coverage, order, overlap, byte offsets and pages hold whatever the text and the limits."""
@@ -73,6 +74,7 @@ def test_chunks_of_any_text_keep_every_promise(parsed: ParsedDocument, limits: t
     assert all(mark or letter.isspace() for letter, mark in zip(text, covered, strict=True))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(documents(), sizes())
 def test_a_chunk_names_headings_that_are_above_all_of_its_text(
     parsed: ParsedDocument, limits: tuple[int, int]

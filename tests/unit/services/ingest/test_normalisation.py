@@ -6,7 +6,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.normalisation import clean, clean_characters, one_line
@@ -20,12 +20,14 @@ ANY = st.text(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(ANY)
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     """The normalised form is stable."""
     assert clean(clean(text)) == clean(text)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(ANY)
 def test_nothing_unwanted_survives(text: str) -> None:
     """NFC, encodable, no control characters but tab and newline, no exotic spaces, bounded blank runs."""

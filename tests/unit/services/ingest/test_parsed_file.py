@@ -18,7 +18,7 @@ from services.ingest.document import DocumentType, PageStart, ParsedDocument, Se
     st.integers(1, 5),
     st.integers(1, 400),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_batches_cover_the_text_and_hold_their_chunks(
     tmp_path: Path, text: str, max_chunks: int, max_bytes: int
 ) -> None:

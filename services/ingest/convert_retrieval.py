@@ -1,0 +1,93 @@
+"""Between this service's own types and the messages of RetrievalService."""
+
+from __future__ import annotations
+
+from docuquery.common.v1 import document_pb2, text_pb2
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
+from libs.errors import DocuQueryError
+from services.ingest.convert_enums import POLICY_VALUES, RESULTS, TYPE_VALUES
+from services.ingest.document import Chunk, DocumentType
+from services.ingest.parsed_file import Batch, ParsedSummary
+from services.ingest.pipeline import Attempt, NothingToDo
+from services.ingest.upload import Header, UploadResult
+
+
+def begin_attempt_to_proto(
+    header: Header, kind: DocumentType, size_bytes: int, version: str
+) -> retrieval_pb.BeginAttemptRequest:
+    """The announcement of a document to retrieval. The password stays here."""
+    return retrieval_pb.BeginAttemptRequest(
+        source=header.source,
+        filename=header.filename,
+        type=TYPE_VALUES[kind],
+        size_bytes=size_bytes,
+        version=version,
+        metadata=header.metadata,
+        if_exists=POLICY_VALUES[header.if_exists],
+    )
+
+
+def begun_from_proto(response: retrieval_pb.BeginAttemptResponse) -> Attempt | NothingToDo:
+    """Retrieval's answer to the announcement. Raises DocuQueryError INTERNAL when it says neither."""
+    match response.WhichOneof("decision"):
+        case "attempt_token":
+            return Attempt(response.document_id, response.attempt_token)
+        case "nothing_to_do":
+            return NothingToDo(
+                result_from_proto(response.nothing_to_do.result), response.nothing_to_do.document
+            )
+        case _:
+            raise _unexpected_answer()
+
+
+def result_from_proto(result: document_pb2.UploadResult.ValueType) -> UploadResult:
+    """What an upload did. Raises DocuQueryError INTERNAL for a value this program does not know."""
+    known = RESULTS.get(result)
+    if known is None:
+        raise _unexpected_answer()
+    return known
+
+
+def _unexpected_answer() -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_INTERNAL,
+        "The retrieval service gave an answer that makes no sense. Report it with the request id.",
+    )
+
+
+def write_chunks_to_proto(
+    attempt: Attempt, batch: Batch, summary: ParsedSummary
+) -> retrieval_pb.WriteChunksRequest:
+    """A batch of chunks."""
+    return retrieval_pb.WriteChunksRequest(
+        document_id=attempt.document_id,
+        attempt_token=attempt.token,
+        text=batch.text,
+        text_span=text_pb2.TextSpan(
+            char_start=batch.char_start,
+            char_end=batch.char_start + len(batch.text),
+            byte_start=batch.byte_start,
+            byte_end=batch.byte_end,
+        ),
+        chunks=[_chunk_to_proto(chunk) for chunk in batch.chunks],
+        title=summary.title,
+        chunks_total=summary.chunk_count,
+    )
+
+
+def _chunk_to_proto(chunk: Chunk) -> retrieval_pb.Chunk:
+    return retrieval_pb.Chunk(
+        ordinal=chunk.ordinal,
+        span=text_pb2.TextSpan(
+            char_start=chunk.char_start,
+            char_end=chunk.char_end,
+            byte_start=chunk.byte_start,
+            byte_end=chunk.byte_end,
+        ),
+        pages=text_pb2.PageRange(first=chunk.first_page, last=chunk.last_page) if chunk.first_page else None,
+        page_starts=[
+            text_pb2.PageStart(page=start.page, char_start=start.char_start) for start in chunk.page_starts
+        ],
+        headings=chunk.headings,
+    )
