@@ -9,18 +9,21 @@ from libs.errors import DocuQueryError
 from services.ingest.convert_enums import POLICY_VALUES, RESULTS, TYPE_VALUES
 from services.ingest.document import Chunk, DocumentType
 from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.pipeline import Attempt, NothingToDo
-from services.ingest.upload import Header, UploadResult
+from services.ingest.pipeline import NothingToDo
+from services.ingest.upload import Attempt, Header, UploadResult
 
 
 def begin_attempt_to_proto(
-    header: Header, kind: DocumentType, size_bytes: int, version: str
+    header: Header, kind: DocumentType | None, size_bytes: int, version: str
 ) -> retrieval_pb.BeginAttemptRequest:
-    """The announcement of a document to retrieval. The password stays here."""
+    """The announcement of a document to retrieval; None and "" for what is not known yet.
+
+    The password stays here.
+    """
     return retrieval_pb.BeginAttemptRequest(
         source=header.source,
         filename=header.filename,
-        type=TYPE_VALUES[kind],
+        type=TYPE_VALUES[kind] if kind else document_pb2.DOCUMENT_TYPE_UNSPECIFIED,
         size_bytes=size_bytes,
         version=version,
         metadata=header.metadata,
@@ -39,6 +42,28 @@ def begun_from_proto(response: retrieval_pb.BeginAttemptResponse) -> Attempt | N
             )
         case _:
             raise _unexpected_answer()
+
+
+def identify_to_proto(
+    attempt: Attempt, kind: DocumentType, size_bytes: int, version: str
+) -> retrieval_pb.UpdateAttemptRequest:
+    """What an announced document turned out to be."""
+    return retrieval_pb.UpdateAttemptRequest(
+        document_id=attempt.document_id,
+        attempt_token=attempt.token,
+        stage=document_pb2.INGEST_STAGE_PARSING,
+        version=version,
+        type=TYPE_VALUES[kind],
+        size_bytes=size_bytes,
+    )
+
+
+def identified_from_proto(response: retrieval_pb.UpdateAttemptResponse) -> NothingToDo | None:
+    """Retrieval's answer; None: go on."""
+    if not response.HasField("nothing_to_do"):
+        return None
+    nothing = response.nothing_to_do
+    return NothingToDo(result_from_proto(nothing.result), nothing.document)
 
 
 def result_from_proto(result: document_pb2.UploadResult.ValueType) -> UploadResult:

@@ -12,23 +12,26 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.ingest import parsed_file
+from services.ingest.announcement import Announcement, Announcer
 from services.ingest.detect import HEAD_BYTES, detect
 from services.ingest.document import DocumentType
 from services.ingest.fingerprint import Fingerprint
 from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.upload import Done, Header, Indexed, Parsed, Report, StoredDocument, Upload, UploadResult
+from services.ingest.upload import (
+    Attempt,
+    Done,
+    Header,
+    Indexed,
+    Parsed,
+    Report,
+    StoredDocument,
+    Upload,
+    UploadResult,
+)
 
 log = structlog.get_logger()
 
 INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The right to write one version of a document."""
-
-    document_id: str
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class NothingToDo:
     document: StoredDocument
 
 
-class Store(Protocol):
+class Store(Announcer, Protocol):
     """Where documents go. Every method raises DocuQueryError."""
 
     async def begin(
@@ -48,8 +51,10 @@ class Store(Protocol):
         """Opens an attempt to store `version`, unless there is nothing to do."""
         ...
 
-    async def renew(self, attempt: Attempt) -> None:
-        """Says that parsing goes on. Raises ATTEMPT_SUPERSEDED when the attempt has lost its right."""
+    async def identify(
+        self, attempt: Attempt, kind: DocumentType, size_bytes: int, version: str
+    ) -> NothingToDo | None:
+        """Tells an announced attempt what has arrived; NothingToDo ends it."""
         ...
 
     async def write(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> int:
@@ -82,8 +87,10 @@ class PipelineLimits:
     is never busy with one document for long."""
     batch_bytes: int = 1024 * 1024
     """Bytes in a message, about."""
+    announce_seconds: float = 1.0
+    """An upload that takes longer than this to arrive is shown in the store meanwhile."""
     renew_seconds: float = 5.0
-    """Time between signs of life while a document is being parsed."""
+    """Time between signs of life while a document is arriving or being parsed."""
     fail_seconds: float = 3.0
     """How long recording a failure may take."""
 
@@ -100,6 +107,21 @@ class Pipeline:
         self._limits = limits or PipelineLimits()
         self._recording: set[asyncio.Task[None]] = set()
 
+    def announce(self, header: Header) -> Announcement:
+        """Has a document shown in the store if its bytes take their time. End it, or `abandon` it."""
+        return Announcement(
+            self._store,
+            header,
+            after_seconds=self._limits.announce_seconds,
+            renew_seconds=self._limits.renew_seconds,
+        )
+
+    async def abandon(self, announcement: Announcement, error: BaseException) -> None:
+        """Ends an announcement whose upload failed with `error`, and records why."""
+        attempt = await announcement.end()
+        if attempt is not None:
+            await self._record(attempt, error)
+
     async def ingest(self, upload: Upload, report: Report) -> None:
         """Takes `upload` to its end, telling `report` of every step but failure.
 
@@ -107,22 +129,32 @@ class Pipeline:
         every failure, being cancelled included, is recorded with the document.
         Raises DocuQueryError. The spooled file is left to the caller.
         """
-        header = upload.header
-        head = upload.file.head(HEAD_BYTES)
-        kind = detect(head, header.filename, header.declared_type, upload.file.path)
-        version = self._fingerprint.version_of(kind, upload.file.sha256)
-        begun = await self._store.begin(header, kind, upload.file.size_bytes, version)
-        if isinstance(begun, NothingToDo):
-            report.identify(begun.document.document_id)
-            await report.tell(Done(begun.result, begun.document))
-            return
-        report.identify(begun.document_id)
+        attempt = upload.announced
         try:
-            done = await self._work(begun, upload, kind, report)
+            head = upload.file.head(HEAD_BYTES)
+            kind = detect(head, upload.header.filename, upload.header.declared_type, upload.file.path)
+            begun = await self._begin(upload, kind)
+            if isinstance(begun, NothingToDo):
+                attempt = None
+                report.identify(begun.document.document_id)
+                done = Done(begun.result, begun.document)
+            else:
+                attempt = begun
+                report.identify(attempt.document_id)
+                done = await self._work(attempt, upload, kind, report)
         except BaseException as error:
-            await self._record(begun, error)
+            if attempt is not None:
+                await self._record(attempt, error)
             raise
         await report.tell(done)
+
+    async def _begin(self, upload: Upload, kind: DocumentType) -> Attempt | NothingToDo:
+        file = upload.file
+        version = self._fingerprint.version_of(kind, file.sha256)
+        if upload.announced is None:
+            return await self._store.begin(upload.header, kind, file.size_bytes, version)
+        nothing = await self._store.identify(upload.announced, kind, file.size_bytes, version)
+        return nothing or upload.announced
 
     async def close(self) -> None:
         """Waits until every failure is recorded, which takes a few seconds at most."""

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import grpc
 
-from docuquery.common.v1 import document_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from libs.errors import DocuQueryError
@@ -15,9 +14,9 @@ from libs.rpc.client import unary
 from services.ingest import convert, convert_retrieval
 from services.ingest.document import DocumentType
 from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.pipeline import Attempt, NothingToDo
+from services.ingest.pipeline import NothingToDo
 from services.ingest.retry import Retry
-from services.ingest.upload import Done, Header
+from services.ingest.upload import Attempt, Done, Header
 
 _SERVICE = "retrieval"
 
@@ -51,13 +50,22 @@ class RetrievalStore:
         response = await self._call(self._stub.BeginAttempt, request)
         return convert_retrieval.begun_from_proto(response)
 
+    async def announce(self, header: Header) -> Attempt | None:
+        """See `announcement.Announcer.announce`."""
+        request = convert_retrieval.begin_attempt_to_proto(header, None, header.size_bytes, "")
+        begun = convert_retrieval.begun_from_proto(await self._call(self._stub.BeginAttempt, request))
+        return begun if isinstance(begun, Attempt) else None
+
+    async def identify(
+        self, attempt: Attempt, kind: DocumentType, size_bytes: int, version: str
+    ) -> NothingToDo | None:
+        """See `pipeline.Store.identify`."""
+        request = convert_retrieval.identify_to_proto(attempt, kind, size_bytes, version)
+        return convert_retrieval.identified_from_proto(await self._call(self._stub.UpdateAttempt, request))
+
     async def renew(self, attempt: Attempt) -> None:
-        """See `pipeline.Store.renew`."""
-        request = pb.UpdateAttemptRequest(
-            document_id=attempt.document_id,
-            attempt_token=attempt.token,
-            stage=document_pb2.INGEST_STAGE_PARSING,
-        )
+        """See `announcement.Announcer.renew`."""
+        request = pb.UpdateAttemptRequest(document_id=attempt.document_id, attempt_token=attempt.token)
         await self._call(self._stub.UpdateAttempt, request)
 
     async def write(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> int:

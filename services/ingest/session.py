@@ -11,6 +11,7 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from services.ingest.announcement import Announcement
 from services.ingest.pipeline import INTERNAL_MESSAGE, Pipeline
 from services.ingest.spool import Spool, SpoolWriter, require_size
 from services.ingest.upload import (
@@ -54,6 +55,7 @@ class _Receiving:
 
     header: Header
     writer: SpoolWriter
+    announcement: Announcement
 
 
 class _Past(Enum):
@@ -103,6 +105,7 @@ class Session:
             for state in self._uploads.values():
                 if isinstance(state, _Receiving):
                     state.writer.discard()
+                    await self._pipeline.abandon(state.announcement, asyncio.CancelledError())
 
     async def _receive_all(self, parts: AsyncIterator[Part]) -> None:
         failure: Exception | None = None
@@ -160,6 +163,7 @@ class Session:
                 self._begin(part.upload_id, header, state)
             case DataPart(data=data):
                 if isinstance(state, _Receiving):
+                    state.announcement.require_kept()
                     await state.writer.write(data)
                 elif state is not _Past.REFUSED:
                     raise _violation("bytes", state)
@@ -184,11 +188,12 @@ class Session:
                 f"The stream has {self._open} unfinished documents. Send their footers before new headers."
             )
         require_size(header.size_bytes, self._spool.max_document_bytes)
-        self._uploads[upload_id] = _Receiving(header, self._spool.open())
+        self._uploads[upload_id] = _Receiving(header, self._spool.open(), self._pipeline.announce(header))
         self._open += 1
 
     async def _complete(self, upload_id: str, receiving: _Receiving, sha256: str) -> None:
         file = receiving.writer.finish(sha256)
+        announced = await receiving.announcement.end()
         self._uploads[upload_id] = _Past.COMPLETE
         self._open -= 1
         await self._tell(upload_id, "", Received(file.size_bytes))
@@ -198,7 +203,7 @@ class Session:
         except asyncio.CancelledError:
             file.discard()
             raise
-        task = asyncio.create_task(self._ingest(upload_id, Upload(receiving.header, file)))
+        task = asyncio.create_task(self._ingest(upload_id, Upload(receiving.header, file, announced)))
         self._documents.add(task)
         task.add_done_callback(self._documents.discard)
 
@@ -221,6 +226,7 @@ class Session:
         if isinstance(state, _Receiving):
             state.writer.discard()
             self._open -= 1
+            await self._pipeline.abandon(state.announcement, error)
         if state is None and len(self._uploads) >= 2 * self._limits.documents:
             # Somebody invents ids without end: remembering them all would be the next problem.
             raise _overloaded("The stream carries far too many documents. Open a new one.")

@@ -53,11 +53,21 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The right to write one version of a document."""
+
+    document_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A complete upload."""
 
     header: Header
     file: SpooledFile
+    announced: Attempt | None = None
+    """The attempt that was opened while the bytes were arriving; None when there was no need."""
 
 
 @dataclass(frozen=True, slots=True)

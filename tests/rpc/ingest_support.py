@@ -112,8 +112,10 @@ class MemoryRetrieval(RetrievalServiceServicer):
         assert request.source
         assert request.filename
         assert "/" not in request.filename
-        assert request.type != document_pb2.DOCUMENT_TYPE_UNSPECIFIED
-        assert len(request.version) == 64
+        # A document that is still arriving is announced before its type and version are known.
+        announced = not request.version
+        assert (request.type == document_pb2.DOCUMENT_TYPE_UNSPECIFIED) == announced
+        assert announced or len(request.version) == 64
         document_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(key)))
         record = self.records.setdefault(key, Record(document_id))
         if record.live is not None:
@@ -141,7 +143,17 @@ class MemoryRetrieval(RetrievalServiceServicer):
         self, request: pb.UpdateAttemptRequest, _context: Any
     ) -> pb.UpdateAttemptResponse:
         await self._enter("UpdateAttempt")
-        self._attempt(request.document_id, request.attempt_token)[1].renewals += 1
+        record, attempt = self._attempt(request.document_id, request.attempt_token)
+        attempt.renewals += 1
+        if request.version:
+            attempt.request.version, attempt.request.type = request.version, request.type
+            attempt.request.size_bytes = request.size_bytes
+            if record.live is not None and record.live.request.version == request.version:
+                record.attempt = None
+                same = pb.NothingToDo(
+                    result=document_pb2.UPLOAD_RESULT_UNCHANGED, document=self._document(record)
+                )
+                return pb.UpdateAttemptResponse(nothing_to_do=same)
         return pb.UpdateAttemptResponse()
 
     async def WriteChunks(self, request: pb.WriteChunksRequest, _context: Any) -> pb.WriteChunksResponse:

@@ -11,8 +11,8 @@ from libs.errors import DocuQueryError
 from services.ingest import convert_retrieval
 from services.ingest.document import Chunk, DocumentType, PageStart
 from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.pipeline import Attempt, NothingToDo
-from services.ingest.upload import Header, IfExists, UploadResult
+from services.ingest.pipeline import NothingToDo
+from services.ingest.upload import Attempt, Header, IfExists, UploadResult
 
 
 def test_the_announcement_to_retrieval_has_no_password() -> None:

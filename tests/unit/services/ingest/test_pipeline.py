@@ -17,9 +17,19 @@ from services.ingest.chunking import chunk
 from services.ingest.document import DocumentType
 from services.ingest.fingerprint import Fingerprint
 from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.pipeline import Attempt, NothingToDo, Pipeline, PipelineLimits
+from services.ingest.pipeline import NothingToDo, Pipeline, PipelineLimits
 from services.ingest.spool import Spool
-from services.ingest.upload import Done, Event, Header, IfExists, Indexed, Parsed, Upload, UploadResult
+from services.ingest.upload import (
+    Attempt,
+    Done,
+    Event,
+    Header,
+    IfExists,
+    Indexed,
+    Parsed,
+    Upload,
+    UploadResult,
+)
 
 STORED = document_pb2.Document(document_id="d")
 SUPERSEDED = DocuQueryError(reasons.ERROR_REASON_ATTEMPT_SUPERSEDED, "Somebody else took over.")
@@ -51,6 +61,17 @@ class MemoryStore:
         await self._called("begin")
         self.versions.append(version)
         return NothingToDo(self.nothing_to_do, STORED) if self.nothing_to_do else Attempt("d", "t")
+
+    async def announce(self, header: Header) -> Attempt | None:
+        await self._called("announce")
+        return Attempt("d", "t")
+
+    async def identify(
+        self, attempt: Attempt, kind: DocumentType, size_bytes: int, version: str
+    ) -> NothingToDo | None:
+        await self._called("identify")
+        self.versions.append(version)
+        return NothingToDo(self.nothing_to_do, STORED) if self.nothing_to_do else None
 
     async def renew(self, attempt: Attempt) -> None:
         await self._called("renew")
