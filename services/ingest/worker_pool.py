@@ -39,6 +39,8 @@ _JOIN_SECONDS = 5.0
 _RESTART_PAUSE_SECONDS = 1.0
 _MAX_TRIES = 3
 """Workers a job is offered to when they die before they begin with it."""
+_FORK_TRIES = 3
+"""Times a worker is asked of the fork server, which may have been killed."""
 _MAX_LINE_BYTES = 256 * 1024
 
 
@@ -213,17 +215,10 @@ class WorkerPool:
     async def _start(self) -> _Worker:
         """A new worker that has said it is ready. Raises OSError."""
         ours, theirs = socket.socketpair()
-        process = self._context.Process(
-            target=worker_process.main, args=(theirs, self._read_document, self._limits), daemon=True
-        )
         try:
-            # One at a time: the fork server's client is not made for threads.
-            async with self._starting:
-                await asyncio.to_thread(process.start)
-        except BaseException as error:
+            process = await self._fork(theirs)
+        except BaseException:
             ours.close()
-            if isinstance(error, EOFError):
-                raise OSError("the fork server is gone") from error
             raise
         finally:
             theirs.close()
@@ -239,6 +234,22 @@ class WorkerPool:
             self._all.discard(worker)
             raise OSError("a parsing process did not come up") from None
         return worker
+
+    async def _fork(self, theirs: socket.socket) -> ForkServerProcess:
+        """A process that talks by `theirs`. Raises OSError."""
+        for _ in range(_FORK_TRIES):
+            process = self._context.Process(
+                target=worker_process.main, args=(theirs, self._read_document, self._limits), daemon=True
+            )
+            try:
+                # One at a time: the fork server's client is not made for threads.
+                async with self._starting:
+                    await asyncio.to_thread(process.start)
+            except (EOFError, ConnectionError):
+                log.warning("fork_server_gone")  # the next start brings up another
+            else:
+                return process
+        raise OSError("the fork server dies as soon as it is started")
 
 
 def _result(reply: dict[str, Any], upload: Path) -> ParsedSummary:

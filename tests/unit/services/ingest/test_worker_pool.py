@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,13 @@ async def test_a_pool_that_cannot_start_says_so() -> None:
     with pytest.raises((OSError, AttributeError)):
         async with starting:
             pass
+
+
+async def test_a_killed_fork_server_is_started_again(tmp_path: Path) -> None:
+    """Whoever needs the next worker does not notice."""
+    async with WorkerPool(parsers.read, LIMITS, workers=1, max_documents=9, clock=SystemClock()):
+        fork_server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined] # no public name
+    os.kill(fork_server, signal.SIGKILL)
+    async with WorkerPool(parsers.read, LIMITS, workers=1, max_documents=9, clock=SystemClock()) as pool:
+        summary = await pool.parse(write(tmp_path, "u", "text"), DocumentType.TEXT)
+    assert summary.character_count == 4
