@@ -55,7 +55,7 @@ def _parse(deserializer: Callable[[bytes], Any], raw: bytes) -> Any:
         ) from error
 
 
-class LayeredInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused-ignore]
+class LayeredInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused-ignore]  # stubs differ by version
     """Runs every handler inside all layers, the first one outermost."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
