@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeVar
 
 import grpc
 
 from docuquery_client.final_status import FinalStatus
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, current_call_or_none
-from libs.rpc.status import from_rpc_error
+from libs.rpc.status import from_rpc_error, unavailable
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -57,7 +57,7 @@ async def unary(
         raise from_rpc_error(error, service) from error
 
 
-async def _translated(call: AsyncIterator[Res], service: str) -> AsyncIterator[Res]:
+async def _translated(call: AsyncIterable[Res], service: str) -> AsyncGenerator[Res, None]:
     try:
         async for response in call:
             yield response
@@ -72,20 +72,23 @@ async def server_stream(
     *,
     service: str,
     timeout_seconds: float | None,
-    wait_for_ready: bool = False,
+    accept_seconds: float | None = None,
 ) -> AsyncIterator[AsyncIterator[Res]]:
     """Opens a server stream and yields its responses; cancels the call on leaving, however that happens.
 
-    Raises DocuQueryError while iterating.
+    A server that has not even sent its headers after `accept_seconds` counts as SERVICE_UNAVAILABLE; None
+    waits as long as the call may take. Raises DocuQueryError, while iterating, too.
     """
-    call = method(
-        request,
-        timeout=_timeout(timeout_seconds),
-        metadata=outgoing_metadata(),
-        wait_for_ready=wait_for_ready,
-    )
+    call = method(request, timeout=_timeout(timeout_seconds), metadata=outgoing_metadata())
     try:
-        yield _translated(call.__aiter__(), service)
+        if accept_seconds is not None:
+            try:
+                async with asyncio.timeout(accept_seconds):
+                    await call.initial_metadata()
+            except TimeoutError:
+                raise unavailable(service) from None
+        async with aclosing(_translated(call, service)) as responses:
+            yield responses
     finally:
         call.cancel()
 

@@ -100,6 +100,15 @@ _BARE_CODES: dict[grpc.StatusCode, Reason] = {
 }
 
 
+def unavailable(service: str) -> DocuQueryError:
+    """The error of a service of ours that cannot be reached, or broke off."""
+    return DocuQueryError(
+        reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
+        f"The {service} service cannot be reached. Try again in a moment.",
+        metadata={"service": service},
+    )
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> DocuQueryError:
     """What a failed call to our own `service` means.
 
@@ -112,11 +121,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> DocuQueryError:
     if raised is not None:
         return raised
     reason = _BARE_CODES.get(error.code(), reasons.ERROR_REASON_SERVICE_UNAVAILABLE)
+    if reason == reasons.ERROR_REASON_SERVICE_UNAVAILABLE:
+        return unavailable(service)
     messages = {
         reasons.ERROR_REASON_DEADLINE_EXCEEDED: f"The {service} service did not answer in time. "
         "Try again, or allow more time.",
-        reasons.ERROR_REASON_SERVICE_UNAVAILABLE: f"The {service} service cannot be reached. "
-        "Try again in a moment.",
         reasons.ERROR_REASON_CALLER_CANCELLED: "The call was cancelled.",
     }
     message = messages.get(reason, "Something went wrong on our side. Report it with the request id.")

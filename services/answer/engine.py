@@ -28,12 +28,17 @@ from services.answer.model import (
 from services.answer.packing import PackedContext, pack
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import says_not_found
-from services.answer.providers.protocol import Finished, FinishReason, Provider, ProviderRequest, TextDelta
+from services.answer.providers.protocol import (
+    EXTRACTIVE_ADAPTER,
+    Finished,
+    FinishReason,
+    Provider,
+    ProviderRequest,
+    TextDelta,
+)
 from services.answer.tokens import cost_micro_usd, estimate_usage
 
 log = structlog.get_logger()
-
-EXTRACTIVE = "extractive"
 
 _REPORT_SECONDS = 0.1
 """Set aside of the deadline, so that a provider's timeout is reported as such before the call itself ends."""
@@ -155,7 +160,7 @@ class Engine:
                 async for event in events:
                     yield event
             completed = run.completed()
-            if provider.adapter != EXTRACTIVE:
+            if provider.adapter != EXTRACTIVE_ADAPTER:
                 completed = replace(completed, prompt_version=prompt.version, prompt_sha256=prompt.sha256)
         if task.conversation_id:
             turn = Turn(task.query_id, task.question, completed.answer, completed.outcome, self._clock.now())
@@ -204,7 +209,7 @@ class _Run:
             raise RuntimeError(f"provider {self._provider.name} ended without its terminal event")
         provider, tracker, finished = self._provider, self._tracker, self._finished
         usage = finished.usage or NO_TOKENS
-        if finished.usage is None and provider.adapter != EXTRACTIVE:
+        if finished.usage is None and provider.adapter != EXTRACTIVE_ADAPTER:
             usage = estimate_usage(self._request.prompt, "".join(self._raw))
         abstained = finished.abstained or not tracker.answer
         judgement = outcome.judge(

@@ -16,6 +16,7 @@ from services.answer.conversations import Conversations
 from services.answer.language.words import content_keys
 from services.answer.model import Turn
 from services.answer.providers.protocol import (
+    EXTRACTIVE_ADAPTER,
     Message,
     Provider,
     ProviderRequest,
@@ -112,6 +113,6 @@ class Rewriter:
             if error.reason != reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
                 raise
             return question
-        if model is None or model.adapter == "extractive":
+        if model is None or model.adapter == EXTRACTIVE_ADAPTER:
             return join_locally(question, turns)
         return await rewrite_by_model(question, turns, model, timeout_seconds)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TypeVar
@@ -19,7 +17,7 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from libs.errors import DocuQueryError
 from libs.rpc import client
-from libs.rpc.status import from_rpc_error
+from libs.rpc.status import unavailable
 from services.gateway import budget
 from services.gateway.breaker import Permit
 from services.gateway.breaker_model import SUCCESS, Refused
@@ -36,15 +34,6 @@ INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
 
 # An upload may take an hour; whether ingest works shows at its first acknowledgement, or by then.
 _UPLOAD_LEASE_SECONDS = 60.0
-
-
-def unavailable(service: str) -> DocuQueryError:
-    """The error of a service that cannot be reached, or broke off."""
-    return DocuQueryError(
-        reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
-        f"The {service} service cannot be reached. Try again in a moment.",
-        metadata={"service": service},
-    )
 
 
 class Guard:
@@ -186,21 +175,17 @@ class AnswerClient:
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
         with self._guard.watch(timeout_seconds) as permit:
-            call = self._stub.Generate(
-                request,
-                timeout=None if math.isinf(timeout_seconds) else timeout_seconds,
-                metadata=client.outgoing_metadata(),
-            )
-            try:
-                try:
-                    async with asyncio.timeout(budget.ACCEPT_SECONDS):
-                        await call.initial_metadata()
-                except TimeoutError:
-                    raise unavailable(ANSWER) from None
-                async with aclosing(_events(call, permit)) as events:
-                    yield events
-            finally:
-                call.cancel()
+            async with (
+                client.server_stream(
+                    self._stub.Generate,
+                    request,
+                    service=ANSWER,
+                    timeout_seconds=timeout_seconds,
+                    accept_seconds=budget.ACCEPT_SECONDS,
+                ) as responses,
+                aclosing(_events(responses, permit)) as events,
+            ):
+                yield events
 
     async def rewrite_question(
         self, conversation_id: str, question: str, provider: str, timeout_seconds: float
@@ -237,13 +222,10 @@ class AnswerClient:
 
 
 async def _events(
-    call: grpc.aio.UnaryStreamCall[answer.GenerateRequest, answer.GenerateResponse], permit: Permit
+    responses: AsyncIterator[answer.GenerateResponse], permit: Permit
 ) -> AsyncGenerator[GenerationEvent, None]:
-    try:
-        async for response in call:
-            permit.report(SUCCESS)
-            event = generation_event_from_proto(response)
-            if event is not None:
-                yield event
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error, ANSWER) from error
+    async for response in responses:
+        permit.report(SUCCESS)
+        event = generation_event_from_proto(response)
+        if event is not None:
+            yield event

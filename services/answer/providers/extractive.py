@@ -8,6 +8,7 @@ from services.answer.extraction.candidates import SourceText
 from services.answer.extraction.selection import Pick, SelectionPolicy, select
 from services.answer.model import NO_TOKENS, Passage
 from services.answer.providers.protocol import (
+    EXTRACTIVE_ADAPTER,
     Capabilities,
     Finished,
     FinishReason,
@@ -23,7 +24,7 @@ class ExtractiveProvider:
     """Picks at most `max_sentences` sentences. Costs nothing, needs nobody, invents nothing."""
 
     name = "extractive"
-    adapter = "extractive"
+    adapter = EXTRACTIVE_ADAPTER
     model = "extractive-1"
     capabilities = Capabilities(input_micro_usd_per_million_tokens=0, output_micro_usd_per_million_tokens=0)
 

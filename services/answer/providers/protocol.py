@@ -13,6 +13,9 @@ from typing import Protocol
 
 from services.answer.model import Passage, TokenUsage
 
+EXTRACTIVE_ADAPTER = "extractive"
+"""The adapter that is no model: it needs no prompt and costs nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
