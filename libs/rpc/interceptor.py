@@ -34,6 +34,7 @@ class IncomingCall:
     metadata: dict[str, str]
     context: Context
     request_streaming: bool
+    response_streaming: bool
     request_id: str = ""
     identity: Identity | None = None
     deadline: Deadline | None = None
@@ -79,7 +80,7 @@ def _wrap(handler: Any, method: str, metadata: dict[str, str], layers: tuple[Lay
     deserialize = handler.request_deserializer
 
     async def enter(stack: AsyncExitStack, context: Context) -> None:
-        call = IncomingCall(method, metadata, context, handler.request_streaming)
+        call = IncomingCall(method, metadata, context, handler.request_streaming, handler.response_streaming)
         for layer in layers:
             await stack.enter_async_context(layer(call))
 

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
-from libs.rpc.context import REQUEST_ID_KEY, CallContext, Identity, enter_call, request_id_from
+from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, Identity, enter_call, request_id_from
 from libs.rpc.deadlines import Deadline
 from libs.rpc.interceptor import IncomingCall, Layer
 from libs.rpc.status import from_rpc_error, to_status
@@ -27,10 +27,16 @@ _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the reques
 
 @asynccontextmanager
 async def request_id_layer(call: IncomingCall) -> AsyncIterator[None]:
-    """Takes the caller's request id or makes one, and sends it back before anything else."""
+    """Takes the caller's request id or makes one, and sends it back before anything else.
+
+    Except to one of our own services in a unary call: it named the request itself, and headers of their own
+    cost a short call a tenth of its time.
+    """
     call.request_id = request_id_from(call.metadata)
     structlog.contextvars.bind_contextvars(request_id=call.request_id)
-    await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+    known = TENANT_KEY in call.metadata and call.metadata.get(REQUEST_ID_KEY) == call.request_id
+    if call.response_streaming or not known:
+        await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
     yield
 
 

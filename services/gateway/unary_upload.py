@@ -80,7 +80,7 @@ def pieces(request: UploadDocumentRequest) -> Iterator[IngestDocumentsRequest]:
 
 
 def _document_failed(error: DocumentError, document_id: str) -> DocuQueryError:
-    metadata = {"document_id": document_id} if document_id else {}
+    metadata = dict(error.metadata) | ({"document_id": document_id} if document_id else {})
     return DocuQueryError(error.reason, error.message, metadata=metadata)
 
 

@@ -103,16 +103,22 @@ def details_of(error: grpc.aio.AioRpcError) -> Any:
     return status
 
 
-async def test_a_request_id_comes_back_and_stands_in_the_log(stub: rpc.AnswerServiceAsyncStub) -> None:
+async def test_the_request_id_of_the_caller_stands_in_the_log(stub: rpc.AnswerServiceAsyncStub) -> None:
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         call = list_prompts(stub, TENANT, ("x-request-id", "abc-1"))
         await call
-    assert dict(await call.initial_metadata())["x-request-id"] == "abc-1"
     [line] = [line for line in lines if line["event"] == "call"]
     assert line["request_id"] == "abc-1"
     assert line["tenant"] == "acme"
     assert line["status"] == "OK"
     assert line["duration_ms"] >= 0
+
+
+async def test_a_request_without_an_id_is_given_one_and_told_it(stub: rpc.AnswerServiceAsyncStub) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        call = list_prompts(stub)
+        await call
+    assert dict(await call.initial_metadata())["x-request-id"] == lines[-1]["request_id"]
 
 
 async def test_a_malformed_request_id_is_replaced(stub: rpc.AnswerServiceAsyncStub) -> None:

@@ -83,7 +83,7 @@ def test_no_stretch_of_a_window_ever_holds_more_and_the_wait_is_true(limit: int,
 
 
 def call(method: str, caller: str = "backend") -> IncomingCall:
-    incoming = IncomingCall(method, {}, None, request_streaming=False)
+    incoming = IncomingCall(method, {}, None, request_streaming=False, response_streaming=False)
     incoming.identity = Identity("acme", caller)
     return incoming
 

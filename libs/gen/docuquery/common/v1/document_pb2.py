@@ -27,27 +27,31 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"docuquery/common/v1/document.proto\x12\x13\x64ocuquery.common.v1\x1a&docuquery/common/v1/error_reason.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\rDocumentError\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .docuquery.common.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\xc8\x02\n\rIngestAttempt\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.docuquery.common.v1.DocumentStatus\x12/\n\x05stage\x18\x03 \x01(\x0e\x32 .docuquery.common.v1.IngestStage\x12\x31\n\x05\x65rror\x18\x04 \x01(\x0b\x32\".docuquery.common.v1.DocumentError\x12\x16\n\x0e\x63hunks_written\x18\x05 \x01(\x05\x12\x14\n\x0c\x63hunks_total\x18\x06 \x01(\x05\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xeb\x03\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12/\n\x04type\x18\x04 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x12\n\npage_count\x18\x06 \x01(\x05\x12\x13\n\x0b\x63hunk_count\x18\x07 \x01(\x05\x12\x17\n\x0f\x63haracter_count\x18\x08 \x01(\x05\x12\x33\n\x06status\x18\t \x01(\x0e\x32#.docuquery.common.v1.DocumentStatus\x12\x14\n\x0clive_version\x18\n \x01(\t\x12:\n\x0elatest_attempt\x18\x0b \x01(\x0b\x32\".docuquery.common.v1.IngestAttempt\x12)\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05title\x18\x0f \x01(\t*\x87\x02\n\x0c\x44ocumentType\x12\x1d\n\x19\x44OCUMENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44OCUMENT_TYPE_PDF\x10\x01\x12\x1a\n\x16\x44OCUMENT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12\x44OCUMENT_TYPE_HTML\x10\x03\x12\x16\n\x12\x44OCUMENT_TYPE_TEXT\x10\x04\x12\x16\n\x12\x44OCUMENT_TYPE_DOCX\x10\x05\x12\x16\n\x12\x44OCUMENT_TYPE_PPTX\x10\x06\x12\x16\n\x12\x44OCUMENT_TYPE_XLSX\x10\x07\x12\x15\n\x11\x44OCUMENT_TYPE_CSV\x10\x08\x12\x16\n\x12\x44OCUMENT_TYPE_EPUB\x10\t*\xa7\x01\n\x0e\x44ocumentStatus\x12\x1f\n\x1b\x44OCUMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44OCUMENT_STATUS_PENDING\x10\x01\x12\x1e\n\x1a\x44OCUMENT_STATUS_PROCESSING\x10\x02\x12\x1b\n\x17\x44OCUMENT_STATUS_INDEXED\x10\x03\x12\x1a\n\x16\x44OCUMENT_STATUS_FAILED\x10\x04*\x93\x01\n\x0bIngestStage\x12\x1c\n\x18INGEST_STAGE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INGEST_STAGE_RECEIVING\x10\x01\x12\x18\n\x14INGEST_STAGE_PARSING\x10\x02\x12\x19\n\x15INGEST_STAGE_INDEXING\x10\x03\x12\x15\n\x11INGEST_STAGE_DONE\x10\x04*\x86\x01\n\x0eIfExistsPolicy\x12 \n\x1cIF_EXISTS_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18IF_EXISTS_POLICY_REPLACE\x10\x01\x12\x19\n\x15IF_EXISTS_POLICY_FAIL\x10\x02\x12\x19\n\x15IF_EXISTS_POLICY_SKIP\x10\x03*\x9c\x01\n\x0cUploadResult\x12\x1d\n\x19UPLOAD_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_RESULT_CREATED\x10\x01\x12\x1a\n\x16UPLOAD_RESULT_REPLACED\x10\x02\x12\x1b\n\x17UPLOAD_RESULT_UNCHANGED\x10\x03\x12\x19\n\x15UPLOAD_RESULT_SKIPPED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"docuquery/common/v1/document.proto\x12\x13\x64ocuquery.common.v1\x1a&docuquery/common/v1/error_reason.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n\rDocumentError\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .docuquery.common.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x12\x42\n\x08metadata\x18\x04 \x03(\x0b\x32\x30.docuquery.common.v1.DocumentError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc8\x02\n\rIngestAttempt\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.docuquery.common.v1.DocumentStatus\x12/\n\x05stage\x18\x03 \x01(\x0e\x32 .docuquery.common.v1.IngestStage\x12\x31\n\x05\x65rror\x18\x04 \x01(\x0b\x32\".docuquery.common.v1.DocumentError\x12\x16\n\x0e\x63hunks_written\x18\x05 \x01(\x05\x12\x14\n\x0c\x63hunks_total\x18\x06 \x01(\x05\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xeb\x03\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12/\n\x04type\x18\x04 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x12\n\npage_count\x18\x06 \x01(\x05\x12\x13\n\x0b\x63hunk_count\x18\x07 \x01(\x05\x12\x17\n\x0f\x63haracter_count\x18\x08 \x01(\x05\x12\x33\n\x06status\x18\t \x01(\x0e\x32#.docuquery.common.v1.DocumentStatus\x12\x14\n\x0clive_version\x18\n \x01(\t\x12:\n\x0elatest_attempt\x18\x0b \x01(\x0b\x32\".docuquery.common.v1.IngestAttempt\x12)\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05title\x18\x0f \x01(\t*\x87\x02\n\x0c\x44ocumentType\x12\x1d\n\x19\x44OCUMENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44OCUMENT_TYPE_PDF\x10\x01\x12\x1a\n\x16\x44OCUMENT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12\x44OCUMENT_TYPE_HTML\x10\x03\x12\x16\n\x12\x44OCUMENT_TYPE_TEXT\x10\x04\x12\x16\n\x12\x44OCUMENT_TYPE_DOCX\x10\x05\x12\x16\n\x12\x44OCUMENT_TYPE_PPTX\x10\x06\x12\x16\n\x12\x44OCUMENT_TYPE_XLSX\x10\x07\x12\x15\n\x11\x44OCUMENT_TYPE_CSV\x10\x08\x12\x16\n\x12\x44OCUMENT_TYPE_EPUB\x10\t*\xa7\x01\n\x0e\x44ocumentStatus\x12\x1f\n\x1b\x44OCUMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44OCUMENT_STATUS_PENDING\x10\x01\x12\x1e\n\x1a\x44OCUMENT_STATUS_PROCESSING\x10\x02\x12\x1b\n\x17\x44OCUMENT_STATUS_INDEXED\x10\x03\x12\x1a\n\x16\x44OCUMENT_STATUS_FAILED\x10\x04*\x93\x01\n\x0bIngestStage\x12\x1c\n\x18INGEST_STAGE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INGEST_STAGE_RECEIVING\x10\x01\x12\x18\n\x14INGEST_STAGE_PARSING\x10\x02\x12\x19\n\x15INGEST_STAGE_INDEXING\x10\x03\x12\x15\n\x11INGEST_STAGE_DONE\x10\x04*\x86\x01\n\x0eIfExistsPolicy\x12 \n\x1cIF_EXISTS_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18IF_EXISTS_POLICY_REPLACE\x10\x01\x12\x19\n\x15IF_EXISTS_POLICY_FAIL\x10\x02\x12\x19\n\x15IF_EXISTS_POLICY_SKIP\x10\x03*\x9c\x01\n\x0cUploadResult\x12\x1d\n\x19UPLOAD_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_RESULT_CREATED\x10\x01\x12\x1a\n\x16UPLOAD_RESULT_REPLACED\x10\x02\x12\x1b\n\x17UPLOAD_RESULT_UNCHANGED\x10\x03\x12\x19\n\x15UPLOAD_RESULT_SKIPPED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuquery.common.v1.document_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DOCUMENTTYPE']._serialized_start=1091
-  _globals['_DOCUMENTTYPE']._serialized_end=1354
-  _globals['_DOCUMENTSTATUS']._serialized_start=1357
-  _globals['_DOCUMENTSTATUS']._serialized_end=1524
-  _globals['_INGESTSTAGE']._serialized_start=1527
-  _globals['_INGESTSTAGE']._serialized_end=1674
-  _globals['_IFEXISTSPOLICY']._serialized_start=1677
-  _globals['_IFEXISTSPOLICY']._serialized_end=1811
-  _globals['_UPLOADRESULT']._serialized_start=1814
-  _globals['_UPLOADRESULT']._serialized_end=1970
-  _globals['_DOCUMENTERROR']._serialized_start=162
-  _globals['_DOCUMENTERROR']._serialized_end=263
-  _globals['_INGESTATTEMPT']._serialized_start=266
-  _globals['_INGESTATTEMPT']._serialized_end=594
-  _globals['_DOCUMENT']._serialized_start=597
-  _globals['_DOCUMENT']._serialized_end=1088
+  _globals['_DOCUMENTERROR_METADATAENTRY']._loaded_options = None
+  _globals['_DOCUMENTERROR_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_DOCUMENTTYPE']._serialized_start=1209
+  _globals['_DOCUMENTTYPE']._serialized_end=1472
+  _globals['_DOCUMENTSTATUS']._serialized_start=1475
+  _globals['_DOCUMENTSTATUS']._serialized_end=1642
+  _globals['_INGESTSTAGE']._serialized_start=1645
+  _globals['_INGESTSTAGE']._serialized_end=1792
+  _globals['_IFEXISTSPOLICY']._serialized_start=1795
+  _globals['_IFEXISTSPOLICY']._serialized_end=1929
+  _globals['_UPLOADRESULT']._serialized_start=1932
+  _globals['_UPLOADRESULT']._serialized_end=2088
+  _globals['_DOCUMENTERROR']._serialized_start=163
+  _globals['_DOCUMENTERROR']._serialized_end=381
+  _globals['_DOCUMENTERROR_METADATAENTRY']._serialized_start=334
+  _globals['_DOCUMENTERROR_METADATAENTRY']._serialized_end=381
+  _globals['_INGESTATTEMPT']._serialized_start=384
+  _globals['_INGESTATTEMPT']._serialized_end=712
+  _globals['_DOCUMENT']._serialized_start=715
+  _globals['_DOCUMENT']._serialized_end=1206
 # @@protoc_insertion_point(module_scope)

@@ -64,7 +64,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The document is encrypted and no, or a wrong, password was given."""
     ERROR_REASON_NO_TEXT: _ErrorReason.ValueType  # 26
     """FAILED_PRECONDITION. The document was read but holds no text (a scan, for example).
-    Metadata: `page_count`.
+    Metadata: `page_count`; for a scan `pages_without_text` too, such as "1-12, 15".
     """
     ERROR_REASON_UNKNOWN_TEXT_ENCODING: _ErrorReason.ValueType  # 27
     """INVALID_ARGUMENT. The text's encoding could not be told. Send UTF-8."""
@@ -93,7 +93,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PASSAGE_NOT_FOUND: _ErrorReason.ValueType  # 36
     """NOT_FOUND. No such passage, or the document has changed since it was cited."""
     ERROR_REASON_PARSER_CRASHED: _ErrorReason.ValueType  # 37
-    """UNAVAILABLE. The parser process died. Retryable once; if it dies again the file is at fault."""
+    """INVALID_ARGUMENT. The document ended the process that read it, twice: the file is at fault."""
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 50
     """--- questions (50-59) ---
 
@@ -226,7 +226,7 @@ ERROR_REASON_DOCUMENT_ENCRYPTED: ErrorReason.ValueType  # 25
 """FAILED_PRECONDITION. The document is encrypted and no, or a wrong, password was given."""
 ERROR_REASON_NO_TEXT: ErrorReason.ValueType  # 26
 """FAILED_PRECONDITION. The document was read but holds no text (a scan, for example).
-Metadata: `page_count`.
+Metadata: `page_count`; for a scan `pages_without_text` too, such as "1-12, 15".
 """
 ERROR_REASON_UNKNOWN_TEXT_ENCODING: ErrorReason.ValueType  # 27
 """INVALID_ARGUMENT. The text's encoding could not be told. Send UTF-8."""
@@ -255,7 +255,7 @@ Retryable.
 ERROR_REASON_PASSAGE_NOT_FOUND: ErrorReason.ValueType  # 36
 """NOT_FOUND. No such passage, or the document has changed since it was cited."""
 ERROR_REASON_PARSER_CRASHED: ErrorReason.ValueType  # 37
-"""UNAVAILABLE. The parser process died. Retryable once; if it dies again the file is at fault."""
+"""INVALID_ARGUMENT. The document ended the process that read it, twice: the file is at fault."""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 50
 """--- questions (50-59) ---
 

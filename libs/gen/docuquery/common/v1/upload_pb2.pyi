@@ -224,8 +224,11 @@ class UploadDone(_message.Message):
 
     RESULT_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    PROMISED_TYPE_FIELD_NUMBER: _builtins.int
     result: _document_pb2.UploadResult.ValueType
     """What the upload did."""
+    promised_type: _document_pb2.DocumentType.ValueType
+    """Set when the file name's ending promises another type than the content has. The content was believed."""
     @_builtins.property
     def document(self) -> _document_pb2.Document:
         """The document as it now stands."""
@@ -235,10 +238,11 @@ class UploadDone(_message.Message):
         *,
         result: _document_pb2.UploadResult.ValueType = ...,
         document: _document_pb2.Document | None = ...,
+        promised_type: _document_pb2.DocumentType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "promised_type", b"promised_type", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

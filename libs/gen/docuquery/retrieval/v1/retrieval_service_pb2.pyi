@@ -262,6 +262,7 @@ class WriteChunksRequest(_message.Message):
     CHUNKS_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     CHUNKS_TOTAL_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """UUID of the document."""
     attempt_token: _builtins.str
@@ -282,6 +283,12 @@ class WriteChunksRequest(_message.Message):
     def chunks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Chunk]:
         """At most 512 chunks."""
 
+    @_builtins.property
+    def commit(self) -> Global___CommitAttemptRequest:
+        """With the last piece: commits the version once it is stored, as CommitAttempt would in a call of its
+        own. Its document_id and attempt_token are those of this message and stay empty.
+        """
+
     def __init__(
         self,
         *,
@@ -292,10 +299,11 @@ class WriteChunksRequest(_message.Message):
         chunks: _abc.Iterable[Global___Chunk] | None = ...,
         title: _builtins.str = ...,
         chunks_total: _builtins.int = ...,
+        commit: Global___CommitAttemptRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["text_span", b"text_span"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "text_span", b"text_span"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "chunks", b"chunks", "chunks_total", b"chunks_total", "document_id", b"document_id", "text", b"text", "text_span", b"text_span", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "chunks", b"chunks", "chunks_total", b"chunks_total", "commit", b"commit", "document_id", b"document_id", "text", b"text", "text_span", b"text_span", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,16 +316,22 @@ class WriteChunksResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHUNKS_WRITTEN_FIELD_NUMBER: _builtins.int
+    COMMITTED_FIELD_NUMBER: _builtins.int
     chunks_written: _builtins.int
     """Distinct chunks of this attempt stored so far."""
+    @_builtins.property
+    def committed(self) -> Global___CommitAttemptResponse:
+        """Set when the request had `commit`: the version is live."""
+
     def __init__(
         self,
         *,
         chunks_written: _builtins.int = ...,
+        committed: Global___CommitAttemptResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks_written", b"chunks_written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks_written", b"chunks_written", "committed", b"committed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
