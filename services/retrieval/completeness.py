@@ -10,6 +10,17 @@ from services.retrieval.model import Attempt
 
 
 @dataclass(frozen=True, slots=True)
+class StoredParts:
+    """What an attempt has stored."""
+
+    chunk_count: int
+    highest_ordinal: int
+    """-1 without chunks."""
+    text_extents: Sequence[tuple[int, int]]
+    """(start, end) of each block of text, by start."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What the ingest says the version consists of."""
 
@@ -30,9 +41,7 @@ def first_gap(extents: Sequence[tuple[int, int]], length: int) -> int | None:
     return reached if reached < length else None
 
 
-def require_complete(
-    attempt: Attempt, version: Completion, stored_chunks: int, extents: Sequence[tuple[int, int]]
-) -> None:
+def require_complete(attempt: Attempt, version: Completion, stored: StoredParts) -> None:
     """Raises INVALID_REQUEST unless chunks 0 to chunk_count - 1 and the whole text are stored."""
     faults = Violations()
     faults.require(
@@ -40,14 +49,14 @@ def require_complete(
     )
     # That many distinct chunks, none with a higher number: so each number is there.
     faults.require(
-        stored_chunks == version.chunk_count and attempt.highest_ordinal == version.chunk_count - 1,
+        stored.chunk_count == version.chunk_count and stored.highest_ordinal == version.chunk_count - 1,
         "chunk_count",
-        f"must be the number of chunks stored, without a gap; {stored_chunks} are stored, the highest "
-        f"ordinal is {attempt.highest_ordinal}",
+        f"must be the number of chunks stored, without a gap; {stored.chunk_count} are stored, the "
+        f"highest ordinal is {stored.highest_ordinal}",
     )
-    gap = first_gap(extents, version.character_count)
+    gap = first_gap(stored.text_extents, version.character_count)
     faults.require(gap is None, "character_count", f"the text stored has a gap at character {gap}")
-    reached = max((end for _, end in extents), default=0)
+    reached = max((end for _, end in stored.text_extents), default=0)
     faults.require(
         reached <= version.character_count,
         "character_count",

@@ -86,7 +86,7 @@ def error_from_proto(message: document_pb2.DocumentError) -> DocumentError:
     faults.require(known_reason, "error.reason", "must be one of the reasons the contract names")
     faults.require(bool(message.message.strip()), "error.message", "must be a sentence")
     faults.raise_if_any()
-    return DocumentError(message.reason, message.message, message.retryable)
+    return DocumentError(message.reason, message.message, message.retryable, dict(message.metadata))
 
 
 def page_request_from_proto(request: pb.ListDocumentsRequest) -> PageRequest:

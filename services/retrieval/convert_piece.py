@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from docuquery.common.v1 import text_pb2
@@ -43,49 +44,60 @@ def piece_from_proto(request: pb.WriteChunksRequest) -> Piece:
     seen: set[int] = set()
     chunks = []
     for index, message in enumerate(request.chunks):
-        path = f"chunks[{index}]"
-        faults.require(0 <= message.ordinal < MAX_CHUNKS, f"{path}.ordinal", f"must be 0 to {MAX_CHUNKS - 1}")
-        faults.require(message.ordinal not in seen, f"{path}.ordinal", "must not be that of another chunk")
+        span = _span(message.span)
+        problems = [*_ordinal_faults(message.ordinal, seen), *_span_faults(span, text, whole, offsets)]
+        problems += _page_faults(message, span)
+        for field, description in problems:
+            faults.add(f"chunks[{index}].{field}", description)
+        if not problems:
+            piece = text[span.char_start - whole.char_start : span.char_end - whole.char_start]
+            chunks.append(_chunk(request, message, span, piece))
         seen.add(message.ordinal)
-        chunks.append(_chunk(request, message, whole, offsets, faults, path))
     faults.raise_if_any()
-    return Piece(text, whole, [chunk for chunk in chunks if chunk], request.chunks_total)
+    return Piece(text, whole, chunks, request.chunks_total)
 
 
-def _chunk(
-    request: pb.WriteChunksRequest,
-    message: pb.Chunk,
-    whole: Span,
-    offsets: ByteOffsets,
-    faults: Violations,
-    path: str,
-) -> Chunk | None:
-    span = _span(message.span)
+_Fault = tuple[str, str]
+"""A field of a chunk, and what is wrong with it."""
+
+
+def _ordinal_faults(ordinal: int, seen: set[int]) -> Iterator[_Fault]:
+    if not 0 <= ordinal < MAX_CHUNKS:
+        yield "ordinal", f"must be 0 to {MAX_CHUNKS - 1}"
+    if ordinal in seen:
+        yield "ordinal", "must not be that of another chunk"
+
+
+def _span_faults(span: Span, text: str, whole: Span, offsets: ByteOffsets) -> Iterator[_Fault]:
     if not whole.char_start <= span.char_start < span.char_end <= whole.char_end:
-        faults.add(f"{path}.span", "must be a piece of `text`, not empty")
-        return None
+        yield "span", "must be a piece of `text`, not empty"
+        return
     start, end = span.char_start - whole.char_start, span.char_end - whole.char_start
     exact = (whole.byte_start + offsets.at(start), whole.byte_start + offsets.at(end))
-    faults.require(
-        (span.byte_start, span.byte_end) == exact, f"{path}.span", "must have the same piece in UTF-8 bytes"
-    )
-    text = request.text[start:end]
-    faults.require(bool(text.strip()), f"{path}.span", "must not be white space only")
-    pages = PageRange(message.pages.first, message.pages.last) if message.HasField("pages") else None
-    faults.require(
-        pages is None or 1 <= pages.first <= pages.last, f"{path}.pages", "must be 1 <= first <= last"
-    )
-    starts = tuple(PageStart(page.page, page.char_start) for page in message.page_starts)
+    if (span.byte_start, span.byte_end) != exact:
+        yield "span", "must have the same piece in UTF-8 bytes"
+    if text[start:end].isspace():
+        yield "span", "must not be white space only"
+
+
+def _page_faults(message: pb.Chunk, span: Span) -> Iterator[_Fault]:
+    if message.HasField("pages") and not 1 <= message.pages.first <= message.pages.last:
+        yield "pages", "must be 1 <= first <= last"
+    starts = message.page_starts
     ascending = all(a.page < b.page and a.char_start <= b.char_start for a, b in pairwise(starts))
     inside = all(span.char_start <= s.char_start < span.char_end and s.page >= 1 for s in starts)
-    faults.require(ascending and inside, f"{path}.page_starts", "must ascend, and lie within the span")
+    if not (ascending and inside):
+        yield "page_starts", "must ascend, and lie within the span"
+
+
+def _chunk(request: pb.WriteChunksRequest, message: pb.Chunk, span: Span, text: str) -> Chunk:
     return Chunk(
         key=ChunkKey(request.attempt_token, message.ordinal),
         document_id=request.document_id,
         text=text,
         span=span,
-        pages=pages,
-        page_starts=starts,
+        pages=PageRange(message.pages.first, message.pages.last) if message.HasField("pages") else None,
+        page_starts=tuple(PageStart(page.page, page.char_start) for page in message.page_starts),
         headings=tuple(message.headings),
         title=request.title,
     )

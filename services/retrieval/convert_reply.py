@@ -60,7 +60,12 @@ def _attempt_to_proto(attempt: Attempt) -> document_pb2.IngestAttempt:
     if attempt.error:
         error = attempt.error
         message.error.CopyFrom(
-            document_pb2.DocumentError(reason=error.reason, message=error.message, retryable=error.retryable)
+            document_pb2.DocumentError(
+                reason=error.reason,
+                message=error.message,
+                retryable=error.retryable,
+                metadata=error.metadata,
+            )
         )
     message.start_time.FromDatetime(attempt.start_time)
     message.update_time.FromDatetime(attempt.update_time)

@@ -14,7 +14,7 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError, Violations
 from services.retrieval import identifiers
-from services.retrieval.completeness import Completion, require_complete
+from services.retrieval.completeness import Completion, StoredParts, require_complete
 from services.retrieval.lease import stage_status
 from services.retrieval.model import (
     Attempt,
@@ -106,11 +106,13 @@ class Documents:
             if record is not None and _unneeded(record, version, if_exists):
                 return record
             now = self._clock.now()
+            # A version is known when all bytes are there.
+            stage = Stage.PARSING if version else Stage.RECEIVING
             attempt = Attempt(
                 attempt_id=identifiers.new_attempt_id(),
                 version=version,
-                status=Status.PENDING,
-                stage=Stage.RECEIVING,
+                status=stage_status(stage),
+                stage=stage,
                 description=description,
                 start_time=now,
                 update_time=now,
@@ -169,14 +171,17 @@ class Documents:
         Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the version is not known, or chunks or text are
         missing: nothing incomplete goes live.
         """
-        stored = await self._chunks.count(tenant, token)
-        extents = await self._texts.extents(tenant, token)
+        stored = StoredParts(
+            await self._chunks.count(tenant, token),
+            await self._chunks.highest_ordinal(tenant, token),
+            await self._texts.extents(tenant, token),
+        )
 
         def decide(found: DocumentRecord | None) -> DocumentRecord:
             if found and found.live and found.live.attempt_id == token:
                 return found  # the reply to an earlier commit was lost
             record, attempt = owned_attempt(found, token)
-            require_complete(attempt, version, stored, extents)
+            require_complete(attempt, version, stored)
             live = LiveVersion(
                 attempt_id=token,
                 version=attempt.version,
@@ -185,7 +190,7 @@ class Documents:
                 chunk_count=version.chunk_count,
                 page_count=version.page_count,
                 character_count=version.character_count,
-                text_block_count=len(extents),
+                text_block_count=len(stored.text_extents),
                 replaced=record.live is not None,
             )
             done = replace(

@@ -18,6 +18,8 @@ from services.retrieval.store.protocol import EmbeddedChunk, RecordStore, Stores
 # A batch of 32 holds the event loop for about 4 ms (1 ms each to encode and to convert, 2 ms to store in
 # Edge); larger ones gain nothing.
 _BATCH_CHUNKS = 32
+# A record write for every message would cost a small document more than its chunks do.
+_PROGRESS_EVERY = timedelta(seconds=0.5)
 # Small enough that reading a citation's surroundings reads little else.
 _BLOCK_CHARACTERS = 8192
 
@@ -84,9 +86,13 @@ class Indexer:
         """Stores the piece and returns how many distinct chunks the attempt has now.
 
         Chunks that are there already are not embedded again. Raises ATTEMPT_SUPERSEDED,
-        EMBEDDER_UNAVAILABLE; what was stored until then stays, so the same call can be repeated.
+        EMBEDDER_UNAVAILABLE; what was stored until then stays, so the same call can be repeated, even
+        after the commit.
         """
-        await self._require_owned(tenant, document_id, token)
+        record = await self._records.get(tenant, document_id)
+        if record is not None and record.live is not None and record.live.attempt_id == token:
+            return record.live.chunk_count
+        owned_attempt(record, token)
         await self._texts.write(tenant, token, list(blocks_of(piece.text, piece.span)))
         stored = await self._chunks.existing(tenant, [chunk.key for chunk in piece.chunks])
         missing = [chunk for chunk in piece.chunks if chunk.key not in stored]
@@ -111,18 +117,18 @@ class Indexer:
     async def _note_progress(
         self, tenant: str, document_id: str, token: str, piece: Piece, written: int
     ) -> None:
-        highest = max((chunk.key.ordinal for chunk in piece.chunks), default=-1)
-
         def decide(found: DocumentRecord | None) -> DocumentRecord:
             record, attempt = owned_attempt(found, token)
             now = self._clock.now()
+            recent = attempt.stage is Stage.INDEXING and now - attempt.update_time < _PROGRESS_EVERY
+            if recent or written == piece.chunks_total:
+                return record  # a commit, which says more, follows at once
             attempt = replace(
                 attempt,
                 status=Status.PROCESSING,
                 stage=Stage.INDEXING,
                 chunks_written=max(attempt.chunks_written, written),
                 chunks_total=piece.chunks_total or attempt.chunks_total,
-                highest_ordinal=max(attempt.highest_ordinal, highest),
                 update_time=now,
                 lease_end=now + self._lease,
             )

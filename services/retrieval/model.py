@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -122,6 +122,8 @@ class DocumentError:
     reason: Reason
     message: str
     retryable: bool
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the reason's comment in the contract names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,6 @@ class Attempt:
     error: DocumentError | None = None
     chunks_written: int = 0
     chunks_total: int = 0
-    highest_ordinal: int = -1
 
     @property
     def is_open(self) -> bool:

@@ -64,7 +64,14 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
     async def WriteChunks(self, request: pb.WriteChunksRequest, _context: Context) -> pb.WriteChunksResponse:
         piece = piece_from_proto(request)
         written = await self._indexer.write(_tenant(), request.document_id, request.attempt_token, piece)
-        return pb.WriteChunksResponse(chunks_written=written)
+        response = pb.WriteChunksResponse(chunks_written=written)
+        if request.HasField("commit"):
+            version = convert.completion_from_proto(request.commit)
+            committed = await self._documents.commit(
+                _tenant(), request.document_id, request.attempt_token, version
+            )
+            response.committed.CopyFrom(convert_reply.committed_to_proto(committed))
+        return response
 
     async def CommitAttempt(
         self, request: pb.CommitAttemptRequest, _context: Context

@@ -63,18 +63,33 @@ async def test_a_committed_document_is_found_with_exact_text_and_place(client: C
 async def test_nothing_is_seen_before_the_commit(client: Client) -> None:
     """Written chunks of an open attempt are not found, counted or shown."""
     begun = await client.begin(VPN)
-    written = await client.call(VPN.piece(begun))
+    piece = VPN.piece(begun)
+    piece.chunks_total = 3
+    written = await client.call(piece)
     assert written.chunks_written == 2
     assert await client.search("VPN-12") == []
     document = await client.get(begun.document_id)
     assert document.status == document_pb2.DOCUMENT_STATUS_PROCESSING
     assert document.live_version == ""
-    assert (document.latest_attempt.chunks_written, document.latest_attempt.chunks_total) == (2, 2)
+    assert (document.latest_attempt.chunks_written, document.latest_attempt.chunks_total) == (2, 3)
     stats = await client.stats()
     assert (stats.processing_document_count, stats.chunk_count) == (1, 0)
     with pytest.raises(DocuQueryError) as caught:
         await client.call(pb.GetPassageRequest(document_id=begun.document_id, char_end=5))
     assert reason_of(caught) == "PASSAGE_NOT_FOUND"
+
+
+async def test_the_last_piece_may_commit(client: Client) -> None:
+    """And sent twice (the first reply was lost) it is answered alike."""
+    begun = await client.begin(VPN)
+    piece = VPN.piece(begun)
+    completion = VPN.commit(begun)
+    completion.document_id = completion.attempt_token = ""
+    piece.commit.CopyFrom(completion)
+    first, again = await client.call(piece), await client.call(piece)
+    assert first.committed.result == document_pb2.UPLOAD_RESULT_CREATED
+    assert again == first
+    assert {p.document_id for p in await client.search("VPN-12")} == {begun.document_id}
 
 
 async def test_the_same_bytes_again_are_unchanged(client: Client) -> None:

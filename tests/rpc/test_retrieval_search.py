@@ -148,7 +148,7 @@ async def test_a_page_token_belongs_to_its_filter_and_tenant(client: Client) -> 
 async def test_listings_filter_by_type_and_status(client: Client) -> None:
     page = Draft("site/index.html", ["Welcome."])
     await client.upload(page, type=document_pb2.DOCUMENT_TYPE_HTML)
-    await client.begin(Draft("open.md", ["Not yet."]))
+    await client.begin(Draft("open.md", ["Not yet."]), version="")
     assert [d.source for d in await client.list(types=[document_pb2.DOCUMENT_TYPE_HTML])] == [
         "site/index.html"
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from services.retrieval.model import Chunk, ChunkKey
-from services.retrieval.store.edge_slots import point_id
+from services.retrieval.store.edge_slots import ordinal_in, point_id
 from services.retrieval.store.edge_tenant import (
     DENSE,
     SPARSE,
@@ -49,24 +49,55 @@ class EdgeChunkStore:
         self._tenants = tenants
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
-        points = [_to_point(chunk) for chunk in chunks]
+        if not chunks:
+            return
+        dense = np.stack([item.dense for item in chunks])
+        if not np.isfinite(dense).all():
+            # Qdrant keeps such a vector and some versions then rank it first for every query.
+            raise ValueError("a vector with a value that is no finite number must not be stored")
+        points = list(map(_to_point, chunks, dense.tolist()))
         opened = self._tenants.find_or_create(tenant)
-        if not all(opened.slots.take(item.chunk.key.attempt_id) for item in chunks):
+        if not all(map(opened.slots.take, {item.chunk.key.attempt_id for item in chunks})):
             raise ValueError("an attempt that was never recorded has the slot of another")
         opened.update_chunks(edge.UpdateOperation.upsert_points(points), len(points))
+        opened.written.chunks_written(item.chunk.key for item in chunks)
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
         opened = self._tenants.find(tenant)
-        found = _retrieve(opened, keys, with_payload=False)
-        return frozenset(_keys_of(opened, found)) if opened else frozenset()
+        if opened is None:
+            return frozenset()
+        unsure = []
+        stored = set()
+        for key in keys:
+            written = opened.written.find(key.attempt_id)
+            if written is None:
+                unsure.append(key)
+            elif key.ordinal in written.ordinals:
+                stored.add(key)
+        return frozenset(stored.union(_keys_of(opened, _retrieve(opened, unsure, with_payload=False))))
 
     async def count(self, tenant: str, attempt_id: str) -> int:
         opened = self._tenants.find(tenant)
         if opened is None:
             return 0
+        written = opened.written.find(attempt_id)
+        if written is not None:
+            return len(written.ordinals)
         wanted = edge.Filter(must=[match("attempt_id", attempt_id)])
         with engine_errors("count"):
             return opened.chunks.count(edge.CountRequest(filter=wanted, exact=True))
+
+    async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
+        opened = self._tenants.find(tenant)
+        if opened is None:
+            return -1
+        written = opened.written.find(attempt_id)
+        if written is not None:
+            return max(written.ordinals, default=-1)
+        wanted = edge.Filter(must=[match("attempt_id", attempt_id)])
+        with engine_errors("highest_ordinal"):
+            ids = [cast("int", record.id) for record in scroll(opened.chunks, wanted, with_payload=False)]
+        return max(map(ordinal_in, ids), default=-1)
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         opened = self._tenants.find(tenant)
@@ -161,14 +192,10 @@ def touching(char_start: int, char_end: int) -> tuple[edge.FieldCondition, edge.
     )
 
 
-def _to_point(item: EmbeddedChunk) -> edge.Point:
-    if not np.isfinite(item.dense).all():
-        # Qdrant keeps such a vector and some versions then rank it first for every query.
-        raise ValueError("a vector with a value that is no finite number must not be stored")
-    key = item.chunk.key
+def _to_point(item: EmbeddedChunk, dense: list[float]) -> edge.Point:
     return edge.Point(
-        point_id(key),
-        {DENSE: item.dense.tolist(), SPARSE: _to_edge(item.sparse)},
+        point_id(item.chunk.key),
+        {DENSE: dense, SPARSE: _to_edge(item.sparse)},
         chunk_to_payload(item.chunk),
     )
 

@@ -59,6 +59,7 @@ class EdgeRecordStore:
         point = edge.Point(record.document_id, {}, payload)
         opened.update_documents(edge.UpdateOperation.upsert_points([point]), 1)
         opened.catalogue.put(record)
+        opened.written.record_changed(current, record)
         return True
 
     async def remove(self, tenant: str, document_id: str, *, expected_revision: int) -> bool:
@@ -68,6 +69,7 @@ class EdgeRecordStore:
             return False
         opened.update_documents(edge.UpdateOperation.delete_points([document_id]), 1)
         opened.catalogue.remove(document_id)
+        opened.written.record_changed(current, None)
         return True
 
     async def page(
@@ -121,6 +123,9 @@ class EdgeTextStore:
         ]
         opened = self._tenants.find_or_create(tenant)
         opened.update_documents(edge.UpdateOperation.upsert_points(points), len(points))
+        written = opened.written.find(attempt_id)
+        if written is not None:
+            written.blocks.update((block.span.char_start, block.span.char_end) for block in blocks)
 
     async def read(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[TextBlock]:
         opened = self._tenants.find(tenant)
@@ -135,6 +140,9 @@ class EdgeTextStore:
         opened = self._tenants.find(tenant)
         if opened is None:
             return ()
+        written = opened.written.find(attempt_id)
+        if written is not None:
+            return sorted(written.blocks.items())
         wanted = edge.Filter(must=[match("attempt_id", attempt_id)])
         keys = ["char_start", "char_end"]
         with engine_errors("text_extents"):

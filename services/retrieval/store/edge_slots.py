@@ -9,6 +9,7 @@ among 100,000 documents), so a slot is checked before an attempt may begin.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from services.retrieval.model import ChunkKey
 
@@ -17,6 +18,7 @@ _ORDINAL_MASK = (1 << _ORDINAL_BITS) - 1
 MAX_ORDINAL = _ORDINAL_MASK
 
 
+@lru_cache(maxsize=256)  # chunks of one attempt come together
 def slot_of(attempt_id: str) -> int:
     """The first 11 hexadecimal digits of a UUID: random in every bit."""
     return int(attempt_id[:8] + attempt_id[9:12], 16)
@@ -32,6 +34,11 @@ def point_id(key: ChunkKey) -> int:
 def slot_in(point: int) -> int:
     """The slot part of a point id."""
     return point >> _ORDINAL_BITS
+
+
+def ordinal_in(point: int) -> int:
+    """The ordinal part of a point id."""
+    return point & _ORDINAL_MASK
 
 
 class Slots:

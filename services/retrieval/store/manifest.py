@@ -14,7 +14,7 @@ from pathlib import Path
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when the layout of folders or payloads changes in a way an older program cannot read."""
 
 _FILE = "store.json"

@@ -98,6 +98,10 @@ class ChunkStore(Protocol):
         """Chunks stored for an attempt."""
         ...
 
+    async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
+        """The highest ordinal among them; -1 when there is none."""
+        ...
+
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         """The nearest chunks by each index that was asked, dead and unfinished versions included."""
         ...

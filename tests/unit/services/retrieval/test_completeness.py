@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import DocuQueryError
-from services.retrieval.completeness import Completion, first_gap, require_complete
+from services.retrieval.completeness import Completion, StoredParts, first_gap, require_complete
 from services.retrieval.model import Status
 from tests.contract.retrieval_samples import record
 
@@ -26,7 +26,7 @@ def test_a_gap_is_the_first_character_no_block_holds(pieces: list[tuple[int, int
 
 
 def test_a_complete_version_passes() -> None:
-    require_complete(replace(OPEN, highest_ordinal=2), VERSION, 3, [(0, 60), (50, 100)])
+    require_complete(OPEN, VERSION, StoredParts(3, 2, [(0, 60), (50, 100)]))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_complete_version_passes() -> None:
 def test_what_is_missing_is_named(
     version: str, highest: int, stored: int, extents: list[tuple[int, int]], field: str
 ) -> None:
-    attempt = replace(OPEN, version=version, highest_ordinal=highest)
+    attempt = replace(OPEN, version=version)
     with pytest.raises(DocuQueryError) as caught:
-        require_complete(attempt, VERSION, stored, extents)
+        require_complete(attempt, VERSION, StoredParts(stored, highest, extents))
     assert [violation.field for violation in caught.value.violations] == [field]
