@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 REVISION = 1
 """Raised when the same bytes would give another text: a new revision makes new versions of documents."""
 
-_LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_LINE_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 _DROPPED = (
     (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x9F),  # control characters
@@ -59,14 +59,13 @@ _SPECIAL = re.compile(
     + "]+"
 )
 
-_TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{4,}")
 _LONG_BLANKS = re.compile(r"[ \t]{65,}")
 
 
 def clean_characters(text: str) -> str:
     """Normalises characters, leaving blanks and lines as they are but for the form of line ends."""
-    text = _LINE_ENDS.sub("\n", text)
+    text = _LINE_ENDS.sub("\n", text.replace("\r\n", "\n"))
     text = _SPECIAL.sub(lambda match: match.group().translate(_REPLACEMENTS), text)
     return unicodedata.normalize("NFC", text)
 
@@ -78,9 +77,8 @@ def clean(text: str) -> str:
     send megabytes of nothing. `clean(clean(x)) == clean(x)`.
     """
     text = clean_characters(text)
-    # Long runs first: the search for blanks at line ends is quadratic in the length of a run.
     text = _LONG_BLANKS.sub(" " * 64, text)
-    text = _TRAILING_BLANKS.sub("", text)
+    text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
     text = _BLANK_LINES.sub("\n\n\n", text)
     return text.strip("\n")
 

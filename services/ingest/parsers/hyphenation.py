@@ -6,10 +6,13 @@ import re
 from itertools import pairwise
 
 # PDFium writes a hyphen at a line's end as U+FFFE (U+0002 in some builds) and drops the line end.
-_DIVIDED = re.compile("(?<=[^\\W\\d_])(?:[\ufffe\x02]\n?|[-\u2010\xad]\n)(?=[^\\W\\d_])")
+# Each pattern begins with the rare characters it looks for: a search for those is ten times as fast as one
+# that looks back at every place.
+_DIVIDED = re.compile(
+    "[\ufffe\x02\xad\u2010-](?<=[^\\W\\d_].)(?:(?<=[\ufffe\x02])\n?|(?<![\ufffe\x02])\n)(?=[^\\W\\d_])"
+)
 _OTHER_MARKS = re.compile("[\ufffe\x02]")
-_DIGIT_BREAK = re.compile(r"(?<=\w[-\u2010])\n(?=\w)")
-_DIVIDED_WORD = re.compile("[^\\W\\d_]+(?:[\ufffe\x02]\n?|[-\u2010\xad]\n)[^\\W\\d_]+")
+_DIGIT_BREAK = re.compile(r"\n(?<=\w[-\u2010]\n)(?=\w)")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LONGEST_PART = 40
 
@@ -29,14 +32,29 @@ def join_divided_words(pages: list[str]) -> list[str]:
 
 def _vocabulary(pages: list[str]) -> frozenset[str]:
     """Words, and neighbours in hyphenated words ("ready-to", "to-drink"), in lower case."""
-    known: set[str] = set()
+    words: set[str] = set()
     for page in pages:
-        # Divided words are no evidence for themselves.
-        for word in set(_WORD.findall(_DIVIDED_WORD.sub(" ", page).lower())):
+        words.update(_WORD.findall(_without_divided_words(page).lower()))
+    known: set[str] = set()
+    for word in words:
+        if "-" in word:
             parts = word.split("-")
             known.update(parts)
             known.update(map("-".join, pairwise(parts)))
+        else:
+            known.add(word)
     return frozenset(known)
+
+
+def _without_divided_words(page: str) -> str:
+    """`page` less the words that are divided, which are no evidence for themselves."""
+    kept: list[str] = []
+    end = 0
+    for match in _DIVIDED.finditer(page):
+        kept.append(page[end : max(end, match.start() - len(_letters_before(page, match.start())))])
+        end = match.end() + len(_letters_after(page, match.end()))
+    kept.append(page[end:])
+    return " ".join(kept)
 
 
 def _join(page: str, known: frozenset[str]) -> str:

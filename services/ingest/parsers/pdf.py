@@ -1,40 +1,42 @@
-"""PDF: PDFium reads the text page by page; pypdf is asked where PDFium fails."""
+"""PDF: text, pages, title and outline."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from functools import cached_property
 from pathlib import Path
 
 import pypdfium2
 import pypdfium2.raw as pdfium_c
-from pypdf import PdfReader
-from pypdf.errors import FileNotDecryptedError, WrongPasswordError
 
 from services.ingest.document import DocumentType, PageStart, ParsedDocument
 from services.ingest.normalisation import clean, one_line
-from services.ingest.parse_error import corrupt, encrypted
+from services.ingest.parse_error import ParseError, encrypted
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS
 from services.ingest.parsers.hyphenation import join_divided_words
+from services.ingest.parsers.pdf_outline import OutlineEntry, place_outline, read_outline
+from services.ingest.parsers.pdf_pages import read_by_pypdf, read_pages
+from services.ingest.parsers.pdf_running_lines import drop_running_lines
 
 # What programs write into the title field when nobody filled it in.
 _NO_TITLE = re.compile(
     r"(?:untitled.*|microsoft word - .*\.docx?|[\W\d_]*|.*\.(?:pdf|docx?|indd|tex))\Z", re.IGNORECASE
 )
-_SECOND_OPINION_PAGES = 10
-"""Files of up to this many pages, none with text, are read again by pypdf, at some 20 pages a second."""
-
 _SENTENCE_ENDS = (".", "!", "?", "…", ":", "。", "！", "？", "؟", "।", '"', "”")
 
 
-def parse(path: Path, password: str = "") -> ParsedDocument:
+def parse(path: Path, password: str = "", limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """The text of every page, each page's place kept; the title from the document information.
 
+    Running heads and page numbers are left out; the outline, where there is one, makes the sections. A
+    document some pages of which have no text (scans) is what the others say.
+
     `password` opens an encrypted file; empty when there is none.
-    Raises ParseError: DOCUMENT_ENCRYPTED, DOCUMENT_CORRUPT.
+    Raises ParseError: DOCUMENT_ENCRYPTED, DOCUMENT_CORRUPT, NO_TEXT, PARSE_LIMIT_EXCEEDED (`pages`).
     """
+    outline: list[OutlineEntry] = []
     try:
         document = pypdfium2.PdfDocument(path, password=password or None)
     except pypdfium2.PdfiumError as error:
@@ -42,82 +44,45 @@ def parse(path: Path, password: str = "") -> ParsedDocument:
         if locked and not password:
             raise encrypted(password_given=False) from error
         # Pypdf mends other damage, and normalises passwords as ISO 32000-2 asks (SASLprep).
-        pages, title = _read_by_pypdf(path, password)
+        raw, title = read_by_pypdf(path, password)
     else:
         with closing(document):
-            pages, title = _read_by_pdfium(document, path, password)
-    text, starts = _join_pages([clean(page) for page in join_divided_words(pages)])
-    return ParsedDocument(DocumentType.PDF, text, title=_usable_title(title), pages=starts)
+            limits.check_pages(len(document))
+            raw = read_pages(document, path, password)
+            title = document.get_metadata_value("Title")
+            outline = read_outline(document)
+    return _document(raw, title, outline)
 
 
-def _read_by_pdfium(document: pypdfium2.PdfDocument, path: Path, password: str) -> tuple[list[str], str]:
-    """The raw text of every page, and the raw title."""
-    second = _SecondReader(path, password)
-    pages: list[str] = []
-    failed = 0
-    for index in range(len(document)):
-        text = _page_text(document, index)
-        if text is None:
-            text = second.page_text(index)
-        failed += text is None
-        pages.append(text or "")
-    if failed == len(pages):
-        raise corrupt("PDF")
-    if len(pages) <= _SECOND_OPINION_PAGES and not any(page.strip() for page in pages):
-        # A scan, or a short file so odd that PDFium sees nothing in it.
-        pages = [second.page_text(index) or "" for index in range(len(pages))]
-    return pages, document.get_metadata_value("Title")
+def parse_by_pypdf(path: Path, password: str = "") -> ParsedDocument:
+    """What `parse` returns, without PDFium and the outline: slower, and no native code that could crash."""
+    raw, title = read_by_pypdf(path, password)
+    return _document(raw, title, [])
 
 
-def _page_text(document: pypdfium2.PdfDocument, index: int) -> str | None:
-    """PDFium's text of a page, None where it fails."""
-    try:
-        # Closed at once: PDFium keeps what it parsed of a page until then.
-        with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
-            return str(text_page.get_text_range())
-    except (pypdfium2.PdfiumError, AssertionError):
-        return None
+def _document(raw: list[str], title: str, outline: Sequence[OutlineEntry]) -> ParsedDocument:
+    pages = drop_running_lines([clean(page) for page in join_divided_words(raw)])
+    text, starts = _join_pages(pages)
+    if not text or text.isspace():
+        raise _no_text(len(pages))
+    return ParsedDocument(
+        DocumentType.PDF,
+        text,
+        title=_usable_title(title),
+        pages=starts,
+        sections=place_outline(outline, text, starts),
+    )
 
 
-class _SecondReader:
-    """pypdf, opened when it is first needed."""
-
-    def __init__(self, path: Path, password: str) -> None:
-        self._path = path
-        self._password = password
-
-    @cached_property
-    def reader(self) -> PdfReader:
-        """The opened file. Raises whatever pypdf raises, which on damaged files is nearly anything."""
-        return PdfReader(self._path, password=self._password or None)
-
-    def page_text(self, index: int) -> str | None:
-        """The text pypdf finds on a page, None where it fails too."""
-        try:
-            return str(self.reader.pages[index].extract_text())
-        except MemoryError:
-            raise
-        except Exception:  # see `reader`
-            return None
-
-
-def _read_by_pypdf(path: Path, password: str) -> tuple[list[str], str]:
-    """What pypdf makes of a file that PDFium cannot open at all."""
-    second = _SecondReader(path, password)
-    try:
-        count = len(second.reader.pages)
-        information = second.reader.metadata
-        title = str(information.title or "") if information is not None else ""
-    except (FileNotDecryptedError, WrongPasswordError) as error:
-        raise encrypted(password_given=bool(password)) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # see _SecondReader.reader
-        raise corrupt("PDF") from error
-    pages = [second.page_text(index) for index in range(count)]
-    if all(page is None for page in pages):
-        raise corrupt("PDF")
-    return [page or "" for page in pages], title
+def _no_text(page_count: int) -> ParseError:
+    pages = "1" if page_count == 1 else f"1-{page_count}"
+    where = "Page 1 holds" if page_count == 1 else f"Pages {pages} hold"
+    return ParseError(
+        "NO_TEXT",
+        f"{where} no text, only images perhaps. Run text recognition (OCR) on the document and upload the "
+        "result.",
+        {"page_count": str(page_count), "pages_without_text": pages},
+    )
 
 
 def _join_pages(pages: Sequence[str]) -> tuple[str, tuple[PageStart, ...]]:

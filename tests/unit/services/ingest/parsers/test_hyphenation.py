@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from services.ingest.parsers.hyphenation import join_divided_words
@@ -33,3 +35,11 @@ def test_evidence_comes_from_other_pages_too() -> None:
     """One vocabulary for the document."""
     assert join_divided_words(["long\ufffeterm", "a long wait, a term"])[0] == "long-term"
     assert join_divided_words(["long\ufffeterm", "nothing"])[0] == "longterm"
+
+
+def test_time_is_linear_in_the_length_of_words() -> None:
+    """Scripts without blanks make words of a whole page; divided syllables make many."""
+    begin = time.process_time()
+    assert join_divided_words(["字" * 400_000 + "-\n字"]) == ["字" * 400_000 + "-字"]
+    join_divided_words(["ab-\n" * 50_000])
+    assert time.process_time() - begin < 5

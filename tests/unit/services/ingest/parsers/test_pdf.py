@@ -1,4 +1,4 @@
-"""PDF: pages, titles, passwords, damage."""
+"""PDF: pages, titles, passwords, damage, scans, running lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pypdf import PdfReader, PdfWriter
 
 from services.ingest.document import PageStart
 from services.ingest.parse_error import ParseError
-from services.ingest.parsers import pdf, read
+from services.ingest.parsers import pdf, pdf_pages, read
 from services.ingest.parsers.pdf import DocumentType
 
 
@@ -102,18 +102,39 @@ def test_wrong_cross_references_are_mended(tmp_path: Path) -> None:
     assert pdf.parse(path).text == "Still here."
 
 
-def test_pages_without_text_are_counted_in_the_refusal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "pages"), [(1, "1"), (3, "1-3"), (12, "1-12")])
+def test_pages_without_text_are_named_in_the_refusal(tmp_path: Path, count: int, pages: str) -> None:
     """A scan is told from an empty file."""
     with pytest.raises(ParseError) as caught:
-        read(make(tmp_path / "a.pdf", ["", "", ""]), DocumentType.PDF)
+        read(make(tmp_path / "a.pdf", [""] * count), DocumentType.PDF)
     assert caught.value.reason == "NO_TEXT"
-    assert caught.value.metadata == {"page_count": "3"}
+    assert caught.value.metadata == {"page_count": str(count), "pages_without_text": pages}
+    assert pages in caught.value.message
+
+
+def test_a_document_that_is_scanned_in_part_is_read(tmp_path: Path) -> None:
+    """The pages with text are all that can be found."""
+    parsed = pdf.parse(make(tmp_path / "a.pdf", ["Typed.", "", "", "Typed again."]))
+    assert parsed.text == "Typed.\n\nTyped again."
+    assert [page.char_start for page in parsed.pages] == [0, 8, 8, 8]
+
+
+def test_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None:
+    """Sentences run on over page breaks; offsets are those of what is left."""
+    texts = [f"A Running Head\nSentence {name} goes\non and on\n{9 + i}" for i, name in enumerate("abcd")]
+    parsed = pdf.parse(make(tmp_path / "a.pdf", texts))
+    assert parsed.text == "A Running Head\n" + "\n".join(
+        f"Sentence {name} goes\non and on" for name in "abcd"
+    )
+    assert [parsed.text[page.char_start :][:10] for page in parsed.pages[1:]] == [
+        f"Sentence {name}" for name in "bcd"
+    ]
 
 
 def test_the_second_reader_reads_what_the_first_cannot_open(tmp_path: Path) -> None:
     """Pages and title come from pypdf alone."""
     path = make(tmp_path / "a.pdf", ["Second opinion."])
-    pages, title = pdf._read_by_pypdf(path, "")
+    pages, title = pdf_pages.read_by_pypdf(path, "")
     assert pages == ["Second opinion."]
     assert title == ""
 
@@ -129,3 +150,19 @@ def test_words_divided_at_line_ends_are_whole(tmp_path: Path) -> None:
 def test_one_start_a_page() -> None:
     """The joining alone: pages that are all empty begin at 0."""
     assert pdf._join_pages(["", ""]) == ("", (PageStart(1, 0), PageStart(2, 0)))
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_lines_keep_their_order_on_turned_pages(tmp_path: Path, turn: int, angle: int) -> None:
+    """Whichever way the page is turned, and whichever way the text runs on it."""
+    document = FPDF()
+    document.set_font("Helvetica", size=11)
+    document.add_page()
+    with document.rotation(angle, 100, 150):
+        for row, line in enumerate(("The first line", "goes before the second", "and the third")):
+            document.text(60, 120 + 6 * row, line)
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(bytes(document.output()))))
+    writer.pages[0].rotate(turn)
+    writer.write(tmp_path / "a.pdf")
+    assert pdf.parse(tmp_path / "a.pdf").text == "The first line\ngoes before the second\nand the third"
