@@ -33,7 +33,7 @@ class Announcement:
         self, announcer: Announcer, header: Header, *, after_seconds: float, renew_seconds: float
     ) -> None:
         self._announcer = announcer
-        self._header = header
+        self.header = header
         self._after_seconds = after_seconds
         self._renew_seconds = renew_seconds
         self._attempt: Attempt | None = None
@@ -54,7 +54,7 @@ class Announcement:
     async def _run(self) -> None:
         await asyncio.sleep(self._after_seconds)
         try:
-            self._attempt = await self._announcer.announce(self._header)
+            self._attempt = await self._announcer.announce(self.header)
             while self._attempt is not None:
                 await asyncio.sleep(self._renew_seconds)
                 await self._announcer.renew(self._attempt)

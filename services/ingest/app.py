@@ -13,6 +13,7 @@ from libs.rpc.channel import open_channel
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.ingest import parsers
 from services.ingest.fingerprint import Fingerprint
+from services.ingest.parsers import again
 from services.ingest.pipeline import Pipeline
 from services.ingest.retrieval import RetrievalStore
 from services.ingest.retry import Retry
@@ -26,16 +27,26 @@ from services.ingest.worker_process import ReadFunction, WorkerLimits
 
 @asynccontextmanager
 async def start(
-    settings: Settings, clock: Clock | None = None, read_document: ReadFunction = parsers.read
+    settings: Settings,
+    clock: Clock | None = None,
+    read_document: ReadFunction = parsers.read,
+    read_again: ReadFunction = again.read,
 ) -> AsyncIterator[RunningServer]:
     """Serves until the block is left, then drains.
 
-    `read_document` is what the worker processes run for each document: a function of a module.
+    `read_document` is what the worker processes run for each document, `read_again` what they run for one
+    of which a process has died: functions of modules.
     Raises OSError when the port is taken, the spool folder cannot be used, or no worker comes up.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        spool = stack.enter_context(Spool(settings.spool_dir, max_document_bytes=settings.max_document_bytes))
+        spool = stack.enter_context(
+            Spool(
+                settings.spool_dir,
+                max_document_bytes=settings.max_document_bytes,
+                max_bytes=settings.spool_max_bytes,
+            )
+        )
         # Before anything of gRPC's runs: the fork server should come from a process with few threads.
         pool = await stack.enter_async_context(
             WorkerPool(
@@ -45,10 +56,12 @@ async def start(
                     parse_seconds=settings.parse_timeout_seconds,
                     chunk_size=settings.chunk_size,
                     chunk_overlap=settings.chunk_overlap,
+                    parsing=settings.parse_limits(),
                 ),
                 workers=settings.workers,
                 max_documents=settings.worker_max_documents,
                 clock=clock,
+                read_again=read_again,
             )
         )
         channel = await stack.enter_async_context(

@@ -18,11 +18,14 @@ _CLOSERS = "\"'”’»›)\\]」』】〉》）］｝〕"
 
 _SENTENCE_END = re.compile(
     # The look-behind begins a match at the first stop of a run only: a page of "!!!!" stays linear.
-    f"(?:(?<![{_SPACED_STOPS}])[{_SPACED_STOPS}]++[{_CLOSERS}]*+(?=\\s)"
-    f"|[{_UNSPACED_STOPS}]+[{_CLOSERS}]*"
-    # A list item or a table row ends where the next one begins.
-    r"|\n(?=[ \t]*(?:[-*+•‣◦|]|\d{1,3}[.)])[ \t]))"
+    f"(?:(?<![{_SPACED_STOPS}])[{_SPACED_STOPS}]++[{_CLOSERS}]*+(?=\\s)|[{_UNSPACED_STOPS}]+[{_CLOSERS}]*)"
 )
+# A list item or a line of a table ends where the next one begins ("- ", "2. ", "(b) ", "3.1.2 ", "| ").
+_ITEM_END = re.compile(
+    r"\n(?=[ \t]*(?:[-*+•‣◦|]|\(?(?:\d{1,3}(?:\.\d{1,3}){0,8}|[A-Za-z]|[ivxlcIVXLC]{1,6})[.)]"
+    r"|\d{1,3}(?:\.\d{1,3}){1,8})[ \t])"
+)
+_CELL_GAP = " | "
 _CLAUSE_END = re.compile(r"[,;:—–](?=\s)|[，、；：،؛፣፤]")
 
 _LONGEST_CLUSTER = 64
@@ -37,8 +40,30 @@ def paragraph_end(text: str, low: int, high: int) -> int:
     return found if found <= high else -1
 
 
+def item_end(text: str, low: int, high: int) -> int:
+    """The last place in (low, high] just after a list item or a line of a table; -1 when there is none."""
+    return _last(_ITEM_END, text, low, high)
+
+
+def cell_end(text: str, low: int, high: int) -> int:
+    """The last place in (low, high] where a table row ends, else a cell of one; -1 where no table is.
+
+    Cells stand apart by ` | `; the bar stays with the cell before it.
+    """
+    gap = text.rfind(_CELL_GAP, max(low - 1, 0), high + 1)
+    if gap < 0:
+        return -1
+    line = line_end(text, low, high)
+    return line if line > low else gap + 2
+
+
+def after_cell(text: str, position: int) -> bool:
+    """Whether a cell of a table row ends at `position`."""
+    return text.startswith(_CELL_GAP, max(position - 2, 0))
+
+
 def sentence_end(text: str, low: int, high: int) -> int:
-    """The last place in (low, high] just after a sentence, list item or table row; -1 when there is none."""
+    """The last place in (low, high] just after a sentence; -1 when there is none."""
     return _last(_SENTENCE_END, text, low, high)
 
 

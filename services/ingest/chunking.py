@@ -2,9 +2,12 @@
 
 A chunk never mixes sections, except that a heading without text of its own stays with what follows, and a
 section shorter than a quarter of the chunk size joins its neighbour when both fit. Inside a section the
-text is cut, by preference, where a paragraph, a sentence, a line, a clause or a word ends, else between
-two letters. Chunks overlap where a paragraph had to be torn; at a paragraph's end there is nothing to
-repeat.
+text is cut, by preference, where a paragraph, a list item, a table row or cell, a sentence, a line, a clause
+or a word ends, else between two letters. A block of code that fits is not cut. Chunks overlap where a
+paragraph had to be torn; at a paragraph's or cell's end there is nothing to repeat.
+
+Parsers write rows as `Header: value | Header: value`, so a row longer than a chunk is cut between cells and
+every piece still names its columns. Only a single cell longer than a chunk is torn like any other text.
 
 The time is linear in the length of the text: every decision looks at one window of at most a chunk's size.
 """
@@ -16,9 +19,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.ingest import boundaries
-from services.ingest.document import Chunk, HeadingPath, ParsedDocument, Section
+from services.ingest.document import Chunk, HeadingPath, ParsedDocument, Section, Span
 
-REVISION = 1
+REVISION = 2
 """Raised when the same text would be cut differently: a new revision makes new versions of documents."""
 
 DEFAULT_MAX_CHARACTERS = 500
@@ -64,7 +67,7 @@ def _chunks(document: ParsedDocument, size: int, overlap: int) -> Iterator[Chunk
     char, byte = 0, 0
     ordinal = 0
     for group in _groups(text, document.sections, size):
-        for start, end in _cut(text, group.start, group.end, size, overlap):
+        for start, end in _cut(text, group.start, group.end, size, overlap, document.unbroken):
             # Starts ascend, so one running position is enough for byte offsets.
             byte += _utf8_length(text, char, start)
             char = start
@@ -138,15 +141,33 @@ def _common(first: HeadingPath, second: HeadingPath) -> HeadingPath:
     return first[:length]
 
 
-def _cut(text: str, start: int, end: int, size: int, overlap: int) -> Iterator[tuple[int, int]]:
+def _cut(
+    text: str, start: int, end: int, size: int, overlap: int, unbroken: Sequence[Span]
+) -> Iterator[tuple[int, int]]:
     """Spans of at most `size` that cover the visible text of text[start:end], which has no blank ends."""
     unseen = start
     while end - start > size:
         cut = _best_cut(text, start, end, size, unseen)
+        if unbroken:
+            cut = _spare(text, unbroken, start, cut, size, unseen)
         yield start, boundaries.trim_blanks(text, start, cut)
         unseen = boundaries.skip_blanks(text, cut, end)
         start = _next_start(text, start, cut, unseen, size, overlap)
     yield start, end
+
+
+def _spare(text: str, unbroken: Sequence[Span], start: int, cut: int, size: int, unseen: int) -> int:
+    """`cut`, or the end of the unbroken span it would tear, or its beginning, when that spares the span."""
+    span = unbroken[max(0, bisect_left(unbroken, (cut, 0)) - 1)]
+    if not span.start < cut < span.end:
+        return cut
+    first, last = span.start, boundaries.trim_blanks(text, cut, span.end)
+    if last == cut:
+        return cut
+    if last - start <= size:
+        return last
+    before = boundaries.trim_blanks(text, start, first)
+    return before if before > unseen and last - first <= size else cut
 
 
 def _best_cut(text: str, start: int, end: int, size: int, unseen: int) -> int:
@@ -162,6 +183,8 @@ def _best_cut(text: str, start: int, end: int, size: int, unseen: int) -> int:
     low = max(start + (high - start) // 2, unseen)
     for last_end in (
         boundaries.paragraph_end,
+        boundaries.item_end,
+        boundaries.cell_end,
         boundaries.sentence_end,
         boundaries.line_end,
         boundaries.clause_end,
@@ -182,6 +205,8 @@ def _next_start(text: str, start: int, cut: int, unseen: int, size: int, overlap
     `unseen` is the first visible character after `cut`; the new chunk has room for it.
     """
     low = max(cut - overlap, start + 1)
+    if boundaries.after_cell(text, cut):
+        return unseen
     if low >= cut or unseen - low >= size or text.find("\n\n", cut, unseen) >= 0:
         return unseen
     for first_start in (boundaries.sentence_start, boundaries.word_start):

@@ -158,14 +158,17 @@ def _event_to_proto(event: Event) -> upload_pb2.UploadProgress:
             return upload_pb2.UploadProgress(
                 indexed=upload_pb2.UploadIndexed(chunks_written=written, chunks_total=total)
             )
-        case Done(result=result, document=document):
-            return upload_pb2.UploadProgress(
-                done=upload_pb2.UploadDone(result=RESULT_VALUES[result], document=document)
-            )
+        case Done(result=result, document=document, promised_type=promised):
+            done = upload_pb2.UploadDone(result=RESULT_VALUES[result], document=document)
+            if promised is not None:
+                done.promised_type = TYPE_VALUES[promised]
+            return upload_pb2.UploadProgress(done=done)
         case Failed(error=error):
             return upload_pb2.UploadProgress(failed=error_to_proto(error))
 
 
 def error_to_proto(error: DocuQueryError) -> document_pb2.DocumentError:
     """Why a document failed."""
-    return document_pb2.DocumentError(reason=error.reason, message=error.message, retryable=error.retryable)
+    return document_pb2.DocumentError(
+        reason=error.reason, message=error.message, retryable=error.retryable, metadata=error.metadata
+    )

@@ -101,6 +101,16 @@ def write_chunks_to_proto(
     )
 
 
+def commit_to_proto(summary: ParsedSummary) -> retrieval_pb.CommitAttemptRequest:
+    """What the version consists of, to go with the last batch."""
+    return retrieval_pb.CommitAttemptRequest(
+        chunk_count=summary.chunk_count,
+        page_count=summary.page_count,
+        character_count=summary.character_count,
+        title=summary.title,
+    )
+
+
 def _chunk_to_proto(chunk: Chunk) -> retrieval_pb.Chunk:
     return retrieval_pb.Chunk(
         ordinal=chunk.ordinal,

@@ -6,12 +6,16 @@ import codecs
 import re
 from pathlib import Path, PurePosixPath
 
+import structlog
+
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.ingest.containers import ENCRYPTED_OFFICE, LEGACY, container_kind
 from services.ingest.document import SUPPORTED_TYPES, DocumentType
 from services.ingest.encoding import wide_encoding
 from services.ingest.parsers.csv_dialect import find_delimiter
+
+log = structlog.get_logger()
 
 HEAD_BYTES = 64 * 1024
 """How much of a file `detect` wants to see."""
@@ -43,11 +47,10 @@ _BINARY_SIGNATURES = (
     (0, b"{\\rtf", "rtf"),
     (0, b"%!PS", "postscript"),
 )
-# Types told by their bytes alone, and the endings of names that promise them.
+# Types told by their bytes alone.
 _BINARY_TYPES = frozenset(
     {DocumentType.PDF, DocumentType.DOCX, DocumentType.PPTX, DocumentType.XLSX, DocumentType.EPUB}
 )
-_PROMISES = {f".{kind}": kind for kind in _BINARY_TYPES}
 
 # The first object of a PDF whose header was lost: believed when somebody says that it is a PDF.
 _PDF_OBJECT = re.compile(rb"\d+\s+\d+\s+obj\b")
@@ -55,6 +58,15 @@ _PDF_OBJECT = re.compile(rb"\d+\s+\d+\s+obj\b")
 _MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd"})
 _HTML_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".xht"})
 _CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+
+_TEXT_SUFFIXES = frozenset({".txt", ".text"})
+_PROMISES = {
+    **{f".{kind}": kind for kind in _BINARY_TYPES},
+    **dict.fromkeys(_MARKDOWN_SUFFIXES, DocumentType.MARKDOWN),
+    **dict.fromkeys(_HTML_SUFFIXES, DocumentType.HTML),
+    **dict.fromkeys(_CSV_SUFFIXES, DocumentType.CSV),
+    **dict.fromkeys(_TEXT_SUFFIXES, DocumentType.TEXT),
+}
 
 _CONTROL_BYTES = bytes({*range(0x00, 0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 _MOST_CONTROL = 0.01
@@ -79,10 +91,22 @@ def detect(
     `declared` is what the caller says it is; None lets the content decide. Any text may be declared
     plain text, and any text but a whole HTML page Markdown. `path` is the whole file: the kind of some
     archives shows at their end only.
-    Raises DocuQueryError: DOCUMENT_TYPE_MISMATCH when the content is another type than declared (or than a
-    name that ends in `.pdf` or `.docx`, say, promises), UNSUPPORTED_DOCUMENT_TYPE when it is none that can
-    be read, DOCUMENT_ENCRYPTED for an Office file with a password.
+    A name with the wrong ending refuses nothing: the document is read as its content, `promised_type` tells
+    what the name said, and so does the log.
+    Raises DocuQueryError: DOCUMENT_TYPE_MISMATCH when the content is another type than declared,
+    UNSUPPORTED_DOCUMENT_TYPE when it is none that can be read, DOCUMENT_ENCRYPTED for an Office file with a
+    password.
     """
+    kind = _content_kind(head, filename, declared, path)
+    promised = promised_type(filename, kind)
+    if promised is not None:
+        log.info("document_name_promises_another_type", promised=promised, read_as=kind)
+    return kind
+
+
+def _content_kind(
+    head: bytes, filename: str, declared: DocumentType | None, path: Path | None
+) -> DocumentType:
     suffix = PurePosixPath(filename).suffix.lower()
     binary = container_kind(head, suffix, path) or _binary_kind(head)
     if binary == ENCRYPTED_OFFICE:
@@ -100,12 +124,22 @@ def detect(
     text = _text_of(head)
     found = _text_kind(text, suffix)
     if declared is None:
-        if suffix in _PROMISES:
-            raise _mismatch(_PROMISES[suffix], found)
         return found
     if not _may_be(declared, text):
         raise _mismatch(declared, found)
     return declared
+
+
+def promised_type(filename: str, actual: DocumentType) -> DocumentType | None:
+    """The type that the ending of `filename` promises, when a document of the type `actual` is another one.
+
+    None where the name promises nothing, or what it keeps. Any text keeps the promise of `.txt`.
+    """
+    suffix = PurePosixPath(filename).suffix.lower()
+    promised = _PROMISES.get(suffix)
+    if promised == actual or (promised == DocumentType.TEXT and actual not in _BINARY_TYPES):
+        return None
+    return promised
 
 
 def _binary_kind(head: bytes) -> str | None:
@@ -170,7 +204,7 @@ def _mismatch(declared: DocumentType | None, detected: str) -> DocuQueryError:
     return DocuQueryError(
         reasons.ERROR_REASON_DOCUMENT_TYPE_MISMATCH,
         f"The document was announced as {declared} but its content is {detected}. "
-        "Correct the type or the file name, or upload the right file.",
+        "Leave the type out or correct it, or upload the right file.",
         metadata={"declared_type": str(declared), "detected_type": str(detected)},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class DocumentType(StrEnum):
@@ -48,6 +49,13 @@ class Section:
     """The path, this section's own heading last; empty before the first heading."""
 
 
+class Span(NamedTuple):
+    """text[start:end], 0-based code points."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """What every parser makes of a file.
@@ -63,6 +71,8 @@ class ParsedDocument:
     """Every page, ascending; empty where the format has none."""
     sections: Sequence[Section] = field(default_factory=tuple)
     """Ascending; text before the first one has no headings."""
+    unbroken: Sequence[Span] = field(default_factory=tuple)
+    """What stays in one chunk where it fits (blocks of code); ascending, without overlap."""
 
 
 @dataclass(frozen=True, slots=True)

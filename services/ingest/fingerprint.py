@@ -9,15 +9,15 @@ from services.ingest import chunking, normalisation
 from services.ingest.document import DocumentType
 
 PARSER_REVISIONS = {
-    DocumentType.PDF: 1,
-    DocumentType.MARKDOWN: 1,
-    DocumentType.HTML: 1,
+    DocumentType.PDF: 2,
+    DocumentType.MARKDOWN: 2,
+    DocumentType.HTML: 2,
     DocumentType.TEXT: 1,
-    DocumentType.DOCX: 1,
-    DocumentType.PPTX: 1,
-    DocumentType.XLSX: 1,
+    DocumentType.DOCX: 2,
+    DocumentType.PPTX: 2,
+    DocumentType.XLSX: 2,
     DocumentType.CSV: 1,
-    DocumentType.EPUB: 1,
+    DocumentType.EPUB: 2,
 }
 """Raised by hand when our own reading of a type changes."""
 

@@ -7,6 +7,7 @@ service run anything.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +15,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from services.ingest.document import Chunk, HeadingPath, PageStart, ParsedDocument
+from services.ingest.parse_error import ParseError
 
 TEXT_SUFFIX = ".text"
 CHUNKS_SUFFIX = ".chunks"
+
+FULL_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No space left, quota used up, limit of the process or file system for one file reached."""
+
+FULL_DISK_MESSAGE = "The server has no room for uploads at the moment. Try again later."
 
 _CHUNK_OVERHEAD_BYTES = 64
 """About what a chunk's numbers take in a message."""
@@ -58,7 +65,19 @@ def chunks_path(upload: Path) -> Path:
 
 
 def save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> ParsedSummary:
-    """Writes the text and the chunks of the upload at `upload` beside it."""
+    """Writes the text and the chunks of the upload at `upload` beside it.
+
+    Raises ParseError OVERLOADED when the disk is full.
+    """
+    try:
+        return _save(upload, document, chunks)
+    except OSError as error:
+        if error.errno not in FULL_DISK_ERRORS:
+            raise
+        raise ParseError("OVERLOADED", FULL_DISK_MESSAGE) from error
+
+
+def _save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> ParsedSummary:
     data = document.text.encode()
     text_path(upload).write_bytes(data)
     count = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.ingest import parsed_file
 from services.ingest.announcement import Announcement, Announcer
-from services.ingest.detect import HEAD_BYTES, detect
+from services.ingest.detect import HEAD_BYTES, detect, promised_type
 from services.ingest.document import DocumentType
 from services.ingest.fingerprint import Fingerprint
 from services.ingest.parsed_file import Batch, ParsedSummary
@@ -32,6 +32,9 @@ from services.ingest.upload import (
 log = structlog.get_logger()
 
 INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
+
+
+_NOT_ITS_FAULT = frozenset({reasons.ERROR_REASON_OVERLOADED, reasons.ERROR_REASON_ATTEMPT_SUPERSEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,8 @@ class Store(Announcer, Protocol):
         """Stores a batch; returns how many chunks of the attempt are stored. Writing twice does no harm."""
         ...
 
-    async def commit(self, attempt: Attempt, summary: ParsedSummary) -> Done:
-        """Makes the attempt's version the live one."""
+    async def finish(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> Done:
+        """Stores the last batch and makes the attempt's version the live one. Twice does no harm."""
         ...
 
     async def fail(self, attempt: Attempt, error: DocuQueryError) -> None:
@@ -116,23 +119,45 @@ class Pipeline:
             renew_seconds=self._limits.renew_seconds,
         )
 
-    async def abandon(self, announcement: Announcement, error: BaseException) -> None:
-        """Ends an announcement whose upload failed with `error`, and records why."""
+    async def abandon(self, announcement: Announcement, error: BaseException) -> str:
+        """Ends an announcement whose upload failed with `error` and records why; returns the document's id.
+
+        A document not shown in the store yet is recorded too, unless nothing is wrong with it: its caller
+        went away (any other error than a DocuQueryError) or there was no room. Its id is empty then.
+        """
         attempt = await announcement.end()
         if attempt is not None:
             await self._record(attempt, error)
+            return attempt.document_id
+        if isinstance(error, DocuQueryError) and error.reason not in _NOT_ITS_FAULT:
+            return await self.refuse(announcement.header, error)
+        return ""
+
+    async def refuse(self, header: Header, error: DocuQueryError) -> str:
+        """Records a document that was refused before the store knew of it; returns its id.
+
+        Empty when it could not be recorded, or the store is to keep the document it has.
+        """
+        try:
+            async with asyncio.timeout(self._limits.fail_seconds):
+                attempt = await self._store.announce(header)
+        except (DocuQueryError, TimeoutError) as failure:
+            log.warning("refusal_not_recorded", source=header.source, error=str(failure))
+            return ""
+        if attempt is None:
+            return ""
+        await self._record(attempt, error)
+        return attempt.document_id
 
     async def ingest(self, upload: Upload, report: Report) -> None:
         """Takes `upload` to its end, telling `report` of every step but failure.
 
-        An upload refused before the store knows of it (its type, say) leaves no trace there; from then on
-        every failure, being cancelled included, is recorded with the document.
-        Raises DocuQueryError. The spooled file is left to the caller.
+        Every failure, being cancelled included, is recorded with the document. Raises DocuQueryError. The
+        spooled file is left to the caller.
         """
         attempt = upload.announced
         try:
-            head = upload.file.head(HEAD_BYTES)
-            kind = detect(head, upload.header.filename, upload.header.declared_type, upload.file.path)
+            kind = await self._detect(upload, report)
             begun = await self._begin(upload, kind)
             if isinstance(begun, NothingToDo):
                 attempt = None
@@ -146,7 +171,17 @@ class Pipeline:
             if attempt is not None:
                 await self._record(attempt, error)
             raise
-        await report.tell(done)
+        await report.tell(replace(done, promised_type=promised_type(upload.header.filename, kind)))
+
+    async def _detect(self, upload: Upload, report: Report) -> DocumentType:
+        header = upload.header
+        try:
+            head = upload.file.head(HEAD_BYTES)
+            return detect(head, header.filename, header.declared_type, upload.file.path)
+        except DocuQueryError as error:
+            if upload.announced is None:
+                report.identify(await self.refuse(header, error))
+            raise
 
     async def _begin(self, upload: Upload, kind: DocumentType) -> Attempt | NothingToDo:
         file = upload.file
@@ -162,16 +197,19 @@ class Pipeline:
 
     async def _work(self, attempt: Attempt, upload: Upload, kind: DocumentType, report: Report) -> Done:
         summary = await self._parse(attempt, upload, kind)
-        await report.tell(Parsed(kind, summary.page_count, summary.chunk_count))
         for batch in parsed_file.batches(
             upload.file.path,
             summary,
             max_chunks=self._limits.batch_chunks,
             max_bytes=self._limits.batch_bytes,
         ):
+            if batch.chunks[-1].ordinal == summary.chunk_count - 1:
+                return await self._store.finish(attempt, batch, summary)
+            if batch.chunks[0].ordinal == 0:
+                await report.tell(Parsed(kind, summary.page_count, summary.chunk_count))
             written = await self._store.write(attempt, batch, summary)
             await report.tell(Indexed(written, summary.chunk_count))
-        return await self._store.commit(attempt, summary)
+        raise RuntimeError("a parsed document's last chunk is not among its batches")
 
     async def _parse(self, attempt: Attempt, upload: Upload, kind: DocumentType) -> ParsedSummary:
         """Parses, with signs of life to the store; one of them refused ends the parsing."""

@@ -29,7 +29,7 @@ class RetrievalStore:
 
     `timeout_seconds` bounds each call; `retry` decides how long calls that fail for a moment's reason are
     repeated. All of them are safe to repeat: begin takes a new token, write stores the same chunks again,
-    a repeated commit is answered like the first.
+    a repeated last write is answered like the first.
     """
 
     def __init__(self, channel: grpc.aio.Channel, *, timeout_seconds: float, retry: Retry) -> None:
@@ -74,18 +74,12 @@ class RetrievalStore:
         response = await self._call(self._stub.WriteChunks, request)
         return response.chunks_written
 
-    async def commit(self, attempt: Attempt, summary: ParsedSummary) -> Done:
-        """See `pipeline.Store.commit`."""
-        request = pb.CommitAttemptRequest(
-            document_id=attempt.document_id,
-            attempt_token=attempt.token,
-            chunk_count=summary.chunk_count,
-            page_count=summary.page_count,
-            character_count=summary.character_count,
-            title=summary.title,
-        )
-        response = await self._call(self._stub.CommitAttempt, request)
-        return Done(convert_retrieval.result_from_proto(response.result), response.document)
+    async def finish(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> Done:
+        """See `pipeline.Store.finish`."""
+        request = convert_retrieval.write_chunks_to_proto(attempt, batch, summary)
+        request.commit.CopyFrom(convert_retrieval.commit_to_proto(summary))
+        committed = (await self._call(self._stub.WriteChunks, request)).committed
+        return Done(convert_retrieval.result_from_proto(committed.result), committed.document)
 
     async def fail(self, attempt: Attempt, error: DocuQueryError) -> None:
         """See `pipeline.Store.fail`. Tried once."""

@@ -11,6 +11,7 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from libs.rpc.context import current_call
 from services.ingest.announcement import Announcement
 from services.ingest.pipeline import INTERNAL_MESSAGE, Pipeline
 from services.ingest.spool import Spool, SpoolWriter, require_size
@@ -160,7 +161,7 @@ class Session:
                 if state is not _Past.REFUSED:
                     raise error
             case HeaderPart(header=header):
-                self._begin(part.upload_id, header, state)
+                await self._begin(part.upload_id, header, state)
             case DataPart(data=data):
                 if isinstance(state, _Receiving):
                     state.announcement.require_kept()
@@ -173,7 +174,7 @@ class Session:
                 elif state is not _Past.REFUSED:
                     raise _violation("a footer", state)
 
-    def _begin(self, upload_id: str, header: Header, state: _Receiving | _Past | None) -> None:
+    async def _begin(self, upload_id: str, header: Header, state: _Receiving | _Past | None) -> None:
         if state is not None:
             raise DocuQueryError(
                 reasons.ERROR_REASON_UPLOAD_PROTOCOL_VIOLATION,
@@ -187,22 +188,30 @@ class Session:
             raise _overloaded(
                 f"The stream has {self._open} unfinished documents. Send their footers before new headers."
             )
-        require_size(header.size_bytes, self._spool.max_document_bytes)
-        self._uploads[upload_id] = _Receiving(header, self._spool.open(), self._pipeline.announce(header))
+        try:
+            require_size(header.size_bytes, self._spool.max_document_bytes)
+        except DocuQueryError as error:
+            await self._refuse(upload_id, error, await self._pipeline.refuse(header, error))
+            return
+        writer = self._spool.open(current_call().identity.tenant)
+        self._uploads[upload_id] = _Receiving(header, writer, self._pipeline.announce(header))
         self._open += 1
 
     async def _complete(self, upload_id: str, receiving: _Receiving, sha256: str) -> None:
         file = receiving.writer.finish(sha256)
+        await self._tell(upload_id, "", Received(file.size_bytes))
+        # While the pipeline is full nothing is read, so gRPC's flow control holds the caller back. Until
+        # then the document counts as arriving: it stays announced, and `run` cleans up behind a caller
+        # that leaves.
+        await self._room.acquire()
         announced = await receiving.announcement.end()
+        try:
+            receiving.announcement.require_kept()
+        except DocuQueryError:
+            self._room.release()
+            raise
         self._uploads[upload_id] = _Past.COMPLETE
         self._open -= 1
-        await self._tell(upload_id, "", Received(file.size_bytes))
-        # While the pipeline is full nothing is read, so gRPC's flow control holds the caller back.
-        try:
-            await self._room.acquire()
-        except asyncio.CancelledError:
-            file.discard()
-            raise
         task = asyncio.create_task(self._ingest(upload_id, Upload(receiving.header, file, announced)))
         self._documents.add(task)
         task.add_done_callback(self._documents.discard)
@@ -220,18 +229,18 @@ class Session:
             upload.file.discard()
             self._room.release()
 
-    async def _refuse(self, upload_id: str, error: DocuQueryError) -> None:
+    async def _refuse(self, upload_id: str, error: DocuQueryError, document_id: str = "") -> None:
         """Ends the upload, wherever it stands, except that a complete document stays in the pipeline."""
         state = self._uploads.get(upload_id)
         if isinstance(state, _Receiving):
             state.writer.discard()
             self._open -= 1
-            await self._pipeline.abandon(state.announcement, error)
+            document_id = await self._pipeline.abandon(state.announcement, error)
         if state is None and len(self._uploads) >= 2 * self._limits.documents:
             # Somebody invents ids without end: remembering them all would be the next problem.
             raise _overloaded("The stream carries far too many documents. Open a new one.")
         self._uploads[upload_id] = _Past.REFUSED
-        await self._tell(upload_id, "", Failed(error))
+        await self._tell(upload_id, document_id, Failed(error))
 
     async def _tell(self, upload_id: str, document_id: str, event: Event) -> None:
         match event:

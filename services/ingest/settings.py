@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from libs.settings import MIB, ServiceSettings
 from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
+from services.ingest.parse_limits import ParseLimits
+from services.ingest.spool import DEFAULT_MAX_BYTES
+
+_LIMITS = ParseLimits()
 
 
 class Settings(ServiceSettings):
@@ -35,6 +39,10 @@ class Settings(ServiceSettings):
     """Where uploads wait on disk; default: a folder of this user's in the system's temporary folder. Each
     process uses a sub-folder of its own and removes those of processes that are gone."""
 
+    spool_max_bytes: int = Field(DEFAULT_MAX_BYTES, ge=1, validation_alias="INGEST_SPOOL_MAX_BYTES")
+    """Most bytes of uploads on disk at a time (default 4 GiB), half of it for one tenant; what goes over is
+    refused as OVERLOADED. At least twice MAX_DOCUMENT_BYTES."""
+
     workers: int = Field(2, ge=1, le=64, validation_alias="INGEST_WORKERS")
     """Processes that read documents; one for each core that is to be used."""
 
@@ -46,6 +54,30 @@ class Settings(ServiceSettings):
 
     parse_timeout_seconds: float = Field(60.0, gt=0, validation_alias="INGEST_PARSE_TIMEOUT_SECONDS")
     """How long reading one document may take."""
+
+    max_pages: int = Field(_LIMITS.max_pages, ge=1, validation_alias="INGEST_MAX_PAGES")
+    """Most pages of a PDF, or slides of a presentation."""
+
+    max_characters: int = Field(_LIMITS.max_characters, ge=1, validation_alias="INGEST_MAX_CHARACTERS")
+    """Longest text of a document in Unicode code points, after normalisation."""
+
+    max_archive_members: int = Field(
+        _LIMITS.max_archive_members, ge=1, validation_alias="INGEST_MAX_ARCHIVE_MEMBERS"
+    )
+    """Most files inside an Office or EPUB document."""
+
+    max_archive_bytes: int = Field(
+        _LIMITS.max_archive_bytes, ge=1, validation_alias="INGEST_MAX_ARCHIVE_BYTES"
+    )
+    """Largest size of an Office or EPUB document's parts in all, decompressed."""
+
+    max_decompression_ratio: int = Field(
+        _LIMITS.max_decompression_ratio, ge=1, validation_alias="INGEST_MAX_DECOMPRESSION_RATIO"
+    )
+    """How many times its own size an Office or EPUB document may decompress to, beyond the first 16 MiB."""
+
+    max_nesting: int = Field(_LIMITS.max_nesting, ge=16, le=2048, validation_alias="INGEST_MAX_NESTING")
+    """Most HTML elements inside each other. XML parts are never read deeper than 256."""
 
     documents_in_flight: int = Field(4, ge=1, le=64, validation_alias="INGEST_DOCUMENTS_IN_FLIGHT")
     """Complete documents of one stream being read or written at a time."""
@@ -64,6 +96,23 @@ class Settings(ServiceSettings):
 
     retrieval_retry_seconds: float = Field(30.0, ge=0, validation_alias="INGEST_RETRIEVAL_RETRY_SECONDS")
     """How long a call to retrieval is repeated when retrieval cannot be reached (it may be restarting)."""
+
+    def parse_limits(self) -> ParseLimits:
+        """What the parsers accept."""
+        return ParseLimits(
+            max_pages=self.max_pages,
+            max_characters=self.max_characters,
+            max_archive_members=self.max_archive_members,
+            max_archive_bytes=self.max_archive_bytes,
+            max_decompression_ratio=self.max_decompression_ratio,
+            max_nesting=self.max_nesting,
+        )
+
+    @model_validator(mode="after")
+    def _document_fits(self) -> Settings:
+        if self.spool_max_bytes < 2 * self.max_document_bytes:
+            raise ValueError("INGEST_SPOOL_MAX_BYTES must be at least twice MAX_DOCUMENT_BYTES")
+        return self
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Settings:

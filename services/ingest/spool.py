@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import hashlib
 import itertools
@@ -12,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -20,12 +19,16 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.ingest.parsed_file import CHUNKS_SUFFIX, TEXT_SUFFIX
+from services.ingest.parsed_file import CHUNKS_SUFFIX, FULL_DISK_ERRORS, TEXT_SUFFIX
+from services.ingest.spool_budget import SpoolBudget, SpoolShare, no_room
 
 log = structlog.get_logger()
 
 DERIVED_SUFFIXES = (TEXT_SUFFIX, CHUNKS_SUFFIX)
 """What is kept beside an upload, under its name and one of these."""
+
+DEFAULT_MAX_BYTES = 4 * 1024**3
+"""Room for thirty of the largest documents from each of two tenants; usual ones take a thousandth of it."""
 
 _RUN_PREFIX = "ingest-"
 _LOCK_NAME = "lock"
@@ -43,6 +46,8 @@ class SpooledFile:
     size_bytes: int
     sha256: str
     """Lower-case hex."""
+    share: SpoolShare = field(repr=False, compare=False)
+    """The room it takes, given back by `discard`."""
 
     def head(self, size_bytes: int) -> bytes:
         """The file's first bytes, at most `size_bytes`."""
@@ -56,19 +61,26 @@ class SpooledFile:
             *(self.path.with_name(self.path.name + suffix) for suffix in DERIVED_SUFFIXES),
         ):
             path.unlink(missing_ok=True)
+        self.share.release()
 
 
 class Spool:
     """A folder of this process's own under `directory`, locked while it is used.
 
+    All uploads in it take at most `max_bytes`, those of a tenant half of it (see `SpoolBudget`); the text
+    read from them is not counted.
+
     Folders that earlier processes left behind are removed when it is entered; one that a living process
     holds is left alone. Raises OSError when the folder cannot be made or is somebody else's.
     """
 
-    def __init__(self, directory: Path | None, *, max_document_bytes: int) -> None:
+    def __init__(
+        self, directory: Path | None, *, max_document_bytes: int, max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> None:
         # One folder a user, so that the leftovers of a killed process are found by the next one.
         self._base = directory or Path(tempfile.gettempdir()) / f"docuquery-ingest-{os.getuid()}"
         self._max_document_bytes = max_document_bytes
+        self._budget = SpoolBudget(max_bytes)
         self._names = (f"{number:08d}" for number in itertools.count(1))
         self._run: Path | None = None
         self._lock: int | None = None
@@ -104,10 +116,13 @@ class Spool:
         """The largest document that is taken."""
         return self._max_document_bytes
 
-    def open(self) -> SpoolWriter:
-        """A new, empty file."""
+    def open(self, tenant: str = "") -> SpoolWriter:
+        """A new, empty file for `tenant`. Raises OVERLOADED when the disk is full."""
         assert self._run is not None, "the spool is used outside of its `with`"
-        return SpoolWriter(self._run / next(self._names), self._max_document_bytes)
+        with full_disk_is_overload():
+            return SpoolWriter(
+                self._run / next(self._names), self._max_document_bytes, self._budget.open(tenant)
+            )
 
 
 def _open_lock(path: Path) -> int:
@@ -128,18 +143,20 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 class SpoolWriter:
     """One upload being written. End it with `finish` or `discard`."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, share: SpoolShare) -> None:
         self._path = path
         self._max_bytes = max_bytes
+        self._share = share
         self._file = path.open("xb", buffering=0)
         self._hash = hashlib.sha256()
         self._size = 0
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, data: bytes) -> None:
-        """Adds bytes. Raises DocuQueryError: DOCUMENT_TOO_LARGE, or OVERLOADED when the disk is full."""
+        """Adds bytes. Raises DocuQueryError: DOCUMENT_TOO_LARGE, or OVERLOADED when there is no room."""
         self._size += len(data)
         require_size(self._size, self._max_bytes)
+        self._share.grow(len(data))
         if len(data) <= _SMALL_BYTES:
             # Faster than handing it to a thread, and too short to be noticed by other streams.
             self._write(data)
@@ -150,17 +167,10 @@ class SpoolWriter:
 
     def _write(self, data: bytes) -> None:
         self._hash.update(data)
-        try:
-            view = memoryview(data)
+        view = memoryview(data)
+        with full_disk_is_overload():
             while view:
                 view = view[self._file.write(view) :]
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise DocuQueryError(
-                reasons.ERROR_REASON_OVERLOADED,
-                "The server has no room for uploads at the moment. Try again later.",
-            ) from error
 
     def finish(self, expected_sha256: str = "") -> SpooledFile:
         """Closes the file. `expected_sha256`: hex, as the caller computed it; empty when it did not.
@@ -183,7 +193,7 @@ class SpoolWriter:
         except DocuQueryError:
             self.discard()
             raise
-        return SpooledFile(self._path, self._size, digest)
+        return SpooledFile(self._path, self._size, digest, self._share)
 
     def discard(self) -> None:
         """Closes and removes the file. Does no harm when called twice."""
@@ -198,6 +208,19 @@ class SpoolWriter:
             self._writing.exception()  # seen: whoever waited for it has gone
         self._file.close()
         self._path.unlink(missing_ok=True)
+        self._share.release()
+
+
+@contextlib.contextmanager
+def full_disk_is_overload() -> Iterator[None]:
+    """Raises OVERLOADED for an OSError that says that there is no room on the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_DISK_ERRORS:
+            raise
+        log.error("spool_disk_full", error=str(error))
+        raise no_room() from error
 
 
 def require_size(size_bytes: int, max_bytes: int) -> None:

@@ -136,6 +136,8 @@ class Done:
 
     result: UploadResult
     document: StoredDocument
+    promised_type: DocumentType | None = None
+    """What the file name's ending promises, where the content is something else."""
 
 
 @dataclass(frozen=True, slots=True)

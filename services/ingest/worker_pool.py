@@ -12,11 +12,8 @@ A replacement for a killed worker is ready in some ten milliseconds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import multiprocessing
 import socket
-from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -26,9 +23,12 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError, reason_from_name
+from libs.rpc.context import current_call_or_none
 from services.ingest import worker_process
 from services.ingest.document import DocumentType
+from services.ingest.fair_queue import FairQueue
 from services.ingest.parsed_file import ParsedSummary
+from services.ingest.worker import Worker, WorkerDiedError
 from services.ingest.worker_process import ReadFunction, WorkerLimits
 
 log = structlog.get_logger()
@@ -44,47 +44,13 @@ _FORK_TRIES = 3
 _MAX_LINE_BYTES = 256 * 1024
 
 
-class _WorkerDiedError(Exception):
-    """The worker's socket closed. `started`: whether it had begun with the job."""
-
-    def __init__(self, *, started: bool) -> None:
-        super().__init__()
-        self.started = started
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    process: ForkServerProcess
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    jobs: int = 0
-
-    @property
-    def alive(self) -> bool:
-        return self.process.is_alive()
-
-    async def receive(self, *, started: bool) -> dict[str, Any]:
-        """The next message. Raises _WorkerDiedError."""
-        try:
-            line = await self.reader.readline()
-        except (ConnectionError, ValueError):
-            line = b""
-        if not line.endswith(b"\n"):
-            raise _WorkerDiedError(started=started)
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    def kill(self) -> None:
-        self.writer.close()
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-
-
 class WorkerPool:
-    """Reads documents in `workers` processes.
+    """Reads documents in `workers` processes, which tenants get in turn (see `FairQueue`).
 
     `read_document` must be a function of a module, so that a process can import it. A worker is replaced
     after `max_documents` documents, after running out of memory, and whenever it was killed or died.
+    A document whose worker died is read once more, in a process made for it, by `read_again` (by default
+    the same function).
     """
 
     def __init__(
@@ -95,17 +61,20 @@ class WorkerPool:
         workers: int,
         max_documents: int,
         clock: Clock,
+        read_again: ReadFunction | None = None,
     ) -> None:
         self._read_document = read_document
+        self._read_again = read_again or read_document
         self._limits = limits
         self._count = workers
         self._max_documents = max_documents
         self._clock = clock
         self._context = multiprocessing.get_context("forkserver")
-        self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        self._all: set[_Worker] = set()
+        self._idle: FairQueue[Worker] = FairQueue()
+        self._all: set[Worker] = set()
         self._starting = asyncio.Lock()
-        self._replacing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        """Workers being started."""
         self._closed = False
 
     async def __aenter__(self) -> WorkerPool:
@@ -113,7 +82,7 @@ class WorkerPool:
         self._context.set_forkserver_preload([worker_process.__name__])
         try:
             for _ in range(self._count):
-                self._idle.put_nowait(await self._start())
+                self._idle.put(await self._start(self._read_document))
         except BaseException:
             await self.close()
             raise
@@ -125,98 +94,104 @@ class WorkerPool:
     async def parse(self, upload: Path, kind: DocumentType, password: str = "") -> ParsedSummary:
         """Reads the upload at `upload`; `parsed_file` finds text and chunks beside it afterwards.
 
-        Waits for a free worker without a limit; the time limit runs from when one begins. Cancelling ends
-        the worker's work at once.
-        Raises DocuQueryError: what the parsers raise, PARSE_TIMEOUT, PARSE_LIMIT_EXCEEDED, PARSER_CRASHED,
-        INTERNAL when a parser has a fault.
+        Waits for the turn of the current call's tenant without a limit; the time limit runs from when a
+        worker begins. Cancelling ends the worker's work at once.
+        Raises DocuQueryError: what the parsers raise, PARSE_TIMEOUT, PARSE_LIMIT_EXCEEDED, PARSER_CRASHED
+        when two processes died of the document, SERVICE_UNAVAILABLE when they die by themselves, INTERNAL
+        when a parser has a fault.
         """
         job = {"path": str(upload), "type": kind.value, "password": password}
+        call = current_call_or_none()
+        tenant = call.identity.tenant if call is not None else ""
         for _ in range(_MAX_TRIES):
-            worker = await self._idle.get()
+            worker = await self._idle.get(tenant)
             usable = False
             try:
                 if not worker.alive:
                     continue
-                reply = await self._converse(worker, job)
-                usable = reply.get("metadata", {}).get("limit_name") != "memory"
-            except _WorkerDiedError as death:
+                reply = await worker.serve(job, self._limits.parse_seconds)
+                usable = _reusable(reply)
+            except WorkerDiedError as death:
                 if not death.started:
                     continue
-                raise await self._crashed(worker) from None
+                await _log_crash(worker, upload, again=False)
+                reply = await self._parse_again(upload, job)
             finally:
                 self._release(worker, usable=usable)
             return _result(reply, upload)
-        raise DocuQueryError(
-            reasons.ERROR_REASON_PARSER_CRASHED,
-            "The document could not be read because the parsing processes keep dying. Try again later.",
-        )
+        raise _workers_keep_dying()
+
+    async def _parse_again(self, upload: Path, job: dict[str, str]) -> dict[str, Any]:
+        """Reads a document again whose worker died of it, or of what earlier ones had left in its memory.
+
+        Takes the dead worker's place, so there are never more processes at work than workers.
+        """
+        starting = asyncio.create_task(self._start(self._read_again))
+        self._background.add(starting)
+        starting.add_done_callback(self._background.discard)
+        try:
+            worker = await asyncio.shield(starting)
+        except OSError as error:
+            log.error("worker_start_failed", error=str(error))
+            raise _workers_keep_dying() from None
+        except asyncio.CancelledError:
+            # A fork cannot be stopped half way; its process goes as soon as it is there.
+            starting.add_done_callback(self._dismiss)
+            raise
+        try:
+            return await worker.serve(job, self._limits.parse_seconds)
+        except WorkerDiedError as death:
+            await _log_crash(worker, upload, again=True)
+            raise (_crashed() if death.started else _workers_keep_dying()) from None
+        finally:
+            self._dismiss(starting)
+
+    def _dismiss(self, starting: asyncio.Task[Worker]) -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            worker = starting.result()
+            worker.kill()
+            self._all.discard(worker)
 
     async def close(self) -> None:
         """Ends every worker."""
         self._closed = True
-        for task in self._replacing:
+        for task in self._background:
             task.cancel()
-        await asyncio.gather(*self._replacing, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
         for worker in self._all:
             worker.kill()
         for worker in self._all:
             await asyncio.to_thread(worker.process.join, _JOIN_SECONDS)
         self._all.clear()
 
-    async def _converse(self, worker: _Worker, job: dict[str, str]) -> dict[str, Any]:
-        """Gives `job` to `worker`, waits for its end. Raises _WorkerDiedError, or PARSE_TIMEOUT."""
-        worker.jobs += 1
-        worker.writer.write(json.dumps(job).encode() + b"\n")
-        await worker.receive(started=False)
-        try:
-            async with asyncio.timeout(self._limits.parse_seconds):
-                return await worker.receive(started=True)
-        except TimeoutError:
-            log.warning("parse_timeout", limit_seconds=self._limits.parse_seconds)
-            raise DocuQueryError(
-                reasons.ERROR_REASON_PARSE_TIMEOUT,
-                f"Reading the document took longer than {self._limits.parse_seconds:g} seconds. "
-                "Split or simplify it, then upload it again.",
-                metadata={"limit_seconds": f"{self._limits.parse_seconds:g}"},
-            ) from None
-
-    async def _crashed(self, worker: _Worker) -> DocuQueryError:
-        await asyncio.to_thread(worker.process.join, _JOIN_SECONDS)
-        log.warning("parser_crashed", exit_code=worker.process.exitcode)
-        return DocuQueryError(
-            reasons.ERROR_REASON_PARSER_CRASHED,
-            "The process that read the document died. Upload it once more; if that fails too, the file is "
-            "damaged in a way that cannot be handled.",
-        )
-
-    def _release(self, worker: _Worker, *, usable: bool) -> None:
+    def _release(self, worker: Worker, *, usable: bool) -> None:
         """Puts `worker` back, or another one in its place."""
         if usable and worker.jobs < self._max_documents and not self._closed:
-            self._idle.put_nowait(worker)
+            self._idle.put(worker)
             return
         worker.kill()
         if not self._closed:
             task = asyncio.create_task(self._replace(worker))
-            self._replacing.add(task)
-            task.add_done_callback(self._replacing.discard)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
-    async def _replace(self, worker: _Worker) -> None:
+    async def _replace(self, worker: Worker) -> None:
         await asyncio.to_thread(worker.process.join, _JOIN_SECONDS)
         self._all.discard(worker)
         while True:
             try:
-                self._idle.put_nowait(await self._start())
+                self._idle.put(await self._start(self._read_document))
                 return
             except OSError as error:
                 # The machine is short of something; documents wait meanwhile.
                 log.error("worker_start_failed", error=str(error))
                 await self._clock.sleep(_RESTART_PAUSE_SECONDS)
 
-    async def _start(self) -> _Worker:
+    async def _start(self, read_document: ReadFunction) -> Worker:
         """A new worker that has said it is ready. Raises OSError."""
         ours, theirs = socket.socketpair()
         try:
-            process = await self._fork(theirs)
+            process = await self._fork(theirs, read_document)
         except BaseException:
             ours.close()
             raise
@@ -224,22 +199,22 @@ class WorkerPool:
             theirs.close()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_MAX_LINE_BYTES)
-        worker = _Worker(process, reader, writer)
+        worker = Worker(process, reader, writer)
         self._all.add(worker)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await worker.receive(started=False)
-        except (TimeoutError, _WorkerDiedError):
+        except (TimeoutError, WorkerDiedError):
             worker.kill()
             self._all.discard(worker)
             raise OSError("a parsing process did not come up") from None
         return worker
 
-    async def _fork(self, theirs: socket.socket) -> ForkServerProcess:
+    async def _fork(self, theirs: socket.socket, read_document: ReadFunction) -> ForkServerProcess:
         """A process that talks by `theirs`. Raises OSError."""
         for _ in range(_FORK_TRIES):
             process = self._context.Process(
-                target=worker_process.main, args=(theirs, self._read_document, self._limits), daemon=True
+                target=worker_process.main, args=(theirs, read_document, self._limits), daemon=True
             )
             try:
                 # One at a time: the fork server's client is not made for threads.
@@ -250,6 +225,31 @@ class WorkerPool:
             else:
                 return process
         raise OSError("the fork server dies as soon as it is started")
+
+
+async def _log_crash(worker: Worker, upload: Path, *, again: bool) -> None:
+    await asyncio.to_thread(worker.process.join, _JOIN_SECONDS)
+    log.warning("parser_crashed", upload=upload.name, exit_code=worker.process.exitcode, again=again)
+
+
+def _reusable(reply: dict[str, Any]) -> bool:
+    return bool(reply.get("metadata", {}).get("limit_name") != "memory")
+
+
+def _crashed() -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_PARSER_CRASHED,
+        "Two processes died of reading the document: it is damaged in a way that cannot be handled. Open it "
+        "in the program it comes from, save it anew or export it as PDF or text, and upload that.",
+    )
+
+
+def _workers_keep_dying() -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
+        "The document could not be read because the parsing processes keep dying. Try again later.",
+        metadata={"service": "ingest"},
+    )
 
 
 def _result(reply: dict[str, Any], upload: Path) -> ParsedSummary:

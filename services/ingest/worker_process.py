@@ -16,7 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from services.ingest import parsed_file
 from services.ingest.chunking import chunk
 from services.ingest.document import DocumentType, ParsedDocument
 from services.ingest.parse_error import ParseError, limit_exceeded, no_text
+from services.ingest.parse_limits import ParseLimits
 from services.ingest.parsers import html, markdown, pdf, text
 
-ReadFunction = Callable[[Path, DocumentType, str], ParsedDocument]
-"""Path, type and password of a document → its text and structure. A module-level function."""
+ReadFunction = Callable[[Path, DocumentType, str, ParseLimits], ParsedDocument]
+"""Path, type, password and limits of a document → its text and structure. A module-level function."""
 
 PARSERS = (html, markdown, pdf, text)
 """Imported with this module, so that the fork server holds them before it makes the first worker."""
@@ -48,6 +49,8 @@ class WorkerLimits:
     """Code points."""
     chunk_overlap: int
     """Code points."""
+    parsing: ParseLimits = field(default_factory=ParseLimits)
+    """What the parsers accept."""
 
 
 def main(end: socket.socket, read_document: ReadFunction, limits: WorkerLimits) -> None:
@@ -82,7 +85,7 @@ def _send(end: socket.socket, message: dict[str, Any]) -> None:
 def _serve(job: dict[str, str], read_document: ReadFunction, limits: WorkerLimits) -> dict[str, Any]:
     path = Path(job["path"])
     try:
-        document = read_document(path, DocumentType(job["type"]), job["password"])
+        document = read_document(path, DocumentType(job["type"]), job["password"], limits.parsing)
         chunks = chunk(document, limits.chunk_size, limits.chunk_overlap)
         summary = parsed_file.save(path, document, chunks)
         if summary.chunk_count == 0:

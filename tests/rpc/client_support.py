@@ -143,6 +143,10 @@ class _Incoming:
     pieces: int = 0
 
 
+PASSWORD = "sésame"
+"""Opens the encrypted documents of FakeGateway."""
+
+
 class FakeGateway(DocuQueryServiceServicer):
     """See the module. The public attributes are switches for tests."""
 
@@ -304,7 +308,7 @@ class FakeGateway(DocuQueryServiceServicer):
             yield _failed(upload_id, self.retryable_reason, "Try again later.", retryable=True)
         elif not content:
             yield _failed(upload_id, "EMPTY_DOCUMENT", "The document has no bytes.")
-        elif content.startswith(b"%PDF") and b"/Encrypt" in content:
+        elif b"/Encrypt" in content and upload.header.password != PASSWORD:
             yield _failed(upload_id, "DOCUMENT_ENCRYPTED", "The document is encrypted. Give its password.")
         else:
             yield _event(upload_id, UploadProgress(parsed=UploadParsed(chunk_count=1)))

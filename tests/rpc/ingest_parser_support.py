@@ -12,9 +12,10 @@ from pathlib import Path
 
 from services.ingest import parsers
 from services.ingest.document import DocumentType, ParsedDocument
+from services.ingest.parse_limits import ParseLimits
 
 
-def misbehaving_read(path: Path, kind: DocumentType, password: str) -> ParsedDocument:
+def misbehaving_read(path: Path, kind: DocumentType, password: str, limits: ParseLimits) -> ParsedDocument:
     """Does what the document tells it to; reads every other one."""
     match path.read_bytes()[:40].split(b"\n")[0].split():
         case [b"SLEEP", seconds]:
@@ -28,8 +29,21 @@ def misbehaving_read(path: Path, kind: DocumentType, password: str) -> ParsedDoc
                 eaten.append(bytes(64 * 1024 * 1024))
         case [b"DIE"]:
             os.kill(os.getpid(), signal.SIGSEGV)
+        case [b"DIE-ONCE"]:
+            mark = path.with_name(path.name + ".died")
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGSEGV)
+            mark.unlink()
         case [b"BUG"]:
             raise ZeroDivisionError("a secret internal detail")
         case [b"NEST"]:
-            misbehaving_read(path, kind, password)
-    return parsers.read(path, kind, password)
+            misbehaving_read(path, kind, password, limits)
+    return parsers.read(path, kind, password, limits)
+
+
+def dying_of_pdf(path: Path, kind: DocumentType, password: str, limits: ParseLimits) -> ParsedDocument:
+    """What PDFium could do to its process."""
+    if kind is DocumentType.PDF:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return parsers.read(path, kind, password, limits)

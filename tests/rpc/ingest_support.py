@@ -12,7 +12,7 @@ import io
 import itertools
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,11 +40,12 @@ from libs.rpc.server import ServiceRegistration, serve
 from libs.settings import ServiceSettings
 from services.ingest import parsers
 from services.ingest.app import start
-from services.ingest.document import DocumentType, ParsedDocument
+from services.ingest.parsers import again
 from services.ingest.settings import Settings
+from services.ingest.worker_process import ReadFunction
 
 TENANT = "acme"
-METADATA = (("x-docuquery-tenant", TENANT), ("x-request-id", "test-request"))
+REQUEST_ID = ("x-request-id", "test-request")
 
 
 @dataclass
@@ -163,7 +164,7 @@ class MemoryRetrieval(RetrievalServiceServicer):
             await self.writable.wait()
         finally:
             self.writing -= 1
-        _, attempt = self._attempt(request.document_id, request.attempt_token)
+        record, attempt = self._attempt(request.document_id, request.attempt_token)
         piece, span = request.text, request.text_span
         utf8 = piece.encode()
         assert request.ByteSize() <= 1024 * 1024 + 64 * 1024
@@ -183,13 +184,15 @@ class MemoryRetrieval(RetrievalServiceServicer):
             assert text.strip()
             attempt.chunks[chunk.ordinal] = chunk
             attempt.chunk_texts[chunk.ordinal] = text
-        return pb.WriteChunksResponse(chunks_written=len(attempt.chunks))
+        response = pb.WriteChunksResponse(chunks_written=len(attempt.chunks))
+        if request.HasField("commit"):
+            await self._enter("commit")
+            response.committed.CopyFrom(self._commit(record, attempt, request.commit))
+        return response
 
-    async def CommitAttempt(
-        self, request: pb.CommitAttemptRequest, _context: Any
+    def _commit(
+        self, record: Record, attempt: Attempt, request: pb.CommitAttemptRequest
     ) -> pb.CommitAttemptResponse:
-        await self._enter("CommitAttempt")
-        record, attempt = self._attempt(request.document_id, request.attempt_token)
         assert sorted(attempt.chunks) == list(range(request.chunk_count))
         assert len(attempt.text) == request.character_count
         result = (
@@ -240,19 +243,22 @@ class Ingest:
     retrieval: MemoryRetrieval
     spool: Path
 
-    def open(self) -> Any:
+    def open(self, tenant: str = TENANT) -> Any:
         """A new upload stream."""
-        return IngestServiceStub(self.channel).IngestDocuments(metadata=METADATA)
+        metadata = (("x-docuquery-tenant", tenant), REQUEST_ID)
+        return IngestServiceStub(self.channel).IngestDocuments(metadata=metadata)
 
-    async def upload(self, *documents: Document) -> dict[str, list[upload_pb2.UploadProgress]]:
+    async def upload(
+        self, *documents: Document, tenant: str = TENANT
+    ) -> dict[str, list[upload_pb2.UploadProgress]]:
         """Uploads documents one after the other on one stream; upload id → its events."""
-        return await self.send(itertools.chain.from_iterable(d.messages() for d in documents))
+        return await self.send(itertools.chain.from_iterable(d.messages() for d in documents), tenant)
 
     async def send(
-        self, messages: Iterable[ingest_pb.IngestDocumentsRequest]
+        self, messages: Iterable[ingest_pb.IngestDocumentsRequest], tenant: str = TENANT
     ) -> dict[str, list[upload_pb2.UploadProgress]]:
         """Sends messages while reading answers; upload id → its events."""
-        call = self.open()
+        call = self.open(tenant)
         final = FinalStatus(call)
 
         async def write() -> None:
@@ -284,11 +290,17 @@ async def running(
     spool: Path,
     retrieval: MemoryRetrieval | None = None,
     *,
-    read_document: Callable[[Path, DocumentType, str], ParsedDocument] = parsers.read,
+    read_document: ReadFunction = parsers.read,
+    read_again: ReadFunction | None = None,
     retrieval_port: int | None = None,
     **settings: Any,
 ) -> AsyncIterator[Ingest]:
-    """The ingest service as it is started for real, with a retrieval in memory behind it."""
+    """The ingest service as it is started for real, with a retrieval in memory behind it.
+
+    Without `read_again` a misbehaving `read_document` reads documents a second time, too.
+    """
+    if read_again is None:
+        read_again = again.read if read_document is parsers.read else read_document
     retrieval = retrieval or MemoryRetrieval()
     async with serving(retrieval, retrieval_port or 0) as port:
         given = {
@@ -299,7 +311,11 @@ async def running(
             **settings,
         }
         async with (
-            start(Settings(_env_file=None, **given), read_document=read_document) as server,
+            start(
+                Settings(_env_file=None, **given),
+                read_document=read_document,
+                read_again=read_again,
+            ) as server,
             open_channel(server.address, max_message_bytes=16 * 1024 * 1024) as channel,
         ):
             yield Ingest(channel, retrieval, spool)

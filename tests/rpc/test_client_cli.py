@@ -20,7 +20,7 @@ from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client import ApiError, AsyncDocuQuery
 from docuquery_client.cli import app
 from docuquery_client.cli.ask import show_while_written
-from tests.rpc.client_support import FakeGateway, no_evidence, serving, status
+from tests.rpc.client_support import PASSWORD, FakeGateway, no_evidence, serving, status
 
 Docuquery = Callable[..., Result]
 
@@ -35,8 +35,8 @@ def docuquery(gateway: FakeGateway) -> Iterator[Docuquery]:
     """Runs a command against the gateway."""
     with serving(gateway) as address:
 
-        def run(*arguments: str) -> Result:
-            return CliRunner().invoke(app, ["--address", address, *arguments])
+        def run(*arguments: str, input: str = "") -> Result:
+            return CliRunner().invoke(app, ["--address", address, *arguments], input=input)
 
         yield run
 
@@ -381,6 +381,39 @@ def test_ingest_lists_failures_at_the_end_and_exits_with_1(docuquery: Docuquery,
     ]
 
 
+def test_encrypted_files_are_opened_with_a_password_that_no_process_list_shows(
+    docuquery: Docuquery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes from the environment, from a file, or is typed in; the command line never holds it."""
+    locked = str(write(tmp_path / "docs", locked__pdf=b"%PDF /Encrypt") / "locked.pdf")
+    secret = tmp_path / "secret"
+    secret.write_text(f"{PASSWORD}\nnot this\n", encoding="utf-8")
+    monkeypatch.setenv("DOCUQUERY_PASSWORD", "wrong")
+    assert docuquery("ingest", locked).exit_code == 1
+    result = docuquery("ingest", locked, "--password-file", str(secret))
+    assert (result.exit_code, result.stdout[:21]) == (0, "1 document: 1 created")
+    monkeypatch.setenv("DOCUQUERY_PASSWORD", PASSWORD)
+    assert docuquery("ingest", locked).exit_code == 0
+    monkeypatch.delenv("DOCUQUERY_PASSWORD")
+    typed = docuquery("ingest", locked, "--password", input=f"{PASSWORD}\n")
+    assert typed.exit_code == 0
+    assert PASSWORD not in typed.output
+    assert "Password of the encrypted files" in typed.stderr
+
+
+def test_a_password_that_cannot_be_had_is_a_usage_error(docuquery: Docuquery, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    for options, said in (
+        (["--password-file", str(tmp_path / "none")], "No such file"),
+        (["--password-file", str(empty)], "first line is empty"),
+        (["--password", "--password-file", str(empty)], "exclude each other"),
+    ):
+        result = docuquery("ingest", __file__, *options)
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
 def test_ingest_writes_a_line_for_each_file_into_its_report(docuquery: Docuquery, tmp_path: Path) -> None:
     folder = write(tmp_path / "docs", a__txt=b"one", empty__txt=b"")
     report = tmp_path / "report.jsonl"
@@ -392,7 +425,11 @@ def test_ingest_writes_a_line_for_each_file_into_its_report(docuquery: Docuquery
     ]
     assert lines[0]["size_bytes"] == 3
     assert lines[0]["document_id"]
-    assert lines[1]["path"] == str(folder / "empty.txt")
+    assert lines[1] == {
+        "path": str(folder / "empty.txt"), "source": "docs/empty.txt", "document_id": "", "result": "failed",
+        "reason": "EMPTY_DOCUMENT", "message": "The document has no bytes.", "retryable": False,
+        "size_bytes": 0, "page_count": 0, "chunk_count": 0,
+    }  # fmt: skip
 
 
 def test_ingest_resumes_a_broken_stream(gateway: FakeGateway, docuquery: Docuquery, tmp_path: Path) -> None:

@@ -133,13 +133,13 @@ async def test_a_document_that_fails_for_a_reason_of_its_own_is_sent_again_a_few
     gateway: FakeGateway, address: str, files: list[UploadFile]
 ) -> None:
     gateway.retryable = {"1.txt": 2, "4.txt": 99}
-    gateway.retryable_reason = "PARSER_CRASHED"
+    gateway.retryable_reason = "ATTEMPT_SUPERSEDED"
     run = Run(address, files, RetryPolicy(max_attempts_per_document=3))
     await run.go()
     ends = {event.file.path.name: event for event in run.finished}
     assert len(run.finished) == len(ends) == 6
     assert ends["1.txt"].document is not None
-    assert ends["4.txt"].reason == "PARSER_CRASHED"
+    assert ends["4.txt"].reason == "ATTEMPT_SUPERSEDED"
     assert run.pauses[0].error is None
     assert [pause.remaining for pause in run.pauses] == [2, 2]
     assert gateway.retryable["4.txt"] == 96

@@ -38,15 +38,25 @@ async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
 
 async def test_a_document_is_acknowledged_step_by_step(ingest: Ingest) -> None:
     """RECEIVED, PARSED, INDEXED n/m, DONE, in this order, with true numbers."""
-    events = (await ingest.upload(Document("guide.md", MARKDOWN)))["guide.md"]
+    long = MARKDOWN * 400
+    events = (await ingest.upload(Document("guide.md", long)))["guide.md"]
     assert kinds(events) == ["received", "parsed", "indexed", "done"]
-    assert events[0].received.size_bytes == len(MARKDOWN)
+    assert events[0].received.size_bytes == len(long)
     assert events[1].parsed.type == document_pb2.DOCUMENT_TYPE_MARKDOWN
     total = events[1].parsed.chunk_count
-    assert total > 3
-    assert (events[-2].indexed.chunks_written, events[-2].indexed.chunks_total) == (total, total)
+    steps = [event.indexed for event in events[2:-1]]
+    assert all(step.chunks_total == total for step in steps)
+    written_so_far = [step.chunks_written for step in steps]
+    assert written_so_far == sorted(written_so_far)
+    assert steps[-1].chunks_written < total
     assert events[-1].done.result == document_pb2.UPLOAD_RESULT_CREATED
     assert events[-1].done.document.chunk_count == total
+
+
+async def test_a_small_document_is_done_at_once(ingest: Ingest) -> None:
+    """What would be over before it is heard of is not told."""
+    events = (await ingest.upload(Document("guide.md", MARKDOWN)))["guide.md"]
+    assert kinds(events) == ["received", "done"]
 
 
 async def test_retrieval_gets_the_whole_text_with_its_structure(ingest: Ingest) -> None:
@@ -75,8 +85,7 @@ async def test_the_request_id_and_the_tenant_travel_on(ingest: Ingest) -> None:
 async def test_pdf_pages_are_kept(ingest: Ingest) -> None:
     """Each chunk knows its pages, an empty page in between counts."""
     pages = ["First page speaks of apples. " * 20, "", "Third page speaks of pears. " * 20]
-    events = (await ingest.upload(Document("r.pdf", pdf(pages, title="Fruit Report"))))["r.pdf"]
-    assert events[1].parsed.page_count == 3
+    await ingest.upload(Document("r.pdf", pdf(pages, title="Fruit Report")))
     record = ingest.retrieval.record("r.pdf")
     assert record.live is not None
     assert record.committed is not None
@@ -163,7 +172,7 @@ BAD = [
     (Document("some.bin", bytes(range(256)) * 4), "UNSUPPORTED_DOCUMENT_TYPE"),
     (Document("letter.docx", b"PK\x03\x04" + b"word/document.xml" * 9), "UNSUPPORTED_DOCUMENT_TYPE"),
     (Document("a.txt", PDF, type=document_pb2.DOCUMENT_TYPE_TEXT), "DOCUMENT_TYPE_MISMATCH"),
-    (Document("b.pdf", b"just text"), "DOCUMENT_TYPE_MISMATCH"),
+    (Document("b.pdf", b"just text", type=document_pb2.DOCUMENT_TYPE_PDF), "DOCUMENT_TYPE_MISMATCH"),
     (Document("c.txt", b"just text", type=document_pb2.DOCUMENT_TYPE_HTML), "DOCUMENT_TYPE_MISMATCH"),
     (Document("d.txt", b"good", sha256="0" * 64), "CHECKSUM_MISMATCH"),
     (Document("e.txt", b"x" * 70_000), "DOCUMENT_TOO_LARGE"),
@@ -225,7 +234,7 @@ async def test_thirty_documents_interleave_with_bad_ones(tmp_path: Path) -> None
         events = await ingest.send(interleaved(mixed))
         assert set(events) == {document.id for document in mixed}
         for document in good:
-            assert kinds(events[document.id]) == ["received", "parsed", "indexed", "done"]
+            assert kinds(events[document.id]) == ["received", "done"]
             assert ingest.retrieval.live_text(document.filename) == document.content.decode().strip()
         for document in bad:
             expected = "DOCUMENT_CORRUPT" if document.content else "EMPTY_DOCUMENT"
@@ -238,6 +247,6 @@ async def test_a_large_text_goes_in_bounded_messages(ingest: Ingest) -> None:
     text = "".join(f"Line {i}: 𝒳𝒴𝒵 and some more words for it.\n" for i in range(40_000))
     document = Document("big.txt", text.encode(), piece_bytes=256 * 1024)
     events = (await ingest.upload(document))["big.txt"]
-    assert kinds(events) == ["received", "parsed", "indexed", "done"]
+    assert kinds(events)[-1] == "done"
     assert ingest.retrieval.calls["WriteChunks"] > 10
     assert ingest.retrieval.live_text("big.txt") == text.strip()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from services.ingest.document import DocumentType, ParsedDocument
 from services.ingest.encoding import decode
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.csv_dialect import declared_delimiter, find_delimiter
 from services.ingest.parsers.table_rows import (
     CellBudget,
@@ -26,7 +27,7 @@ _MOST_LINES = 1000
 """Lines inside one field; as above."""
 
 
-def parse(data: bytes) -> ParsedDocument:
+def parse(data: bytes, limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """A paragraph a row; the first row names the columns unless it holds numbers.
 
     Rows longer or shorter than the header are kept as they are; a quotation mark that is never closed
@@ -37,7 +38,7 @@ def parse(data: bytes) -> ParsedDocument:
     delimiter = find_delimiter(text) or ","
     text = text[declared_delimiter(text)[1] :]
     quoting = csv.QUOTE_MINIMAL if _quotes_match(text, delimiter) else csv.QUOTE_NONE
-    builder, budget = TextBuilder(), CellBudget()
+    builder, budget = TextBuilder(limits), CellBudget()
     rows = _rows(text, delimiter, quoting)
     header: list[str] = []
     first = next(rows, None)

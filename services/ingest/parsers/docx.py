@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import docx as word
 from docx.document import Document
+from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.opc.exceptions import OpcError
 from lxml import etree
 
 from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_error import corrupt
-from services.ingest.parsers.docx_styles import WORD, ParagraphStyles, attribute
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.parsers.alt_text import alt_text
+from services.ingest.parsers.docx_extras import Extras
+from services.ingest.parsers.docx_numbering import Numbering
+from services.ingest.parsers.docx_styles import WORD, ParagraphStyle, ParagraphStyles, attribute
 from services.ingest.parsers.table_rows import CellBudget, cell_text, write_table
 from services.ingest.parsers.text_builder import TextBuilder
+from services.ingest.parsers.xml_faults import xml_fault
 from services.ingest.parsers.zip_limits import check_office_file
 
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
 _PARAGRAPH, _TABLE, _BOX = f"{WORD}p", f"{WORD}tbl", f"{WORD}txbxContent"
 _TEXTS = frozenset({f"{WORD}t", f"{_MATH}t"})
 _BREAKS = {f"{WORD}tab": "\t", f"{WORD}br": "\n", f"{WORD}cr": "\n", f"{WORD}noBreakHyphen": "-"}
@@ -29,22 +36,25 @@ _MAX_SPAN = 63
 """Columns of a Word table: what a span may claim."""
 
 
-def parse(path: Path) -> ParsedDocument:
-    """The body of the document; the title from its properties, else its title paragraph or first heading.
+def parse(path: Path, limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
+    """The body of the document with the numbers of its headings and list items.
 
-    Deleted and hidden text, comments, notes, page headers and embedded files are left out. Links, linked
-    pictures and templates are never followed.
+    The title comes from its properties, else it is its title paragraph or first heading.
+    Footnotes and endnotes follow the paragraph that refers to them, charts give their numbers, pictures the
+    description their author wrote. Deleted and hidden text, comments, page headers and embedded files are
+    left out. Links, linked pictures and templates are never followed.
     Raises ParseError: DOCUMENT_CORRUPT, DOCUMENT_ENCRYPTED, PARSE_LIMIT_EXCEEDED.
     """
-    check_office_file(path, "Word")
+    check_office_file(path, "Word", limits)
     try:
         document = word.Document(str(path))
         body, title = document.element.body, _core_title(document)
         styles = ParagraphStyles(document)
     except (OpcError, etree.LxmlError, KeyError, ValueError, AttributeError, TypeError) as error:
         # Parts that are missing or stand in for others; the library says so in many ways.
-        raise corrupt("Word") from error
-    reader = _Reader(styles)
+        raise xml_fault(error, "Word") from error
+    numbering = Numbering(_numbering_part(document), styles.numbering_instances())
+    reader = _Reader(styles, numbering, Extras(document, _text), limits)
     if body is not None:
         reader.read(body)
     return reader.builder.build(DocumentType.DOCX, title or reader.title)
@@ -57,12 +67,25 @@ def _core_title(document: Document) -> str:
         return ""
 
 
+def _numbering_part(document: Document) -> etree._Element | None:
+    try:
+        # The library's own property makes a part where there is none.
+        return getattr(document.part.part_related_by(RELATIONSHIP_TYPE.NUMBERING), "element", None)
+    except (KeyError, ValueError):
+        return None
+
+
 class _Reader:
-    def __init__(self, styles: ParagraphStyles) -> None:
-        self.builder = TextBuilder()
+    def __init__(
+        self, styles: ParagraphStyles, numbering: Numbering, extras: Extras, limits: ParseLimits
+    ) -> None:
+        self.builder = TextBuilder(limits)
         self.title = ""
         """The first paragraph in the style Title."""
         self._styles = styles
+        self._numbering = numbering
+        self._extras = extras
+        self._described: set[etree._Element] = set()
         self._budget = CellBudget()
 
     def read(self, container: etree._Element) -> None:
@@ -82,16 +105,48 @@ class _Reader:
     def _paragraph(self, paragraph: etree._Element) -> None:
         text = _text(paragraph)
         style = self._styles.of(paragraph)
+        number = self._number(style)
         if style.is_title and not self.title:
             self.title = text
         if style.heading_level:
-            self.builder.heading(style.heading_level, text)
+            self.builder.heading(style.heading_level, f"{number} {text}" if text.strip() else "")
         elif style.list_depth is not None:
-            self.builder.item(text, style.list_depth)
+            self.builder.item(text, style.list_depth, number or "-")
         else:
             self.builder.paragraph(text)
         for box in _boxes(paragraph):
             self.read(box)
+        self._pointed_to(paragraph)
+
+    def _pointed_to(self, element: etree._Element) -> None:
+        """Writes what stands beside the text of a paragraph or table: pictures, charts, notes."""
+        for drawing in element.iter(_DRAWING):
+            # One in a text box belongs to the box's paragraph and to the one that anchors the box.
+            description = alt_text(str(drawing.get("descr", "")))
+            if description and drawing not in self._described:
+                self._described.add(drawing)
+                self.builder.paragraph(description)
+        for title, rows in self._extras.charts(element):
+            self.builder.paragraph(title)
+            write_table(self.builder, rows, self._budget)
+        for note in self._extras.notes(element):
+            self.builder.paragraph(note)
+
+    def _number(self, style: ParagraphStyle) -> str:
+        """Counts a paragraph of this style; what stands before it."""
+        if not style.instance:
+            return ""
+        level = style.level
+        if level is None:
+            level = self._numbering.level_of_style(style.instance, style.style)
+        return self._numbering.next(style.instance, level)
+
+    def _cell_text(self, cell: etree._Element) -> str:
+        parts: list[str] = []
+        for paragraph in cell.iter(_PARAGRAPH):
+            parts.append(self._number(self._styles.of(paragraph)))
+            parts.append(_text(paragraph))
+        return cell_text(" ".join(parts))
 
     def _table(self, table: etree._Element) -> None:
         rows = [row for row in table.iter(f"{WORD}tr") if _owner(row) is table and not _deleted(row)]
@@ -104,9 +159,10 @@ class _Reader:
         above: list[str] = []
         grid: list[list[str]] = []
         for row in rows:
-            above = _cells(row, table, above)
+            above = _cells(row, table, above, self._cell_text)
             grid.append(above)
         write_table(self.builder, grid, self._budget)
+        self._pointed_to(table)
 
 
 def _owner(element: etree._Element) -> etree._Element | None:
@@ -124,7 +180,9 @@ def _arranges_the_page(table: etree._Element, rows: list[etree._Element]) -> boo
     return all(len(row.findall(f".//{WORD}tc")) < 2 for row in rows)
 
 
-def _cells(row: etree._Element, table: etree._Element, above: list[str]) -> list[str]:
+def _cells(
+    row: etree._Element, table: etree._Element, above: list[str], read: Callable[[etree._Element], str]
+) -> list[str]:
     """The row's cells by column; one merged with the cell above it repeats that cell's text."""
     cells: list[str] = []
     for cell in row.iter(f"{WORD}tc"):
@@ -135,7 +193,7 @@ def _cells(row: etree._Element, table: etree._Element, above: list[str]) -> list
         if merged is not None and attribute(merged, "val") != "restart":
             text = above[column] if column < len(above) else ""
         else:
-            text = cell_text(" ".join(_text(paragraph) for paragraph in cell.iter(_PARAGRAPH)))
+            text = read(cell)
         span = attribute(cell.find(f"{WORD}tcPr/{WORD}gridSpan"), "val")
         width = min(int(span), _MAX_SPAN) if span.isdecimal() else 1
         cells.extend([text, *[""] * (width - 1)])

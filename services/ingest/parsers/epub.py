@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from services.ingest.document import DocumentType, ParsedDocument, Section
+from services.ingest.document import DocumentType, ParsedDocument, Section, Span
 from services.ingest.normalisation import one_line
 from services.ingest.parse_error import ParseError, corrupt, encrypted, limit_exceeded
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers import html
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS
-from services.ingest.parsers.text_builder import MAX_CHARACTERS
+from services.ingest.parsers.xml_faults import xml_fault
 from services.ingest.parsers.zip_limits import open_archive, read_member
 
 _CONTAINER = "META-INF/container.xml"
@@ -32,14 +33,14 @@ _SELF_CLOSED = re.compile(
 )
 
 
-def parse(path: Path) -> ParsedDocument:
+def parse(path: Path, limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """Every chapter of the spine, the table of contents left out; the title from the package.
 
     Nothing outside of the archive is opened, nor any entity of its own expanded.
     Raises ParseError: DOCUMENT_CORRUPT, DOCUMENT_ENCRYPTED (digital rights management),
     PARSE_LIMIT_EXCEEDED, UNKNOWN_TEXT_ENCODING.
     """
-    with open_archive(path, "EPUB") as archive:
+    with open_archive(path, "EPUB", limits) as archive:
         names = frozenset(archive.namelist())
         if _ENCRYPTION in names and _encrypts_text(_xml(archive, _ENCRYPTION)):
             raise encrypted(password_given=False)
@@ -48,11 +49,13 @@ def parse(path: Path) -> ParsedDocument:
         title = _first_text(package, "title")
         parts: list[str] = []
         sections: list[Section] = []
+        code: list[Span] = []
         length = 0
         for name in _spine(package, posixpath.dirname(package_name)):
             if name not in names:
                 continue
-            chapter = html.parse(_SELF_CLOSED.sub(rb"<\1\2></\1>", read_member(archive, name)), whole=True)
+            source = _SELF_CLOSED.sub(rb"<\1\2></\1>", read_member(archive, name))
+            chapter = html.parse(source, limits, whole=True)
             if not chapter.text:
                 continue
             if parts:
@@ -61,16 +64,17 @@ def parse(path: Path) -> ParsedDocument:
             if sections and not (chapter.sections and chapter.sections[0].char_start == 0):
                 # What begins before the chapter's first heading does not belong to the chapter before.
                 sections.append(Section(length, ()))
+            code.extend(Span(length + span.start, length + span.end) for span in chapter.unbroken)
             sections.extend(Section(length + part.char_start, part.headings) for part in chapter.sections)
             parts.append(chapter.text)
             length += len(chapter.text)
-            if length > MAX_CHARACTERS:
-                raise limit_exceeded("characters", MAX_CHARACTERS, "It holds too much text.")
+            limits.check_characters(length)
     return ParsedDocument(
         DocumentType.EPUB,
         "".join(parts),
         title=one_line(title, MAX_TITLE_CHARACTERS),
         sections=tuple(sections),
+        unbroken=tuple(code),
     )
 
 
@@ -80,7 +84,7 @@ def _xml(archive: zipfile.ZipFile, name: str) -> etree._Element:
     try:
         root = etree.fromstring(read_member(archive, name), parser)
     except (etree.LxmlError, ValueError) as error:
-        raise corrupt("EPUB") from error
+        raise xml_fault(error, "EPUB") from error
     if root.getroottree().docinfo.doctype:
         raise ParseError(
             "DOCUMENT_CORRUPT",

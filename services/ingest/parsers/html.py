@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import lxml.html
 from lxml import etree
 from trafilatura import bare_extraction
 
-from services.ingest.document import DocumentType, ParsedDocument, Section
+from services.ingest.document import DocumentType, ParsedDocument, Section, Span
 from services.ingest.encoding import decode
 from services.ingest.normalisation import clean, one_line
-from services.ingest.parse_error import corrupt, limit_exceeded
+from services.ingest.parse_error import ParseError, corrupt, limit_exceeded
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS, HeadingTrail
 from services.ingest.parsers.html_text import Block, BlockKind, blocks
 
@@ -27,28 +29,27 @@ _NEARLY_ALL = 0.9
 _NEARLY_NOTHING = 0.05
 """Share of the page below which the extractor is taken to have failed."""
 
-_MAX_DEPTH = 2048
+_LIBRARY_DEPTH = 2048
 """Elements inside each other that libxml2 reads."""
 
 _CLOSE = frozenset({BlockKind.ITEM, BlockKind.ROW})
 
 
-def parse(data: bytes, *, whole: bool = False) -> ParsedDocument:
+def parse(data: bytes, limits: ParseLimits = DEFAULT_LIMITS, *, whole: bool = False) -> ParsedDocument:
     """The main text of a page, a section a heading; the title is the first top heading, else `<title>`.
 
     A page with few links is kept whole (without navigation, forms and footers); of others an extractor
     picks the article, unless `whole` says that there is nothing else on the page (a book's chapter). No
     entity, stylesheet, frame or other resource outside of `data` is opened.
-    Raises ParseError: UNKNOWN_TEXT_ENCODING, DOCUMENT_CORRUPT.
+    Raises ParseError: UNKNOWN_TEXT_ENCODING, DOCUMENT_CORRUPT, PARSE_LIMIT_EXCEEDED.
     """
     source = decode(data, _declared_encoding(data)).encode("utf-8", "replace")
     root = _tree(source)
+    _check_nesting(root, limits.max_nesting)
     page = list(blocks(_main(root)))
-    text, sections, first_heading = _assemble(page if whole else _article(source, page))
-    title = first_heading or root.findtext(".//title") or ""
-    return ParsedDocument(
-        DocumentType.HTML, text, title=one_line(title, MAX_TITLE_CHARACTERS), sections=sections
-    )
+    assembled = _assemble(page if whole else _article(source, page))
+    title = assembled.title or root.findtext(".//title") or ""
+    return replace(assembled, title=one_line(title, MAX_TITLE_CHARACTERS))
 
 
 def _declared_encoding(data: bytes) -> str:
@@ -68,8 +69,23 @@ def _tree(source: bytes) -> lxml.html.HtmlElement:
         raise corrupt("HTML") from error
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         # The rest of the page was not read: refusing it is better than losing text in silence.
-        raise limit_exceeded("nesting", _MAX_DEPTH, "Its elements are nested too deeply.")
+        raise _too_deep(_LIBRARY_DEPTH)
     return root
+
+
+def _check_nesting(root: lxml.html.HtmlElement, limit: int) -> None:
+    """Raises ParseError PARSE_LIMIT_EXCEEDED (`nesting`) for a tree deeper than `limit`."""
+    if limit >= _LIBRARY_DEPTH:
+        return
+    depth = 0
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        if depth > limit:
+            raise _too_deep(limit)
+
+
+def _too_deep(limit: int) -> ParseError:
+    return limit_exceeded("nesting", limit, f"Its elements are nested more than {limit} deep.")
 
 
 def _main(root: lxml.html.HtmlElement) -> lxml.html.HtmlElement:
@@ -101,10 +117,11 @@ def _article(source: bytes, page: list[Block]) -> list[Block]:
     return picked if _NEARLY_NOTHING <= share < _NEARLY_ALL else page
 
 
-def _assemble(kept: list[Block]) -> tuple[str, list[Section], str]:
-    """The text, its sections, and the first heading of level 1 (empty when there is none)."""
+def _assemble(kept: list[Block]) -> ParsedDocument:
+    """The document, its title the first heading of level 1 (empty when there is none)."""
     parts: list[str] = []
     sections: list[Section] = []
+    code: list[Span] = []
     trail = HeadingTrail()
     length = 0
     first_heading = ""
@@ -121,7 +138,11 @@ def _assemble(kept: list[Block]) -> tuple[str, list[Section], str]:
             sections.append(Section(length, trail.enter(block.level, text)))
             if block.level == 1 and not first_heading:
                 first_heading = text
+        elif block.kind is BlockKind.CODE:
+            code.append(Span(length, length + len(text)))
         parts.append(text)
         length += len(text)
         previous = block.kind
-    return "".join(parts), sections, first_heading
+    return ParsedDocument(
+        DocumentType.HTML, "".join(parts), title=first_heading, sections=sections, unbroken=code
+    )

@@ -6,11 +6,13 @@ Works without recursion, so that no depth of nesting can break it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from lxml import etree
+
+from services.ingest.parsers.html_table import Cell, Row, Table, cell_of
 
 # Holds no text of the page's own.
 _SKIPPED = frozenset({
@@ -34,7 +36,6 @@ _ROWS = frozenset({"tr", "row"})
 _CELLS = frozenset({"td", "th", "cell"})
 _BREAKS = frozenset({"br", "lb"})
 _BREAK = "\v"
-_CELL_GAP = " | "
 
 # A table whose cells hold these arranges the page; it is no table of data.
 _LAYOUT = etree.XPath(".//table | .//h1 | .//h2 | .//h3 | .//h4 | .//p[2] | .//ul | .//ol | .//form")
@@ -47,6 +48,11 @@ class BlockKind(Enum):
     HEADING = "heading"
     ITEM = "item"
     ROW = "row"
+    """A table row that means little without its neighbours."""
+    RECORD = "record"
+    """A table row that names its columns."""
+    CODE = "code"
+    """Preformatted lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,8 @@ def blocks(root: etree._Element) -> Iterator[Block]:
     """The text below `root`, in the order of the page.
 
     White space is collapsed as a browser does it, except in preformatted text. The cells of a row are
-    joined by " | ". Navigation, forms, scripts, and what is marked as hidden are left out.
+    joined by " | ", each after its column's name where the table has a header. Navigation, forms, scripts,
+    and what is marked as hidden are left out.
     """
     return _Reader().read(root)
 
@@ -77,9 +84,15 @@ class _Reader:
         self._preformatted = 0
         self._links = 0
         self._row: etree._Element | None = None
+        self._cells: list[Cell] = []
+        # Rows stand in tables; trafilatura's, and those of broken pages, may stand alone.
+        self._tables = [Table()]
         self._kind = BlockKind.PARAGRAPH
         self._level = 0
-        self._item_pending = False
+        self._marker = ""
+        """The bullet or number of the item that began and has no text yet."""
+        self._numbers: dict[etree._Element, int] = {}
+        """Ordered lists and the number of their last item."""
 
     def read(self, root: etree._Element) -> Iterator[Block]:
         walker = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
@@ -101,6 +114,7 @@ class _Reader:
                 skipped = None
                 self._add(element.tail)
         yield from self._flush()
+        yield from self._rows(self._tables[0].end())
 
     def _enter(self, element: etree._Element) -> Iterator[Block]:
         tag = element.tag
@@ -112,13 +126,16 @@ class _Reader:
             yield from self._flush()
             if not _LAYOUT(element):
                 self._row = element
+        elif tag == "table":
+            yield from self._flush()
+            self._tables.append(Table())
         elif tag in _HEADINGS or tag == "head":
             yield from self._flush()
             self._kind = BlockKind.HEADING
             self._level = _HEADINGS.get(str(element.get("rend", tag)), 2) if tag == "head" else _HEADINGS[tag]
         elif tag in _ITEMS:
             yield from self._flush()
-            self._item_pending = True
+            self._marker = self._item_marker(element)
         elif tag in ("pre", "code") and (tag == "pre" or _is_code_block(element)):
             yield from self._flush()
             self._preformatted += 1
@@ -130,8 +147,7 @@ class _Reader:
 
     def _enter_in_row(self, tag: str) -> None:
         if tag in _CELLS:
-            if any(not part.isspace() for part in self._parts):
-                self._parts.append(_CELL_GAP)
+            self._end_cell(None)
         elif tag in _BLOCKS or tag in _ITEMS:
             self._parts.append(" ")
 
@@ -141,18 +157,35 @@ class _Reader:
             self._links = max(0, self._links - 1)
         if self._row is not None:
             if element is self._row:
-                yield from self._flush(BlockKind.ROW)
+                self._end_cell(None)
                 self._row = None
+                cells, self._cells = self._cells, []
+                yield from self._rows(self._tables[-1].row(cells))
+            elif tag in _CELLS:
+                self._end_cell(element)
             elif tag in _BLOCKS or tag in _ITEMS:
                 self._parts.append(" ")
         elif tag in ("pre", "code") and (tag == "pre" or _is_code_block(element)):
             yield from self._flush()
             self._preformatted -= 1
+        elif tag == "table":
+            yield from self._flush()
+            if len(self._tables) > 1:
+                yield from self._rows(self._tables.pop().end())
         elif tag in _HEADINGS or tag == "head" or tag in _BLOCKS or tag in _ROWS or tag in _CELLS:
             yield from self._flush()
         elif tag in _ITEMS:
             yield from self._flush()
-            self._item_pending = False
+            self._marker = ""
+
+    def _item_marker(self, item: etree._Element) -> str:
+        """`3.` in an ordered list, else a dash."""
+        ordered = item.getparent()
+        if ordered is None or not (ordered.tag == "ol" or ordered.get("rend") == "ol"):
+            return "-"
+        last = self._numbers.get(ordered, _integer(ordered.get("start"), 1) - 1)
+        number = self._numbers[ordered] = _integer(item.get("value"), last + 1)
+        return f"{number}."
 
     def _add(self, text: str | None) -> None:
         if text:
@@ -160,24 +193,45 @@ class _Reader:
             if self._links:
                 self._linked += len("".join(text.split()))
 
-    def _flush(self, kind: BlockKind | None = None) -> Iterator[Block]:
+    def _end_cell(self, element: etree._Element | None) -> None:
+        """Ends a cell; what broken pages put between cells is a cell as well."""
+        text = "".join(self._parts)
+        self._parts.clear()
+        if element is not None or not (text == "" or text.isspace()):
+            self._cells.append(cell_of(element, text))
+
+    def _rows(self, rows: Iterable[Row]) -> Iterator[Block]:
+        for row in rows:
+            kind = BlockKind.RECORD if row.names_columns else BlockKind.ROW
+            linked, self._linked = self._linked, 0
+            yield Block(kind, row.text, 0, linked)
+
+    def _flush(self) -> Iterator[Block]:
         """Ends the block that was being collected."""
+        kind: BlockKind
         text = "".join(self._parts)
         self._parts.clear()
         if self._preformatted:
             text = text.replace(_BREAK, "\n").strip("\n")
             text = "" if text.isspace() else text
+            kind = BlockKind.CODE if self._kind is BlockKind.PARAGRAPH else self._kind
         else:
             lines = (" ".join(line.split()) for line in text.split(_BREAK))
             text = "\n".join(line for line in lines if line)
-        kind, level, linked = kind or self._kind, self._level, self._linked
+            kind = self._kind
+        level, linked = self._level, self._linked
         self._kind, self._level, self._linked = BlockKind.PARAGRAPH, 0, 0
         if not text:
             return
-        if self._item_pending and kind is BlockKind.PARAGRAPH:
-            self._item_pending = False
-            kind, text = BlockKind.ITEM, f"- {text}"
+        if self._marker and kind in (BlockKind.PARAGRAPH, BlockKind.CODE):
+            kind, text = BlockKind.ITEM, f"{self._marker} {text}"
+            self._marker = ""
         yield Block(kind, text, level, linked)
+
+
+def _integer(value: str | None, default: int) -> int:
+    digits = (value or "").strip()
+    return int(digits) if len(digits) < 7 and digits.isascii() and digits.isdecimal() else default
 
 
 def _is_skipped(element: etree._Element) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import accumulate, pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from services.ingest.document import DocumentType, ParsedDocument, Section
+from services.ingest.document import DocumentType, ParsedDocument, Section, Span
 from services.ingest.encoding import decode
 from services.ingest.normalisation import clean, one_line
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS, HeadingTrail
+from services.ingest.parsers.markdown_tables import rewritten_tables
 
 # YAML between lines of three dashes, or TOML between three plus signs, at the very beginning.
 _FRONT_MATTER = re.compile(r"(?P<fence>---|\+\+\+)\n(?P<matter>(?:.*\n)*?)(?P=fence)[ \t]*(?:\n|\Z)")
@@ -24,14 +26,16 @@ _BLOCKS = MarkdownIt("commonmark")
 _BLOCKS.core.ruler.enableOnly(["normalize", "block"])
 _INLINE = MarkdownIt("commonmark")
 
-# A text without a line like these has no headings, and need not be read at all.
-_MAYBE_HEADING = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|-+[ \t]*$)", re.MULTILINE)
+# A text without a line like these has no headings, tables or fenced code, and need not be read at all.
+_MAYBE_STRUCTURE = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|```|~~~|[|:-][-:| \t]*$)", re.MULTILINE)
 
 
 def parse(data: bytes) -> ParsedDocument:
     """The normalised source without its front matter; a section a heading (`#` to `######` and Setext).
 
-    Headings inside quotations and lists are part of their text, not of the structure.
+    Tables are rewritten row by row, each value after its column's name, so that no chunk holds a row
+    without its header. Headings and tables inside quotations and lists are part of their text, not of the
+    structure. Fenced code stays unbroken.
     Raises ParseError UNKNOWN_TEXT_ENCODING.
     """
     text = clean(decode(data))
@@ -41,32 +45,45 @@ def parse(data: bytes) -> ParsedDocument:
         named = _FRONT_TITLE.search(front["matter"])
         title = named["title"] if named else ""
         text = text[front.end() :].lstrip("\n")
-    sections, first_heading = _sections(text)
-    return ParsedDocument(
-        DocumentType.MARKDOWN,
-        text,
-        title=one_line(title or first_heading, MAX_TITLE_CHARACTERS),
-        sections=sections,
-    )
+    parsed = _structured(text)
+    return replace(parsed, title=one_line(title or parsed.title, MAX_TITLE_CHARACTERS))
 
 
-def _sections(text: str) -> tuple[list[Section], str]:
-    """The sections, and the first heading of level 1 (empty when there is none)."""
-    if _MAYBE_HEADING.search(text) is None:
-        return [], ""
-    line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+def _structured(text: str) -> ParsedDocument:
+    """The document, its title the first heading of level 1 (empty when there is none)."""
+    if _MAYBE_STRUCTURE.search(text) is None:
+        return ParsedDocument(DocumentType.MARKDOWN, text)
+    tokens = _BLOCKS.parse(text)
+    source = text.split("\n")
+    lines: list[str | None] = list(source)
+    for first, last, rows in rewritten_tables(tokens, source):
+        lines[first:last] = [_apart(rows, lines[first - 1] if first else "", lines[last : last + 1])] + [
+            None
+        ] * (last - first - 1)
+    # A line that is gone begins where the next one does.
+    line_starts = [0, *accumulate(0 if line is None else len(line) + 1 for line in lines)]
+    text = "\n".join(line for line in lines if line is not None)
     trail = HeadingTrail()
     sections: list[Section] = []
+    code: list[Span] = []
     first_heading = ""
-    tokens = _BLOCKS.parse(text)
-    for token, content in pairwise(tokens):
-        if token.type != "heading_open" or token.level != 0 or token.map is None:
+    for token, following in pairwise(tokens):
+        if token.level != 0 or token.map is None:
             continue
-        level, heading = int(token.tag[1:]), _plain(content.content)
-        sections.append(Section(line_starts[token.map[0]], trail.enter(level, heading)))
-        if level == 1 and not first_heading:
-            first_heading = heading
-    return sections, first_heading
+        start, end = line_starts[token.map[0]], line_starts[token.map[1]]
+        if token.type == "fence":
+            code.append(Span(start, min(end, len(text))))
+        elif token.type == "heading_open":
+            level, heading = int(token.tag[1:]), _plain(following.content)
+            sections.append(Section(start, trail.enter(level, heading)))
+            if level == 1 and not first_heading:
+                first_heading = heading
+    return ParsedDocument(DocumentType.MARKDOWN, text, title=first_heading, sections=sections, unbroken=code)
+
+
+def _apart(rows: str, before: str | None, after: list[str | None]) -> str:
+    """A table's rows as paragraphs of their own: blank lines set them apart from their neighbours."""
+    return f"{'' if not before else chr(10)}{rows}{chr(10) if any(after) else ''}"
 
 
 def _plain(source: str) -> str:

@@ -11,39 +11,41 @@ from lxml import etree
 from pptx.exc import PythonPptxError
 
 from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_error import corrupt
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.parsers.alt_text import alt_text
 from services.ingest.parsers.table_rows import CellBudget, cell_text, write_table
 from services.ingest.parsers.text_builder import TextBuilder
+from services.ingest.parsers.xml_faults import xml_fault
 from services.ingest.parsers.zip_limits import check_office_file
 
 # A shape's part of the file may be missing, or be of another kind than it says.
 _ODD = (PythonPptxError, etree.LxmlError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
 
-def parse(path: Path) -> ParsedDocument:
+def parse(path: Path, limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """Every slide in order: title, texts, tables and charts row by row, then its notes.
 
-    Slides count as pages from 1, empty ones included. Pictures, comments, embedded files and links are
-    left alone.
+    Slides count as pages from 1, empty ones included. Of pictures the author's description is kept.
+    Comments, embedded files and links are left alone.
     Raises ParseError: DOCUMENT_CORRUPT, DOCUMENT_ENCRYPTED, PARSE_LIMIT_EXCEEDED.
     """
-    check_office_file(path, "PowerPoint")
+    check_office_file(path, "PowerPoint", limits)
     try:
         presentation = powerpoint.Presentation(str(path))
         slides = list(presentation.slides)
         title = presentation.core_properties.title or ""
     except _ODD as error:
-        raise corrupt("PowerPoint") from error
+        raise xml_fault(error, "PowerPoint") from error
     # What the program writes into the field when nobody filled it in.
     title = "" if title.casefold().startswith("powerpoint pr") else title
-    builder, budget = TextBuilder(), CellBudget()
+    builder, budget = TextBuilder(limits), CellBudget()
     for slide in slides:
         builder.page()
         builder.end_section()
         try:
             _read_slide(slide, builder, budget)
         except _ODD as error:
-            raise corrupt("PowerPoint") from error
+            raise xml_fault(error, "PowerPoint") from error
     return builder.build(DocumentType.PPTX, title)
 
 
@@ -57,10 +59,11 @@ def _read_slide(slide: Any, builder: TextBuilder, budget: CellBudget) -> None:
         if getattr(shape, "has_text_frame", False):
             _read_texts(shape.text_frame, builder)
         elif getattr(shape, "has_table", False):
-            rows = ([cell_text(cell.text) for cell in row.cells] for row in shape.table.rows)
-            write_table(builder, rows, budget)
+            write_table(builder, _table_rows(shape.table), budget)
         elif getattr(shape, "has_chart", False):
             _read_chart(shape, builder, budget)
+        else:
+            builder.paragraph(alt_text(_description(shape)))
     if slide.has_notes_slide:
         notes = slide.notes_slide.notes_text_frame
         builder.paragraph(notes.text if notes is not None else "")
@@ -77,6 +80,24 @@ def _flat(shapes: Iterable[Any]) -> Iterator[Any]:
             yield shape
         else:
             waiting.extend(list(inner)[::-1])
+
+
+def _description(shape: Any) -> str:
+    """What the author wrote about a picture."""
+    return str(shape._element.xpath("string(./*[1]/p:cNvPr/@descr)"))
+
+
+def _table_rows(table: Any) -> Iterator[list[str]]:
+    """The cells row by row; one merged with the cell above it repeats that cell's text."""
+    above: list[str] = []
+    for row in table.rows:
+        cells = [
+            # A cell merged to the right is blank.
+            above[column] if cell._tc.vMerge and column < len(above) else cell_text(cell.text)
+            for column, cell in enumerate(row.cells)
+        ]
+        above = cells
+        yield cells
 
 
 def _read_texts(frame: Any, builder: TextBuilder) -> None:

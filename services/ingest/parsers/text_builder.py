@@ -6,11 +6,8 @@ from enum import Enum
 
 from services.ingest.document import DocumentType, PageStart, ParsedDocument, Section
 from services.ingest.normalisation import clean, one_line
-from services.ingest.parse_error import limit_exceeded
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS, HeadingTrail
-
-MAX_CHARACTERS = 64 * 1024 * 1024
-"""Code points of one document: an archive of small bytes must not become gigabytes of text."""
 
 
 class _Kind(Enum):
@@ -26,8 +23,8 @@ _CLOSE = frozenset({_Kind.ITEM, _Kind.ROW})
 class TextBuilder:
     """Collects blocks in reading order. Blank blocks are left out; offsets count normalised text."""
 
-    def __init__(self, max_characters: int = MAX_CHARACTERS) -> None:
-        self._max_characters = max_characters
+    def __init__(self, limits: ParseLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._parts: list[str] = []
         self._length = 0
         self._previous: _Kind | None = None
@@ -39,8 +36,9 @@ class TextBuilder:
         """The first heading of level 1; empty until there is one."""
 
     def page(self) -> None:
-        """Begins the next page, counted from 1, where the next block does."""
+        """Begins the next page, counted from 1, where the next block does. Raises ParseError."""
         self._page_count += 1
+        self._limits.check_pages(self._page_count)
 
     def heading(self, level: int, text: str) -> None:
         """A heading of `level` (1 is outermost), on a line of its own."""
@@ -61,10 +59,10 @@ class TextBuilder:
         """A paragraph; its line ends are kept."""
         self._add(_Kind.PARAGRAPH, text)
 
-    def item(self, text: str, depth: int = 0) -> None:
-        """A list item, `depth` 0 outermost."""
+    def item(self, text: str, depth: int = 0, marker: str = "-") -> None:
+        """A list item, `depth` 0 outermost, after its bullet or number."""
         if text and not text.isspace():
-            self._add(_Kind.ITEM, f"{'  ' * min(depth, 8)}- {' '.join(text.split())}")
+            self._add(_Kind.ITEM, f"{'  ' * min(depth, 8)}{marker} {' '.join(text.split())}")
 
     def row(self, text: str) -> None:
         """A table row that means little without its neighbours: the next one follows on the next line."""
@@ -101,8 +99,8 @@ class TextBuilder:
         self._parts.append(block)
         self._length += len(block)
         self._previous = kind
-        if self._length > self._max_characters:
-            raise limit_exceeded("characters", self._max_characters, "It holds too much text.")
+        # An archive of few bytes must not become gigabytes of text.
+        self._limits.check_characters(self._length)
         return start
 
     def _begin_pages(self, start: int) -> None:

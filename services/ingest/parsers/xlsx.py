@@ -14,8 +14,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from services.ingest.document import DocumentType, ParsedDocument
 from services.ingest.parse_error import corrupt, limit_exceeded
+from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.table_rows import CellBudget, SheetWriter, cell_text
 from services.ingest.parsers.text_builder import TextBuilder
+from services.ingest.parsers.xlsx_merges import read_merges
 from services.ingest.parsers.zip_limits import check_office_file
 
 MAX_ROWS = 1_048_576
@@ -39,15 +41,15 @@ _ODD = (
 )
 
 
-def parse(path: Path) -> ParsedDocument:
+def parse(path: Path, limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """Every sheet under a heading of its name; formulas by the values they last had.
 
-    Blank rows and cells are left out. Links to other workbooks, data connections and embedded files are
-    never followed.
+    Blank rows and cells are left out; a cell merged downwards repeats its text in every row. Links to other
+    workbooks, data connections and embedded files are never followed.
     Raises ParseError: DOCUMENT_CORRUPT, DOCUMENT_ENCRYPTED, PARSE_LIMIT_EXCEEDED.
     """
-    check_office_file(path, "Excel")
-    builder, budget = TextBuilder(), CellBudget()
+    check_office_file(path, "Excel", limits)
+    builder, budget = TextBuilder(limits), CellBudget()
     # The library takes what does not end in .xlsx by its name for something else; a file has no name.
     try:
         with path.open("rb") as file:
@@ -59,13 +61,16 @@ def parse(path: Path) -> ParsedDocument:
                 sheet.reset_dimensions()
                 builder.heading(1, sheet.title)
                 writer = SheetWriter(builder, budget)
+                # Read row by row, the library tells nothing of merged cells; their list follows the rows.
+                with sheet._get_source() as part:
+                    merges = read_merges(part)
                 for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
                     visited += len(row) + 1
                     if number > MAX_ROWS:
                         raise limit_exceeded("rows", MAX_ROWS, "One of its sheets is too long.")
                     if visited > MAX_VISITED:
                         raise limit_exceeded("cells", MAX_VISITED, "Its sheets are too large.")
-                    writer.write([_text(value) for value in row] if row else ())
+                    writer.write(merges.fill(number, [_text(value) for value in row] if row else ()))
                 writer.finish()
     except _ODD as error:
         raise corrupt("Excel") from error

@@ -9,12 +9,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from services.ingest.parse_error import ParseError, corrupt, encrypted, limit_exceeded
+from services.ingest.parse_limits import DEFAULT_LIMITS, MIB, ParseLimits
 
-MIB = 1024 * 1024
 _BLOCK = 64 * 1024
 _ENCRYPTED_FLAG = 0x1
 # ECMA-376 part 2 forbids document type declarations in Office files. The libraries neither expand nor fetch
@@ -22,31 +21,18 @@ _ENCRYPTED_FLAG = 0x1
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 _XML_SUFFIXES = (".xml", ".rels", ".vml")
 
-
-@dataclass(frozen=True, slots=True)
-class ZipLimits:
-    """How much an archive may hold. Sizes are those after decompression."""
-
-    max_members: int = 10_000
-    max_total_bytes: int = 512 * MIB
-    max_member_bytes: int = 256 * MIB
-    max_xml_bytes: int = 192 * MIB
-    """One XML part. Trees of it take several times as much memory, which the worker's own cap bounds."""
-    max_ratio: int = 200
-    """Uncompressed to compressed bytes of the whole; XML of real spreadsheets stays below 100."""
-    ratio_from_bytes: int = 16 * MIB
-    """An archive smaller than this may have any ratio: it harms nobody."""
-    max_depth: int = 32
-    """Folders inside each other."""
-    max_name: int = 1024
-    """Characters of a member's name."""
-
-
-DEFAULT_LIMITS = ZipLimits()
+_MAX_XML_BYTES = 192 * MIB
+"""One XML part. Trees of it take several times as much memory, which the worker's own cap bounds."""
+_RATIO_FROM_BYTES = 16 * MIB
+"""An archive that decompresses to less may have any ratio: it harms nobody."""
+_MAX_FOLDERS = 32
+"""Folders inside each other."""
+_MAX_NAME = 1024
+"""Characters of a member's name."""
 
 
 @contextmanager
-def open_archive(path: Path, kind: str, limits: ZipLimits = DEFAULT_LIMITS) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path, kind: str, limits: ParseLimits = DEFAULT_LIMITS) -> Iterator[zipfile.ZipFile]:
     """The archive at `path`, checked by its directory alone; `kind` names the format to people (`Word`).
 
     Faults that show while members are read inside the block become ParseErrors too.
@@ -76,7 +62,7 @@ def open_archive(path: Path, kind: str, limits: ZipLimits = DEFAULT_LIMITS) -> I
         raise corrupt(kind) from error
 
 
-def check_office_file(path: Path, kind: str, limits: ZipLimits = DEFAULT_LIMITS) -> None:
+def check_office_file(path: Path, kind: str, limits: ParseLimits = DEFAULT_LIMITS) -> None:
     """Reads every member of an Office file once, so that a library may then read them without surprises.
 
     A directory may lie about sizes; here every member is decompressed in small blocks and must have the
@@ -86,8 +72,8 @@ def check_office_file(path: Path, kind: str, limits: ZipLimits = DEFAULT_LIMITS)
     with open_archive(path, kind, limits) as archive:
         for member in archive.infolist():
             is_xml = member.filename.lower().endswith(_XML_SUFFIXES)
-            if is_xml and member.file_size > limits.max_xml_bytes:
-                raise _too_large(limits.max_xml_bytes)
+            if is_xml and member.file_size > _MAX_XML_BYTES:
+                raise _too_large(_MAX_XML_BYTES)
             _check_content(archive, member, kind, is_xml=is_xml)
 
 
@@ -104,28 +90,26 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     return b"".join(parts)
 
 
-def _check(members: list[zipfile.ZipInfo], limits: ZipLimits) -> None:
-    if len(members) > limits.max_members:
-        raise limit_exceeded(
-            "archive_members", limits.max_members, f"It holds more than {limits.max_members} parts."
-        )
+def _check(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
+    allowed = limits.max_archive_members
+    if len(members) > allowed:
+        raise limit_exceeded("archive_members", allowed, f"It holds more than {allowed} parts.")
     total = packed = 0
     for member in members:
         if member.flag_bits & _ENCRYPTED_FLAG:
             raise encrypted(password_given=False)
         depth = member.filename.replace("\\", "/").count("/")
-        if depth > limits.max_depth or len(member.filename) > limits.max_name:
-            raise limit_exceeded("archive_nesting", limits.max_depth, "Its folders are nested too deeply.")
-        if member.file_size > limits.max_member_bytes:
-            raise _too_large(limits.max_member_bytes)
+        if depth > _MAX_FOLDERS or len(member.filename) > _MAX_NAME:
+            raise limit_exceeded(
+                "archive_nesting", _MAX_FOLDERS, f"Its folders are nested more than {_MAX_FOLDERS} deep."
+            )
         total += member.file_size
         packed += member.compress_size
-    if total > limits.max_total_bytes:
-        raise _too_large(limits.max_total_bytes)
-    if total > limits.ratio_from_bytes and total > packed * limits.max_ratio:
-        raise limit_exceeded(
-            "archive_ratio", limits.max_ratio, "It decompresses to far more than its own size."
-        )
+    if total > limits.max_archive_bytes:
+        raise _too_large(limits.max_archive_bytes)
+    ratio = limits.max_decompression_ratio
+    if total > _RATIO_FROM_BYTES and total > packed * ratio:
+        raise limit_exceeded("archive_ratio", ratio, f"It decompresses to more than {ratio} times its size.")
 
 
 def _check_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kind: str, *, is_xml: bool) -> None:
@@ -143,4 +127,4 @@ def _check_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kind: str,
 
 
 def _too_large(limit: int) -> ParseError:
-    return limit_exceeded("archive_bytes", limit, "Its parts are too large when decompressed.")
+    return limit_exceeded("archive_bytes", limit, f"Decompressed, its parts take more than {limit} bytes.")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.chunking import chunk
-from services.ingest.document import Chunk, DocumentType, PageStart, ParsedDocument, Section
+from services.ingest.document import Chunk, DocumentType, PageStart, ParsedDocument, Section, Span
 
 # Text in which every kind of boundary is frequent, beside arbitrary Unicode.
 AWKWARD = st.text(
@@ -19,13 +19,30 @@ AWKWARD = st.text(
     ),
     max_size=400,
 )
-TEXTS = st.one_of(AWKWARD, st.text(max_size=400))
+SCRIPTS = st.one_of(
+    *(
+        st.text(alphabet=letters, max_size=400)
+        for letters in (
+            "会议在星期二上午九点举行，。！？；「」",  # Chinese: no spaces
+            "การประชุมเริ่มวันอังคารเวลาเก้าโมง ",  # Thai: no spaces, no full stops, marks above and below
+            "الاجتماعيومالثلاثاءَُِّْ ،؛؟.",  # Arabic: vowel marks, its own punctuation
+            "बैठकमंगलवारकोहै।्ि ",  # Devanagari: joined letters
+            "회의는화요일 ᄒᆞᆫᄀᆨ.",  # Korean, with letters in parts
+        )
+    )
+)
+PIECES = ("a", "b. ", " | ", "\n", "\n\n", "- ", "1. ", "H: ")
+TABLES = st.lists(st.sampled_from(PIECES), max_size=200).map("".join)
+TEXTS = st.one_of(AWKWARD, st.text(max_size=400), SCRIPTS, TABLES)
 
 
 def document(
-    text: str, sections: tuple[Section, ...] = (), pages: tuple[PageStart, ...] = ()
+    text: str,
+    sections: tuple[Section, ...] = (),
+    pages: tuple[PageStart, ...] = (),
+    unbroken: tuple[Span, ...] = (),
 ) -> ParsedDocument:
-    return ParsedDocument(DocumentType.TEXT, text, sections=sections, pages=pages)
+    return ParsedDocument(DocumentType.TEXT, text, sections=sections, pages=pages, unbroken=unbroken)
 
 
 @st.composite
@@ -35,7 +52,9 @@ def documents(draw: st.DrawFn) -> ParsedDocument:
     paths = st.lists(st.sampled_from("ABC"), max_size=3).map(tuple)
     sections = tuple(Section(start, draw(paths)) for start in sorted(set(draw(places))))
     pages = tuple(PageStart(i + 1, start) for i, start in enumerate([0, *sorted(draw(places))]))
-    return document(text, sections, draw(st.sampled_from([(), pages])))
+    ends = sorted(set(draw(places)))
+    unbroken = tuple(map(Span, ends[::2], ends[1::2]))
+    return document(text, sections, draw(st.sampled_from([(), pages])), unbroken)
 
 
 @st.composite
@@ -193,6 +212,50 @@ def test_list_items_and_table_rows_are_kept_whole() -> None:
         assert set(piece.split("\n")) <= set(rows)
 
 
+@pytest.mark.parametrize("marker", ["- ", "* ", "{}. ", "{}) ", "(b) ", "3.{}.1 ", "iv. ", "  • "])
+def test_a_list_item_of_several_sentences_and_lines_is_kept_whole(marker: str) -> None:
+    """A cut falls between items, not after a sentence inside one."""
+    items = [f"{marker.format(i)}Step {i} is done. Then wait for\n   one hour. Go on." for i in range(1, 10)]
+    pieces = texts(document("\n".join(items)), size=130, overlap=0)
+    assert len(pieces) > 3
+    assert all(piece.count("Step") == piece.count("Go on.") for piece in pieces)
+
+
+def test_code_that_fits_is_kept_whole() -> None:
+    """Blank lines inside of it tempt in vain; the text around it is cut elsewhere."""
+    code = "```\nfirst = 1\n\nsecond = 2\n\nthird = 3\n```"
+    for words in range(1, 40):
+        before, after = "word " * words, "more text " * 20
+        text = f"{before}\n\n{code}\n\n{after}".strip()
+        at = text.index(code)
+        parsed = document(text, unbroken=(Span(at, at + len(code) + 1),))
+        assert any(code in piece for piece in texts(parsed, size=100, overlap=20))
+
+
+def test_code_longer_than_a_chunk_is_cut_at_its_lines() -> None:
+    """The limit holds for code as well."""
+    lines = [f"line_{number:03} = {number}" for number in range(50)]
+    text = "\n".join(lines)
+    for piece in texts(document(text, unbroken=(Span(0, len(text)),)), overlap=0):
+        assert set(piece.split("\n")) <= set(lines)
+
+
+def test_a_row_longer_than_a_chunk_is_cut_between_cells() -> None:
+    """Every piece begins with a column's name; sentences inside a cell do not tear it."""
+    row = " | ".join(f"Column {n}: Value {n} is long. It has two sentences" for n in range(12))
+    pieces = texts(document(row), size=120, overlap=30)
+    assert len(pieces) > 5
+    assert all(piece.startswith("Column ") for piece in pieces)
+    assert " ".join(pieces) == row
+
+
+def test_rows_without_a_header_are_cut_between_rows() -> None:
+    """Not between the cells of a row that fits."""
+    rows = [f"cell {n} | another one. Of two | third" for n in range(12)]
+    for piece in texts(document("\n".join(rows)), overlap=0):
+        assert set(piece.split("\n")) <= set(rows)
+
+
 @pytest.mark.parametrize(("size", "overlap"), [(0, 0), (10, -1), (10, 6)])
 def test_impossible_limits_are_refused_at_once(size: int, overlap: int) -> None:
     """A size below 1, a negative overlap, or one above half the size."""
@@ -213,6 +276,10 @@ def test_impossible_limits_are_refused_at_once(size: int, overlap: int) -> None:
         "a\n\n",
         "🇩",
         "| a | b |\n",
+        "a | ",
+        "Name: x. y | ",
+        "1. a\n",
+        "1.1.1.",
         " " * 50 + "x",
         "\u1100\u1161",
     ],

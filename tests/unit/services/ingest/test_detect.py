@@ -6,10 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.errors import DocuQueryError
 from services.ingest.containers import OLE_SIGNATURE
-from services.ingest.detect import HEAD_BYTES, detect
+from services.ingest.detect import HEAD_BYTES, detect, promised_type
 from services.ingest.document import DocumentType
 
 PDF, MARKDOWN, HTML, TEXT = DocumentType.PDF, DocumentType.MARKDOWN, DocumentType.HTML, DocumentType.TEXT
@@ -81,20 +82,45 @@ def test_a_declared_type_is_taken_when_the_content_can_be_read_so(
         (b"plain", "a", HTML, "text"),
         (b"plain", "a", PDF, "text"),
         (b"\x89PNG\r\n\x1a\n", "a", PDF, "png"),
-        (b"plain", "a.pdf", None, "text"),
         (b"One line.\nAnd another, of prose.", "a", DocumentType.CSV, "text"),
         (b"PK\x03\x04" + b"." * 26 + b"word/document.xml", "a", PDF, "docx"),
-        (b"<html>login please", "report.PDF", None, "html"),
     ],
 )
 def test_a_mismatch_names_both_types(
     head: bytes, filename: str, declared: DocumentType | None, detected: str
 ) -> None:
-    """What was announced, by type or by the name `.pdf`, and what it is."""
+    """What was announced, and what it is."""
     with pytest.raises(DocuQueryError) as caught:
         detect(head, filename, declared)
     assert caught.value.reason_name == "DOCUMENT_TYPE_MISMATCH"
-    assert caught.value.metadata == {"declared_type": declared or "pdf", "detected_type": detected}
+    assert caught.value.metadata == {"declared_type": declared, "detected_type": detected}
+
+
+@pytest.mark.parametrize(
+    ("head", "filename", "actual", "promised"),
+    [
+        (b"<html>login please", "report.PDF", HTML, PDF),
+        (b"plain", "a.pdf", TEXT, PDF),
+        (b"%PDF-1.7", "a.docx", PDF, DocumentType.DOCX),
+        (b"%PDF-1.7", "notes.txt", PDF, TEXT),
+        (b"PK\x03\x04" + b"." * 26 + b"xl/workbook.xml", "a.docx", DocumentType.XLSX, DocumentType.DOCX),
+        (b"no table at all", "a.csv", TEXT, DocumentType.CSV),
+        (b"no tags at all", "a.html", TEXT, HTML),
+        (b"<!doctype html><p>x", "readme.md", HTML, MARKDOWN),
+        (b"%PDF-1.7", "a.pdf", PDF, None),
+        (b"<p>x", "a.txt", HTML, None),
+        (b"plain", "a.log", TEXT, None),
+        (b"%PDF-1.7", "a", PDF, None),
+    ],
+)
+def test_a_wrong_ending_refuses_nothing_and_is_told(
+    head: bytes, filename: str, actual: DocumentType, promised: DocumentType | None
+) -> None:
+    """The document is read as its content; what its name promised can be reported."""
+    with capture_logs() as logs:
+        assert detect(head, filename) == actual
+    assert promised_type(filename, actual) == promised
+    assert [(one["promised"], one["read_as"]) for one in logs] == ([(promised, actual)] if promised else [])
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,9 @@ class MemoryStore:
         self.written.append(batch)
         return sum(len(batch.chunks) for batch in self.written)
 
-    async def commit(self, attempt: Attempt, summary: ParsedSummary) -> Done:
-        await self._called("commit")
+    async def finish(self, attempt: Attempt, batch: Batch, summary: ParsedSummary) -> Done:
+        await self._called("finish")
+        self.written.append(batch)
         return Done(UploadResult.CREATED, STORED)
 
     async def fail(self, attempt: Attempt, error: DocuQueryError) -> None:
@@ -160,15 +161,23 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_the_steps_come_in_order(bench: Bench) -> None:
-    """Begin, write in batches, commit; each told, the document id known from the start."""
+    """Begin, write in batches, finish with the last; each told, the document id known from the start."""
     await bench.run()
-    assert bench.store.calls == ["begin", *["write"] * len(bench.store.written), "commit"]
+    assert bench.store.calls == ["begin", *["write"] * (len(bench.store.written) - 1), "finish"]
     assert len(bench.store.written) > 3
     assert bench.ears.document_id == "d"
     total = sum(len(batch.chunks) for batch in bench.store.written)
     assert bench.ears.events[0] == Parsed(DocumentType.TEXT, 0, total)
-    assert bench.ears.events[-2:] == [Indexed(total, total), Done(UploadResult.CREATED, STORED)]
+    before_last = total - len(bench.store.written[-1].chunks)
+    assert bench.ears.events[-2:] == [Indexed(before_last, total), Done(UploadResult.CREATED, STORED)]
     assert bench.parser.passwords == ["sesame"]
+
+
+async def test_a_document_of_one_batch_is_done_at_once(bench: Bench) -> None:
+    """Nothing is told in between."""
+    await bench.run(await bench.upload(b"One sentence."))
+    assert bench.store.calls == ["begin", "finish"]
+    assert bench.ears.events == [Done(UploadResult.CREATED, STORED)]
 
 
 @pytest.mark.parametrize("result", [UploadResult.UNCHANGED, UploadResult.SKIPPED])
@@ -181,12 +190,23 @@ async def test_nothing_to_do_ends_before_parsing(bench: Bench, result: UploadRes
     assert (bench.ears.document_id, bench.ears.events) == ("d", [Done(result, STORED)])
 
 
-async def test_a_type_that_cannot_be_read_never_reaches_the_store(bench: Bench) -> None:
-    """It is refused at the door, without a record."""
+async def test_a_type_that_cannot_be_read_is_recorded_as_failed(bench: Bench) -> None:
+    """Whoever lists the documents sees what became of it; nothing is parsed."""
     with pytest.raises(DocuQueryError) as caught:
         await bench.run(await bench.upload(b"\x89PNG\r\n\x1a\n", "a.png"))
     assert caught.value.reason_name == "UNSUPPORTED_DOCUMENT_TYPE"
-    assert bench.store.calls == []
+    assert bench.store.calls == ["announce", "fail"]
+    assert bench.store.failures == [caught.value]
+    assert bench.ears.document_id == "d"
+    assert bench.parser.passwords == []
+
+
+async def test_a_refusal_that_cannot_be_recorded_is_a_refusal_still(bench: Bench) -> None:
+    bench.store.errors["announce"] = DocuQueryError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "Away.")
+    with pytest.raises(DocuQueryError) as caught:
+        await bench.run(await bench.upload(b"\x89PNG\r\n\x1a\n", "a.png"))
+    assert caught.value.reason_name == "UNSUPPORTED_DOCUMENT_TYPE"
+    assert (bench.store.calls, bench.ears.document_id) == (["announce"], "")
 
 
 async def test_a_refused_beginning_is_not_recorded(bench: Bench) -> None:
@@ -197,7 +217,7 @@ async def test_a_refused_beginning_is_not_recorded(bench: Bench) -> None:
     assert bench.store.calls == ["begin"]
 
 
-@pytest.mark.parametrize("step", ["parse", "write", "commit"])
+@pytest.mark.parametrize("step", ["parse", "write", "finish"])
 async def test_a_failure_is_recorded_with_its_reason(bench: Bench, step: str) -> None:
     """Wherever it happens after the beginning."""
     if step == "parse":
@@ -261,7 +281,7 @@ async def test_a_long_parse_gives_signs_of_life(bench: Bench) -> None:
         await asyncio.sleep(0.005)
     bench.parser.released.set()
     await running
-    assert bench.store.calls[-1] == "commit"
+    assert bench.store.calls[-1] == "finish"
     assert "renew" not in bench.store.calls[bench.store.calls.index("write") :]
 
 

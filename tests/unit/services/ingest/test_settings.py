@@ -33,6 +33,7 @@ def test_the_environment_is_read_under_the_documented_names(monkeypatch: pytest.
         {"worker_memory_bytes": 1},
         {"parse_timeout_seconds": 0},
         {"max_document_bytes": 0},
+        {"max_document_bytes": 1001, "spool_max_bytes": 2000},
         {"retrieval_target": ""},
     ],
 )

@@ -105,16 +105,75 @@ async def cancel_a_write(spool: Spool, tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_full_disk_is_overload(spool: Spool) -> None:
-    """No room is a passing trouble of ours, not a fault of the document."""
-    writer = spool.open()
-    writer._file.close()
-    writer._file = Path("/dev/full").open("wb", buffering=0)  # noqa: ASYNC230, SIM115 - closed by discard
-    with pytest.raises(DocuQueryError) as caught:
-        await writer.write(b"x")
-    assert caught.value.reason_name == "OVERLOADED"
-    assert caught.value.retryable
-    writer.discard()
+ROOT = Path(__file__).parents[4]
+
+# In a process that may write no file of more than 1,000 bytes, as if the disk were full by then.
+FULL_DISK = """
+import asyncio, pathlib, resource, sys
+from libs.errors import DocuQueryError
+from services.ingest import parsed_file
+from services.ingest.document import DocumentType, ParsedDocument
+from services.ingest.parse_error import ParseError
+from services.ingest.spool import Spool
+
+async def main():
+    with Spool(pathlib.Path(sys.argv[1]), max_document_bytes=10_000_000) as spool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        for size in (2_000, 2_000_000):  # written at once; written by a thread
+            writer = spool.open()
+            try:
+                await writer.write(b"x" * size)
+            except DocuQueryError as error:
+                print(error.reason_name, error.retryable)
+            writer.discard()
+        try:
+            parsed_file.save(spool.open()._path, ParsedDocument(DocumentType.TEXT, "x" * 2_000), [])
+        except ParseError as error:
+            print(error.reason)
+        writer = spool.open()
+        await writer.write(b"small enough")
+        print(writer.finish().size_bytes)
+
+asyncio.run(main())
+"""
+
+
+def run_program(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "libs/gen")])
+    command = [sys.executable, "-c", program, *arguments]
+    env = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_a_full_disk_is_overload(tmp_path: Path) -> None:
+    """No room is a passing trouble of ours, whoever writes; smaller uploads still find some."""
+    done = run_program(FULL_DISK, str(tmp_path))
+    said = [line for line in done.stdout.splitlines() if "spool_disk_full" not in line]
+    assert said == ["OVERLOADED True", "OVERLOADED True", "OVERLOADED", "12"], done.stderr
+
+
+async def test_uploads_take_a_bounded_part_of_the_disk(tmp_path: Path) -> None:
+    """One tenant gets half of it; what is discarded makes room again."""
+    with Spool(tmp_path, max_document_bytes=100, max_bytes=200) as spool:
+        first = spool.open("a")
+        await first.write(b"x" * 60)
+        second = spool.open("a")
+        with pytest.raises(DocuQueryError) as caught:
+            await second.write(b"x" * 41)
+        assert caught.value.reason_name == "OVERLOADED"
+        second.discard()
+        third = spool.open("b")
+        await third.write(b"x" * 100)
+        third.finish().discard()
+        first.discard()
+        first.discard()
+        writers = [spool.open(tenant) for tenant in "abc"]
+        await writers[0].write(b"x" * 100)
+        await writers[1].write(b"x" * 100)
+        with pytest.raises(DocuQueryError):
+            await writers[2].write(b"x")
+        for writer in writers:
+            writer.discard()
 
 
 def test_the_folder_is_private_and_goes_with_the_process(tmp_path: Path) -> None:
@@ -139,11 +198,7 @@ def test_leftovers_of_a_killed_process_are_swept_those_of_a_living_one_are_not(t
         "spool.open()\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    root = Path(__file__).parents[4]
-    path = os.pathsep.join([str(root), str(root / "libs/gen")])
-    died = subprocess.run(
-        [sys.executable, "-c", program, str(base)], cwd=root, env={**os.environ, "PYTHONPATH": path}
-    )
+    died = run_program(program, str(base))
     assert died.returncode == -9
     (base / "mine.txt").write_text("not an upload")
     left = set(base.glob("ingest-*"))

@@ -18,6 +18,7 @@ from services.ingest import parsed_file, parsers
 from services.ingest.document import DocumentType
 from services.ingest.worker_pool import WorkerPool
 from services.ingest.worker_process import WorkerLimits
+from tests.rpc.ingest_parser_support import misbehaving_read
 
 LIMITS = WorkerLimits(memory_bytes=1 << 30, parse_seconds=20, chunk_size=50, chunk_overlap=10)
 
@@ -82,6 +83,44 @@ async def test_documents_wait_for_a_free_worker(pool: WorkerPool, tmp_path: Path
     summaries = await asyncio.gather(*(pool.parse(u, DocumentType.TEXT) for u in uploads))
     assert len(summaries) == 50
     assert len(pool._all) == 2
+
+
+async def test_cancelling_at_any_moment_of_a_crash_leaves_no_process(tmp_path: Path) -> None:
+    """Before it, while the second process is being made, while that one reads: one good worker is left."""
+    upload = write(tmp_path, "bad", "DIE")
+    async with WorkerPool(
+        misbehaving_read, LIMITS, workers=1, max_documents=100, clock=SystemClock()
+    ) as pool:
+        await pool.parse(write(tmp_path, "u", "text"), DocumentType.TEXT)
+        before = len(children())
+        for hundredths in range(12):
+            parsing = asyncio.create_task(pool.parse(upload, DocumentType.TEXT))
+            await asyncio.sleep(hundredths / 100)
+            parsing.cancel()
+            await asyncio.gather(parsing, return_exceptions=True)
+        summary = await pool.parse(write(tmp_path, "u", "text"), DocumentType.TEXT)
+        assert summary.character_count == 4
+        async with asyncio.timeout(5):
+            while len(pool._all) > 1 or len(children()) > before:  # noqa: ASYNC110 - processes end
+                await asyncio.sleep(0.02)
+
+
+async def test_a_document_that_kills_its_reader_is_read_again_by_the_other_one(tmp_path: Path) -> None:
+    """In a process of its own, so that what the first one did to itself does not matter."""
+    async with WorkerPool(
+        misbehaving_read,
+        LIMITS,
+        workers=1,
+        max_documents=100,
+        clock=SystemClock(),
+        read_again=parsers.read,
+    ) as pool:
+        first = {worker.process.pid for worker in pool._all}
+        summary = await pool.parse(write(tmp_path, "u", "DIE"), DocumentType.TEXT)
+        assert summary.character_count == 3
+        summary = await pool.parse(write(tmp_path, "v", "next"), DocumentType.TEXT)
+        assert summary.character_count == 4
+        assert not first & {worker.process.pid for worker in pool._all}
 
 
 async def test_closing_leaves_no_process(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from services.ingest.document import ParsedDocument
 from services.ingest.parse_error import ParseError
+from services.ingest.parse_limits import ParseLimits
 from services.ingest.parsers.html import parse
 
 PARAGRAPH = "This is a sentence of the article that says something of interest to its readers. " * 6
@@ -27,8 +28,10 @@ def outline(parsed: ParsedDocument) -> list[tuple[str, tuple[str, ...]]]:
         ("<p>One\n  two</p><p>three</p>", "One two\n\nthree"),
         ("<p>a<br>b<br/>c</p>", "a\nb\nc"),
         ("<ul><li>a</li><li>b <b>c</b></li></ul>", "- a\n- b c"),
-        ("<ol><li><p>a</p></li><li>b<ul><li>c</li></ul></li></ol>", "- a\n- b\n- c"),
-        ("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td><p>2</p></td></tr></table>", "a | b\n1 | 2"),
+        ("<ol><li><p>a</p></li><li>b<ul><li>c</li></ul></li></ol>", "1. a\n2. b\n- c"),
+        ("<ol start=42><li>a</li><li value=7>b</li><li>c</li></ol>", "42. a\n7. b\n8. c"),
+        ("<ol start=x><li>a<ol><li>b</li></ol></li><li>c</li></ol>", "1. a\n1. b\n2. c"),
+        ("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td><p>2</p></td></tr></table>", "a: 1 | b: 2"),
         ("<pre>x = 1\n\n  y</pre>", "x = 1\n\n  y"),
         ("<dl><dt>Coffee</dt><dd>black</dd></dl>", "Coffee\n\nblack"),
         ("<nav>Home</nav><p>x</p><footer>(c)</footer><script>s()</script><style>p{}</style>", "x"),
@@ -126,9 +129,49 @@ def test_deep_nesting_is_read_or_refused_never_cut_in_silence() -> None:
         parse(b"<p>before</p>" + b"<div>" * 5000 + b"deep")
     assert caught.value.reason == "PARSE_LIMIT_EXCEEDED"
     assert caught.value.metadata == {"limit_name": "nesting", "limit": "2048"}
+    with pytest.raises(ParseError) as caught:
+        parse(b"<div>" * 1000 + b"deep", ParseLimits(max_nesting=500))
+    assert caught.value.metadata == {"limit_name": "nesting", "limit": "500"}
 
 
 @pytest.mark.parametrize("unit", ["<p>x</p>", "<li>x", "<tr><td>x", "<b>x</b> ", "<a href=x>y</a> "])
 def test_many_elements_are_read(unit: str) -> None:
     """Twenty thousand of anything."""
     assert text_of(unit * 20_000).count("y" if "href" in unit else "x") == 20_000
+
+
+HEADER = "<tr><th>Name<th>Age<th>Town</tr>"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (f"{HEADER}<tr><td>Ann<td>3<td>Ulm</tr>", "Name: Ann | Age: 3 | Town: Ulm"),
+        (f"<thead>{HEADER}</thead><tbody><tr><td>Ann<td><td>Ulm</tbody>", "Name: Ann | Town: Ulm"),
+        ("<tr><th>Born<td>1950</tr><tr><th>Died<td>2001</tr>", "Born | 1950\nDied | 2001"),
+        (f"{HEADER}<tr><td colspan=2>Ann<td>Ulm</tr>", "Name: Ann | Town: Ulm"),
+        (
+            f"{HEADER}<tr><td rowspan=2>Ann<td>3<td>Ulm</tr><tr><td>4<td>Bonn</tr>",
+            "Name: Ann | Age: 3 | Town: Ulm\n\nName: Ann | Age: 4 | Town: Bonn",
+        ),
+        (
+            "<tr><th rowspan=2>Item<th colspan=2>Cost</tr><tr><th>2023<th>2024</tr><tr><td>Tea<td>1<td>2",
+            "Item: Tea | Cost 2023: 1 | Cost 2024: 2",
+        ),
+        (HEADER, "Name | Age | Town"),
+        ("<tr><td rowspan=3>Ann<td>3</tr><tr></tr><tr><td>4</tr>", "Ann | 3\nAnn | 4"),
+        (f"{HEADER}<tr><td>Ann<td>3</tr><tr><th>Pet<th>Kind</tr><tr><td>Rex<td>dog</tr>",
+         "Name: Ann | Age: 3\n\nPet: Rex | Kind: dog"),
+        ("<tr>stray<td>a<td>b</tr>", "stray | a | b"),
+        (f"{HEADER}<tr><td colspan=99999999999 rowspan=x>Ann<td>3</tr>", "Name: Ann | 3"),
+    ],
+)  # fmt: skip
+def test_rows_of_a_table_name_their_columns(rows: str, expected: str) -> None:
+    """Header cells name columns, over spans too; the first column's header cells do not."""
+    assert text_of(f"<table>{rows}</table>") == expected
+
+
+def test_preformatted_text_is_unbroken() -> None:
+    """Its span is exact."""
+    parsed = parse(b"<p>before</p><pre>x\n\ny</pre><p>after</p>")
+    assert [parsed.text[span.start : span.end] for span in parsed.unbroken] == ["x\n\ny"]

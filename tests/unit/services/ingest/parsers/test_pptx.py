@@ -65,3 +65,17 @@ def test_truncated_files_are_corrupt(kept: float, tmp_path: Path) -> None:
     with pytest.raises(ParseError) as caught:
         parse(path)
     assert caught.value.reason == "DOCUMENT_CORRUPT"
+
+
+def test_a_cell_merged_downwards_repeats_its_text(tmp_path: Path) -> None:
+    """Every row says what it belongs to."""
+    presentation = pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+    table = slide.shapes.add_table(3, 2, 0, 0, 100, 100).table
+    for row, values in enumerate((("Plant", "Gauge"), ("North", "N1"), ("", "N2"))):
+        for column, value in enumerate(values):
+            table.cell(row, column).text = value
+    table.cell(1, 0).merge(table.cell(2, 0))
+    path = tmp_path / "upload"
+    presentation.save(str(path))
+    assert parse(path).text == "Plant: North | Gauge: N1\n\nPlant: North | Gauge: N2"

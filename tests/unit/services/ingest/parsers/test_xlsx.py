@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from services.ingest.document import DocumentType
 from services.ingest.parse_error import ParseError
 from services.ingest.parsers import table_rows
 from services.ingest.parsers.xlsx import parse
+from services.ingest.parsers.xlsx_merges import read_merges
 
 
 def saved(workbook: Workbook, folder: Path) -> Path:
@@ -121,3 +123,33 @@ def test_a_small_file_cannot_claim_a_huge_sheet(rows: str, limit: str, tmp_path:
     with pytest.raises(ParseError) as caught:
         parse(target)
     assert caught.value.metadata["limit_name"] == limit
+
+
+def test_a_cell_merged_downwards_stands_in_every_row(tmp_path: Path) -> None:
+    """Also where the sheet is long; blank rows inside the range stay blank, wide frames are no groups."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    rows = [("Plant", "Gauge", "Unit"), ("North", "N1", "bar"), (None, "N2", "bar"), (None, None, None)]
+    for values in [*rows, (None, "N3", "bar"), ("South", "S1", "bar"), (None, "S2", "psi")]:
+        sheet.append(values)
+    sheet.merge_cells("A2:A5")
+    sheet.merge_cells("A1:A1")
+    sheet.merge_cells("C6:C7")
+    lines = parse(saved(workbook, tmp_path)).text.split("\n\n")
+    assert lines[1:] == [
+        "Plant: North | Gauge: N1 | Unit: bar",
+        "Plant: North | Gauge: N2 | Unit: bar",
+        "Plant: North | Gauge: N3 | Unit: bar",
+        "Plant: South | Gauge: S1 | Unit: bar",
+        "Gauge: S2 | Unit: bar",
+    ]
+
+
+def test_merged_ranges_are_found_where_blocks_meet_and_bounded() -> None:
+    """Whatever stands before them; at most 10,000, and none of more than 1,000 rows."""
+    for before in range(65_400, 65_600):
+        part = io.BytesIO(b" " * before + b'<mergeCell ref="AB3:AB5"/><x:mergeCell ref="A1:C1"/>')
+        assert read_merges(part).starts == {3: [(27, 5)]}
+    many = b"".join(b'<mergeCell ref="A%d:A%d"/>' % (n, n + 1) for n in range(1, 30_000, 2))
+    assert len(read_merges(io.BytesIO(many)).starts) == 10_000
+    assert not read_merges(io.BytesIO(b'<mergeCell ref="A1:A1048576"/>')).starts

@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.ingest.parse_error import ParseError
-from services.ingest.parsers.zip_limits import ZipLimits, check_office_file, open_archive, read_member
+from services.ingest.parse_limits import MIB, ParseLimits
+from services.ingest.parsers.zip_limits import check_office_file, open_archive, read_member
 
-LIMITS = ZipLimits(
-    max_members=5, max_total_bytes=300_000, max_member_bytes=200_000, max_xml_bytes=100_000,
-    max_ratio=20, ratio_from_bytes=50_000, max_depth=4, max_name=100,
-)  # fmt: skip
+LIMITS = ParseLimits(max_archive_members=5, max_archive_bytes=20 * MIB, max_decompression_ratio=20)
 
 
 def archive_of(folder: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -39,12 +37,10 @@ STORED = zipfile.ZIP_STORED
     ("members", "method", "name"),
     [
         ({str(number): b"" for number in range(6)}, STORED, "archive_members"),
-        ({"a": b"x" * 200_001}, STORED, "archive_bytes"),
-        ({"a": b"x" * 150_000, "b": b"x" * 150_001}, STORED, "archive_bytes"),
-        ({"a.xml": b"x" * 100_001}, STORED, "archive_bytes"),
-        ({"a": b"\0" * 100_000}, zipfile.ZIP_DEFLATED, "archive_ratio"),
-        ({"a/b/c/d/e/f": b""}, STORED, "archive_nesting"),
-        ({"n" * 101: b""}, STORED, "archive_nesting"),
+        ({"a": b"x" * 10 * MIB, "b": b"x" * (10 * MIB + 1)}, STORED, "archive_bytes"),
+        ({"a": b"\0" * 17 * MIB}, zipfile.ZIP_DEFLATED, "archive_ratio"),
+        ({"a/" * 33 + "b": b""}, STORED, "archive_nesting"),
+        ({"n" * 1025: b""}, STORED, "archive_nesting"),
     ],
 )
 def test_an_archive_over_a_limit_is_refused_by_its_name(
@@ -63,6 +59,16 @@ def test_a_directory_that_lies_about_sizes_gains_nothing(tmp_path: Path) -> None
     data = path.read_bytes()
     path.write_bytes(data.replace(struct.pack("<I", 90_000), struct.pack("<I", 10)))
     assert refusal(path).reason == "DOCUMENT_CORRUPT"
+
+
+def test_an_xml_part_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    """A tree of it would take several times as much memory."""
+    path = archive_of(tmp_path, {"a.xml": b"<a/>"})
+    claimed = path.read_bytes().replace(struct.pack("<II", 6, 4), struct.pack("<II", 6, 193 * MIB))
+    path.write_bytes(claimed)
+    with pytest.raises(ParseError) as caught:
+        check_office_file(path, "Word", ParseLimits(max_decompression_ratio=10**9))
+    assert caught.value.metadata == {"limit_name": "archive_bytes", "limit": str(192 * MIB)}
 
 
 def test_archives_in_archives_are_not_opened(tmp_path: Path) -> None:
