@@ -18,7 +18,6 @@ RETRYABLE_REASONS = frozenset(
         "DEADLINE_TOO_SHORT",
         "UPLOAD_INCOMPLETE",
         "ATTEMPT_SUPERSEDED",
-        "PARSER_CRASHED",
         "RATE_LIMITED",
         "OVERLOADED",
         "SERVICE_UNAVAILABLE",

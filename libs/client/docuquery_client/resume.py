@@ -36,8 +36,8 @@ class RetryPolicy:
     max_stalled_rounds: int = 8
     """Rounds in a row in which no document was finished; one that finishes some starts the count again."""
     max_attempts_per_document: int = 3
-    """How often a document is sent that fails in a retryable way for a reason of its own (its parser
-    crashed, for example). Failures for a SYSTEM_REASONS are not counted."""
+    """How often a document is sent that fails in a retryable way for a reason of its own (another
+    upload took over, for example). Failures for a SYSTEM_REASONS are not counted."""
     first_delay_seconds: float = 0.5
     """Wait before the second round, doubled from round to round."""
     max_delay_seconds: float = 8.0

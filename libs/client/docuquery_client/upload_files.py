@@ -82,6 +82,12 @@ class UploadEvent:
         return enum_name(ErrorReason, self.failed.reason)
 
     @property
+    def misnamed(self) -> str:
+        """The type the file's name promises (`PDF`), when its content is another; else empty."""
+        promised = self.progress.done.promised_type
+        return enum_name(DocumentType, promised) if promised else ""
+
+    @property
     def document(self) -> Document | None:
         """The document as it now stands; None unless it is done."""
         return self.progress.done.document if self.progress.HasField("done") else None

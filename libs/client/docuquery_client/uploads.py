@@ -54,16 +54,17 @@ class _Pieces:
         self._sha256 = hashlib.sha256()
         self._lock = threading.Lock()
 
-    def open(self) -> int:
-        """Opens the file; returns its size in bytes. Raises OSError."""
+    def open(self) -> tuple[int, bytes]:
+        """Opens the file; returns its size in bytes and its first piece. Raises OSError."""
         # Opening a pipe would wait for its writer, reading a device might never end.
         if not stat.S_ISREG(self._path.stat().st_mode):
             raise OSError("not a regular file")
         with self._lock:
             if self._closed:
-                return 0
+                return 0, b""
             self._file = FileIO(self._path)
-            return os.fstat(self._file.fileno()).st_size
+            size_bytes = os.fstat(self._file.fileno()).st_size
+        return size_bytes, self.next()
 
     def next(self) -> bytes:
         """The next piece; empty at the end of the file. Raises OSError."""
@@ -201,7 +202,7 @@ class UploadStream:
     async def _send(self, call: _Call, upload_id: str, file: UploadFile) -> None:
         with closing(_Pieces(file.path)) as pieces:
             try:
-                size_bytes = await asyncio.to_thread(pieces.open)
+                size_bytes, piece = await asyncio.to_thread(pieces.open)
             except OSError as error:
                 self._local_events.append(_unreadable(file, error))
                 self._room.release()
@@ -209,17 +210,22 @@ class UploadStream:
             self._open[upload_id] = file
             header = file.header(size_bytes)
             await self._write(call, UploadDocumentsRequest(upload_id=upload_id, header=header))
-            footer = UploadFooter(sha256=await self._send_pieces(call, upload_id, file, pieces))
+            footer = UploadFooter(sha256=await self._send_pieces(call, upload_id, file, pieces, piece))
             # Sent even after a refusal: the footer ends the document whatever became of it.
             await self._write(call, UploadDocumentsRequest(upload_id=upload_id, footer=footer))
 
-    async def _send_pieces(self, call: _Call, upload_id: str, file: UploadFile, pieces: _Pieces) -> str:
-        """Sends the bytes while the server wants them; returns the checksum for the footer."""
+    async def _send_pieces(
+        self, call: _Call, upload_id: str, file: UploadFile, pieces: _Pieces, piece: bytes
+    ) -> str:
+        """Sends `piece` and those after it while the server wants them; returns the footer's checksum."""
         try:
-            while upload_id in self._open and (piece := await asyncio.to_thread(pieces.next)):
+            while upload_id in self._open and piece:
                 await self._write(call, UploadDocumentsRequest(upload_id=upload_id, data=piece))
                 if self._on_sent is not None:
                     self._on_sent(file, len(piece))
+                # A file gives less than was asked for at its end only: a small one is one trip to a thread.
+                is_last = len(piece) < PIECE_BYTES
+                piece = b"" if is_last else await asyncio.to_thread(pieces.next)
         except OSError as error:
             self._unreadable[upload_id] = error
             return _ABANDONED_SHA256

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType, IngestStage
+from docuquery.common.v1.document_pb2 import (
+    Document,
+    DocumentStatus,
+    DocumentType,
+    IngestAttempt,
+    IngestStage,
+)
 from docuquery.common.v1.error_reason_pb2 import ErrorReason
 from docuquery_client.names import enum_name
+
+_UNDER_WAY = (DocumentStatus.DOCUMENT_STATUS_PENDING, DocumentStatus.DOCUMENT_STATUS_PROCESSING)
 
 
 def document_rows(document: Document) -> Iterator[tuple[str, str]]:
@@ -34,14 +42,36 @@ def document_rows(document: Document) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in rows if value)
 
 
+def progress(document: Document) -> str:
+    """How far an upload under way is, or why the latest one failed; empty for what is done.
+
+    For example `indexing 120/480 chunks`, `receiving`, `NO_TEXT`; with `new version:` before it while an
+    older one is searchable.
+    """
+    attempt = document.latest_attempt
+    if attempt.status in _UNDER_WAY:
+        text = _stage(attempt)
+    elif attempt.status == DocumentStatus.DOCUMENT_STATUS_FAILED:
+        text = enum_name(ErrorReason, attempt.error.reason)
+    else:
+        return ""
+    return f"new version: {text}" if document.live_version else text
+
+
+def _stage(attempt: IngestAttempt) -> str:
+    stage = enum_name(IngestStage, attempt.stage).lower()
+    if not attempt.chunks_total:
+        return stage
+    return f"{stage} {attempt.chunks_written}/{attempt.chunks_total} chunks"
+
+
 def _attempt(document: Document) -> str:
     attempt = document.latest_attempt
     if not document.HasField("latest_attempt"):
         return ""
     text = enum_name(DocumentStatus, attempt.status).lower()
-    if attempt.status in (DocumentStatus.DOCUMENT_STATUS_PROCESSING, DocumentStatus.DOCUMENT_STATUS_PENDING):
-        stage = enum_name(IngestStage, attempt.stage).lower()
-        text += f", {stage}, {attempt.chunks_written}/{attempt.chunks_total} chunks"
+    if attempt.status in _UNDER_WAY:
+        text += f": {_stage(attempt)}"
     if attempt.HasField("error"):
         text += f": {enum_name(ErrorReason, attempt.error.reason)}: {attempt.error.message}"
     return text

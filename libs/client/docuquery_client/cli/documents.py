@@ -11,7 +11,7 @@ import typer
 from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType
 from docuquery.gateway.v1.docuquery_service_pb2 import ListDocumentsResponse
 from docuquery_client.cli.console import clean, messages, one_line, output, plain_table, print_json
-from docuquery_client.cli.document_view import document_rows
+from docuquery_client.cli.document_view import document_rows, progress
 from docuquery_client.cli.options import (
     FileType,
     FilterOption,
@@ -47,7 +47,7 @@ def list_documents(
     ] = None,
     filter: FilterOption = None,
 ) -> None:
-    """Lists documents, newest first."""
+    """Lists documents, newest first, with how far those are that are being read."""
     keep = filter_value(filter)
 
     async def call(client: AsyncDocuQuery) -> tuple[list[Document], bool]:
@@ -72,6 +72,7 @@ def list_documents(
     table = plain_table("id", "source", "type", "status")
     for name in ("pages", "chunks", "bytes"):
         table.add_column(name, justify="right")
+    table.add_column("progress", overflow="fold")
     for document in found:
         table.add_row(
             document.document_id,
@@ -81,6 +82,7 @@ def list_documents(
             str(document.page_count or ""),
             str(document.chunk_count),
             str(document.size_bytes),
+            progress(document),
         )
     if found:
         output().print(table)

@@ -11,8 +11,15 @@ import typer
 
 from docuquery_client.cli.console import messages, output
 from docuquery_client.cli.ingest_files import Selection, SelectionError, select
-from docuquery_client.cli.ingest_view import ProgressView, ReportFile, Tally, failure_lines
+from docuquery_client.cli.ingest_view import (
+    ProgressView,
+    ReportFile,
+    Tally,
+    failure_lines,
+    misnamed_lines,
+)
 from docuquery_client.cli.options import FileType, IfExists, if_exists_value, type_value
+from docuquery_client.cli.passwords import PASSWORD_VARIABLE, PasswordError, document_password
 from docuquery_client.cli.session import EXIT_FAILED, fail, session_of, usage_error
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.filters import metadata_from_pairs
@@ -48,6 +55,18 @@ def ingest(
     type: Annotated[
         FileType | None, typer.Option(help="What the files are.", show_default="told from the content")
     ] = None,
+    password: Annotated[
+        bool,
+        typer.Option(
+            "--password",
+            help="Ask for the password of encrypted files. Without a terminal: --password-file, or "
+            f"{PASSWORD_VARIABLE}.",
+        ),
+    ] = False,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The password is this file's first line.", show_default=False),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.jsonl", help="Write a line for each file here.", show_default=False),
@@ -68,6 +87,10 @@ def ingest(
     if not selection.files:
         fail(f"Nothing to ingest: no file of a kind that is read ({selection.skipped} left out).")
         raise typer.Exit(EXIT_FAILED)
+    try:
+        secret = document_password(ask=password, file=password_file)
+    except PasswordError as error:
+        raise usage_error(str(error)) from None
     files = [
         UploadFile(
             found.path,
@@ -75,6 +98,7 @@ def ingest(
             type=type_value(type),
             metadata=details,
             if_exists=if_exists_value(if_exists),
+            password=secret,
         )
         for found in selection.files
     ]
@@ -117,6 +141,10 @@ def _show(tally: Tally, selection: Selection, seconds: float) -> None:
     if done < len(selection.files):
         missing = len(selection.files) - done
         messages().print(f"{missing} files were not finished; the same command goes on where this stopped.")
+    if tally.misnamed:
+        messages().print(f"{len(tally.misnamed)} are not what their names say:")
+        for line in misnamed_lines(tally.misnamed):
+            messages().print(line, soft_wrap=True)
     if tally.failures:
         fail(f"{len(tally.failures)} failed:")
         for line in failure_lines(tally.failures):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from docuquery.common.v1.document_pb2 import UploadResult
+from docuquery.common.v1.document_pb2 import DocumentType, UploadResult
 from docuquery_client.cli.console import clean, one_line
 from docuquery_client.names import enum_name
 from docuquery_client.resume import Pause
@@ -36,6 +37,8 @@ class Tally:
     """How many were `created`, `replaced`, `unchanged`, `skipped`, `failed`."""
     failures: list[UploadEvent] = field(default_factory=list)
     """The last events of those that failed."""
+    misnamed: list[UploadEvent] = field(default_factory=list)
+    """Those whose content is of another type than their name promises."""
     size_bytes: int = 0
     """Bytes of the files that are done."""
 
@@ -47,18 +50,21 @@ class Tally:
         else:
             result = enum_name(UploadResult, event.progress.done.result).lower()
             self.size_bytes += size_bytes
+        if event.misnamed:
+            self.misnamed.append(event)
         self.results[result] += 1
         return result
 
     def summary(self, seconds: float) -> str:
-        """One line, such as `112 documents: 110 created, 2 failed. 3.2 MB in 4.1 s (0.8 MB/s)`."""
+        """One line, like `2 documents: 1 created, 1 failed. 3.0 MB in 2.0 s (1.5 MB/s, 1.0 documents/s)`."""
         total = sum(self.results.values())
         counts = ", ".join(f"{count} {result}" for result, count in sorted(self.results.items()))
         speed = self.size_bytes / 1e6 / seconds if seconds > 0 else 0.0
+        rate = total / seconds if seconds > 0 else 0.0
         noun = "document" if total == 1 else "documents"
         return (
             f"{total} {noun}: {counts or 'nothing done'}. "
-            f"{self.size_bytes / 1e6:.1f} MB in {seconds:.1f} s ({speed:.1f} MB/s)."
+            f"{self.size_bytes / 1e6:.1f} MB in {seconds:.1f} s ({speed:.1f} MB/s, {rate:.1f} documents/s)."
         )
 
 
@@ -71,11 +77,29 @@ def failure_lines(failures: list[UploadEvent]) -> list[str]:
     ]
 
 
-class ProgressView:
-    """The bar: documents, bytes, speed, time left. Shows itself on a terminal only."""
+def misnamed_lines(misnamed: list[UploadEvent]) -> list[str]:
+    """One line for each file whose content was believed against its name."""
+    return [
+        f"  {clean(str(event.file.path))}: named like {event.misnamed}, read as "
+        f"{enum_name(DocumentType, event.document.type) if event.document else ''}"
+        for event in misnamed
+    ]
 
-    def __init__(self, console: Console, sizes: Mapping[Path, int]) -> None:
+
+_LINE_SECONDS = 10.0
+"""Between two lines of progress where there is no terminal: a log shows life and is not filled."""
+
+
+class ProgressView:
+    """Documents, bytes, speed, time left: as a bar on a terminal, elsewhere as a line now and then."""
+
+    def __init__(
+        self, console: Console, sizes: Mapping[Path, int], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sizes = sizes
+        self._total_bytes = sum(sizes.values())
+        self._monotonic = monotonic
+        self._started = self._last_line = monotonic()
         self._sent: Counter[Path] = Counter()
         self._finished = 0
         self._progress = Progress(
@@ -92,7 +116,7 @@ class ProgressView:
         )
         self._task = self._progress.add_task(
             "ingest",
-            total=sum(sizes.values()),
+            total=self._total_bytes,
             documents=0,
             total_documents=len(sizes),
             note="",
@@ -118,9 +142,22 @@ class ProgressView:
         path = event.file.path
         self._advance(path, max(0, self._sizes.get(path, 0) - self._sent[path]))
         self._progress.update(self._task, documents=self._finished, note="")
+        now = self._monotonic()
+        if self._progress.disable and now - self._last_line >= _LINE_SECONDS:
+            self._last_line = now
+            self._progress.console.print(self._line(now - self._started), soft_wrap=True)
+
+    def _line(self, seconds: float) -> str:
+        sent = sum(self._sent.values())
+        left = seconds * (self._total_bytes - sent) / sent if sent else 0.0
+        return (
+            f"{self._finished}/{len(self._sizes)} documents ({self._finished / seconds:.1f}/s), "
+            f"{sent / 1e6:.1f}/{self._total_bytes / 1e6:.1f} MB ({sent / 1e6 / seconds:.1f} MB/s), "
+            f"about {left:.0f} s left"
+        )
 
     def pausing(self, pause: Pause) -> None:
-        """The stream broke; says so, on a terminal in the bar and elsewhere in a line."""
+        """The stream broke; says so, on a terminal in the bar and elsewhere in a line of its own."""
         what = pause.error.reason if pause.error is not None else "some documents failed for now"
         note = f"{what}: {pause.remaining} to send again in {pause.delay_seconds:.1f} s"
         if self._progress.disable:
@@ -151,6 +188,8 @@ class ReportFile:
             "reason": event.reason,
             "message": failed.message if failed else "",
             "retryable": failed.retryable if failed else False,
+            "metadata": dict(failed.metadata) if failed else {},
+            "misnamed": event.misnamed,
             "size_bytes": size_bytes,
             "page_count": document.page_count if document else 0,
             "chunk_count": document.chunk_count if document else 0,

@@ -13,7 +13,7 @@ from docuquery.common.v1.document_pb2 import (
     IngestStage,
 )
 from docuquery.common.v1.error_reason_pb2 import ErrorReason
-from docuquery_client.cli.document_view import document_rows
+from docuquery_client.cli.document_view import document_rows, progress
 
 
 def test_what_is_known_is_shown_and_what_is_not_is_left_out() -> None:
@@ -49,4 +49,35 @@ def test_an_attempt_under_way_shows_its_stage_and_a_failed_one_its_reason() -> N
         dict(document_rows(Document(latest_attempt=attempt)))["latest attempt"]
         for attempt in (under_way, failed)
     ]
-    assert shown == ["processing, indexing, 5/9 chunks", "failed: NO_TEXT: It is a scan."]
+    assert shown == ["processing: indexing 5/9 chunks", "failed: NO_TEXT: It is a scan."]
+
+
+def test_a_listing_says_how_far_an_upload_is() -> None:
+    receiving = IngestAttempt(
+        status=DocumentStatus.DOCUMENT_STATUS_PENDING, stage=IngestStage.INGEST_STAGE_RECEIVING
+    )
+    indexing = IngestAttempt(
+        status=DocumentStatus.DOCUMENT_STATUS_PROCESSING,
+        stage=IngestStage.INGEST_STAGE_INDEXING,
+        chunks_written=120,
+        chunks_total=480,
+    )
+    failed = IngestAttempt(
+        status=DocumentStatus.DOCUMENT_STATUS_FAILED,
+        error=DocumentError(reason=ErrorReason.ERROR_REASON_NO_TEXT),
+    )
+    done = IngestAttempt(
+        status=DocumentStatus.DOCUMENT_STATUS_INDEXED, stage=IngestStage.INGEST_STAGE_DONE, chunks_total=480
+    )
+    assert [
+        progress(Document(latest_attempt=attempt)) for attempt in (receiving, indexing, failed, done)
+    ] == [
+        "receiving",
+        "indexing 120/480 chunks",
+        "NO_TEXT",
+        "",
+    ]
+    assert progress(Document(live_version="v1", latest_attempt=indexing)) == (
+        "new version: indexing 120/480 chunks"
+    )
+    assert progress(Document()) == ""

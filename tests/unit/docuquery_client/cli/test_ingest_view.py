@@ -12,6 +12,7 @@ from docuquery.common.v1.upload_pb2 import UploadDone, UploadProgress
 from docuquery_client.cli.ingest_view import ProgressView, Tally
 from docuquery_client.resume import Pause
 from docuquery_client.upload_files import UploadEvent, UploadFile
+from libs.clock import ManualClock
 
 FILE = UploadFile(Path("a.txt"))
 DONE = UploadEvent(FILE, UploadProgress(done=UploadDone(result=UploadResult.UPLOAD_RESULT_CREATED)))
@@ -22,8 +23,10 @@ def test_the_tally_counts_results_and_bytes_of_what_is_done() -> None:
     tally = Tally()
     assert tally.add(DONE, 3_000_000) == "created"
     assert tally.add(FAILED, 9_000_000) == "failed"
-    assert tally.summary(2.0) == "2 documents: 1 created, 1 failed. 3.0 MB in 2.0 s (1.5 MB/s)."
-    assert Tally().summary(0.0) == "0 documents: nothing done. 0.0 MB in 0.0 s (0.0 MB/s)."
+    assert (
+        tally.summary(2.0) == "2 documents: 1 created, 1 failed. 3.0 MB in 2.0 s (1.5 MB/s, 1.0 documents/s)."
+    )
+    assert Tally().summary(0.0) == "0 documents: nothing done. 0.0 MB in 0.0 s (0.0 MB/s, 0.0 documents/s)."
 
 
 def progress(width: int = 120) -> tuple[ProgressView, StringIO]:
@@ -54,10 +57,18 @@ def test_a_failed_file_fills_its_share_of_the_bar() -> None:
     assert "1.0/2.0 kB" in screen.getvalue()
 
 
-def test_where_there_is_no_terminal_only_the_pause_is_a_line() -> None:
+def test_where_there_is_no_terminal_a_line_now_and_then_shows_life() -> None:
     screen = StringIO()
-    with ProgressView(Console(file=screen, width=120), {FILE.path: 10}) as view:
-        view.sent(FILE, 10)
-        view.finished(DONE)
-        view.pausing(Pause(None, 1, 0.5))
-    assert screen.getvalue() == "some documents failed for now: 1 to send again in 0.5 s\n"
+    sizes = {Path(f"{n}.txt"): 1_000_000 for n in range(30)}
+    clock = ManualClock()
+    with ProgressView(Console(file=screen, width=120), sizes, clock.monotonic) as view:
+        for path in list(sizes)[:15]:
+            clock.advance(2.0)
+            view.finished(UploadEvent(UploadFile(path), DONE.progress))
+        view.pausing(Pause(None, 15, 0.5))
+    assert screen.getvalue().splitlines() == [
+        "5/30 documents (0.5/s), 5.0/30.0 MB (0.5 MB/s), about 50 s left",
+        "10/30 documents (0.5/s), 10.0/30.0 MB (0.5 MB/s), about 40 s left",
+        "15/30 documents (0.5/s), 15.0/30.0 MB (0.5 MB/s), about 30 s left",
+        "some documents failed for now: 15 to send again in 0.5 s",
+    ]
