@@ -15,16 +15,21 @@ import threading
 import time
 
 _POLL_SECONDS = 0.5
+_GRACE_SECONDS = 30.0
+"""From SIGTERM to SIGKILL; longer than a service drains."""
 
 
 def end_with(parent_pid: int) -> None:
-    """Sends this process SIGTERM as soon as `parent_pid` is no longer its parent."""
+    """Sends this process SIGTERM as soon as `parent_pid` is no longer its parent, SIGKILL if that fails."""
 
     def watch() -> None:
         # An orphan gets another parent. Polling works on every system and needs no C library.
         while os.getppid() == parent_pid:
             time.sleep(_POLL_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
+        # A signal that comes in the wrong moment of a start can be lost, and nobody else is left to stop us.
+        time.sleep(_GRACE_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="tether", daemon=True).start()
 
