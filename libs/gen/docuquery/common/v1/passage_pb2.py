@@ -27,17 +27,17 @@ from docuquery.common.v1 import text_pb2 as docuquery_dot_common_dot_v1_dot_text
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!docuquery/common/v1/passage.proto\x12\x13\x64ocuquery.common.v1\x1a\"docuquery/common/v1/document.proto\x1a\x1e\x64ocuquery/common/v1/text.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xd5\x03\n\x07Passage\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\x0f\n\x07ordinal\x18\x06 \x01(\x05\x12\x0c\n\x04text\x18\x07 \x01(\t\x12+\n\x04span\x18\x08 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12-\n\x05pages\x18\t \x01(\x0b\x32\x1e.docuquery.common.v1.PageRange\x12\x33\n\x0bpage_starts\x18\n \x03(\x0b\x32\x1e.docuquery.common.v1.PageStart\x12\x10\n\x08headings\x18\x0b \x03(\t\x12\r\n\x05title\x18\x0c \x01(\t\x12/\n\x04type\x18\r \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12)\n\x08metadata\x18\x0e \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05score\x18\x0f \x01(\x01\x12\x34\n\x0bscore_parts\x18\x10 \x01(\x0b\x32\x1f.docuquery.common.v1.ScoreParts\"h\n\nScoreParts\x12\x12\n\x05\x64\x65nse\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06sparse\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x66used\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x08\n\x06_denseB\t\n\x07_sparseB\x08\n\x06_fused*p\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x01\x12\x15\n\x11SEARCH_MODE_DENSE\x10\x02\x12\x16\n\x12SEARCH_MODE_SPARSE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!docuquery/common/v1/passage.proto\x12\x13\x64ocuquery.common.v1\x1a\"docuquery/common/v1/document.proto\x1a\x1e\x64ocuquery/common/v1/text.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xd5\x03\n\x07Passage\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\x0f\n\x07ordinal\x18\x06 \x01(\x05\x12\x0c\n\x04text\x18\x07 \x01(\t\x12+\n\x04span\x18\x08 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12-\n\x05pages\x18\t \x01(\x0b\x32\x1e.docuquery.common.v1.PageRange\x12\x33\n\x0bpage_starts\x18\n \x03(\x0b\x32\x1e.docuquery.common.v1.PageStart\x12\x10\n\x08headings\x18\x0b \x03(\t\x12\r\n\x05title\x18\x0c \x01(\t\x12/\n\x04type\x18\r \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12)\n\x08metadata\x18\x0e \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05score\x18\x0f \x01(\x01\x12\x34\n\x0bscore_parts\x18\x10 \x01(\x0b\x32\x1f.docuquery.common.v1.ScoreParts\"\x88\x01\n\nScoreParts\x12\x12\n\x05\x64\x65nse\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06sparse\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x66used\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06rerank\x18\x04 \x01(\x01H\x03\x88\x01\x01\x42\x08\n\x06_denseB\t\n\x07_sparseB\x08\n\x06_fusedB\t\n\x07_rerank*p\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x01\x12\x15\n\x11SEARCH_MODE_DENSE\x10\x02\x12\x16\n\x12SEARCH_MODE_SPARSE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuquery.common.v1.passage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHMODE']._serialized_start=734
-  _globals['_SEARCHMODE']._serialized_end=846
+  _globals['_SEARCHMODE']._serialized_start=767
+  _globals['_SEARCHMODE']._serialized_end=879
   _globals['_PASSAGE']._serialized_start=157
   _globals['_PASSAGE']._serialized_end=626
-  _globals['_SCOREPARTS']._serialized_start=628
-  _globals['_SCOREPARTS']._serialized_end=732
+  _globals['_SCOREPARTS']._serialized_start=629
+  _globals['_SCOREPARTS']._serialized_end=765
 # @@protoc_insertion_point(module_scope)

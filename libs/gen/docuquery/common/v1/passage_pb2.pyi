@@ -157,33 +157,41 @@ class ScoreParts(_message.Message):
     DENSE_FIELD_NUMBER: _builtins.int
     SPARSE_FIELD_NUMBER: _builtins.int
     FUSED_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
     dense: _builtins.float
     """Cosine similarity, -1 to 1."""
     sparse: _builtins.float
     """BM25, 0 or more, unbounded."""
     fused: _builtins.float
     """The fused value that orders the result; means nothing across questions."""
+    rerank: _builtins.float
+    """What the reranker gave the passage, in its own scale; orders the result when it ran."""
     def __init__(
         self,
         *,
         dense: _builtins.float | None = ...,
         sparse: _builtins.float | None = ...,
         fused: _builtins.float | None = ...,
+        rerank: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense", b"_dense", "_fused", b"_fused", "_sparse", b"_sparse", "dense", b"dense", "fused", b"fused", "sparse", b"sparse"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense", b"_dense", "_fused", b"_fused", "_rerank", b"_rerank", "_sparse", b"_sparse", "dense", b"dense", "fused", b"fused", "rerank", b"rerank", "sparse", b"sparse"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense", b"_dense", "_fused", b"_fused", "_sparse", b"_sparse", "dense", b"dense", "fused", b"fused", "sparse", b"sparse"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense", b"_dense", "_fused", b"_fused", "_rerank", b"_rerank", "_sparse", b"_sparse", "dense", b"dense", "fused", b"fused", "rerank", b"rerank", "sparse", b"sparse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dense: _TypeAlias = _typing.Literal["dense"]  # noqa: Y015
     _WhichOneofArgType__dense: _TypeAlias = _typing.Literal["_dense", b"_dense"]  # noqa: Y015
     _WhichOneofReturnType__fused: _TypeAlias = _typing.Literal["fused"]  # noqa: Y015
     _WhichOneofArgType__fused: _TypeAlias = _typing.Literal["_fused", b"_fused"]  # noqa: Y015
+    _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
+    _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015
     _WhichOneofReturnType__sparse: _TypeAlias = _typing.Literal["sparse"]  # noqa: Y015
     _WhichOneofArgType__sparse: _TypeAlias = _typing.Literal["_sparse", b"_sparse"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dense) -> _WhichOneofReturnType__dense | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fused) -> _WhichOneofReturnType__fused | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank) -> _WhichOneofReturnType__rerank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sparse) -> _WhichOneofReturnType__sparse | None: ...
 

@@ -481,6 +481,9 @@ class SearchRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     SCORE_THRESHOLD_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
+    MAX_PER_DOCUMENT_FIELD_NUMBER: _builtins.int
+    EXPAND_CHUNKS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The query, 1 to 1000 characters by default."""
     limit: _builtins.int
@@ -489,6 +492,17 @@ class SearchRequest(_message.Message):
     """Which index. Default HYBRID."""
     score_threshold: _builtins.float
     """Keep passages with at least this score, 0 to 1; absent: the server's setting."""
+    rerank: _builtins.bool
+    """Order the best candidates once more by a reranker; absent: the server's setting (ENABLE_RERANKING).
+    Skipped, and said so, when the server has none or time is short.
+    """
+    max_per_document: _builtins.int
+    """Most passages of one document, 1 to 200; 0: no cap."""
+    expand_chunks: _builtins.int
+    """Chunks before and after each passage that are returned with it, 0 to 3. The passage's text, span,
+    pages and page_starts then cover them all, chunk_id and ordinal stay those of the chunk that was
+    found; passages that come to touch each other are merged into the better one.
+    """
     @_builtins.property
     def filter(self) -> _filter_pb2.Filter:
         """Keep passages of documents that pass."""
@@ -501,17 +515,24 @@ class SearchRequest(_message.Message):
         mode: _passage_pb2.SearchMode.ValueType = ...,
         filter: _filter_pb2.Filter | None = ...,
         score_threshold: _builtins.float | None = ...,
+        rerank: _builtins.bool | None = ...,
+        max_per_document: _builtins.int = ...,
+        expand_chunks: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_score_threshold", b"_score_threshold", "filter", b"filter", "limit", b"limit", "score_threshold", b"score_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "filter", b"filter", "limit", b"limit", "rerank", b"rerank", "score_threshold", b"score_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_score_threshold", b"_score_threshold", "filter", b"filter", "limit", b"limit", "mode", b"mode", "query", b"query", "score_threshold", b"score_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "expand_chunks", b"expand_chunks", "filter", b"filter", "limit", b"limit", "max_per_document", b"max_per_document", "mode", b"mode", "query", b"query", "rerank", b"rerank", "score_threshold", b"score_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
+    _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015
     _WhichOneofReturnType__score_threshold: _TypeAlias = _typing.Literal["score_threshold"]  # noqa: Y015
     _WhichOneofArgType__score_threshold: _TypeAlias = _typing.Literal["_score_threshold", b"_score_threshold"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank) -> _WhichOneofReturnType__rerank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score_threshold) -> _WhichOneofReturnType__score_threshold | None: ...
 
