@@ -51,6 +51,12 @@ seed: install ## Ingest samples/ into the running services
 test: dev ## Run the test suite
 	$(BIN)/python -m pytest
 
+BENCH_FILES ?= samples/handbook
+
+.PHONY: bench
+bench: dev ## Measure ingest: rate, CPU time, memory (BENCH_FILES=folder)
+	$(BIN)/python -m benchmarks.ingest $(BENCH_FILES)
+
 .PHONY: test-cov
 test-cov: dev ## Run the test suite with branch coverage; fails under 85 %
 	rm -f .coverage .coverage.*

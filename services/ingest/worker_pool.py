@@ -39,8 +39,9 @@ _JOIN_SECONDS = 5.0
 _RESTART_PAUSE_SECONDS = 1.0
 _MAX_TRIES = 3
 """Workers a job is offered to when they die before they begin with it."""
-_FORK_TRIES = 3
+_FORK_TRIES = 5
 """Times a worker is asked of the fork server, which may have been killed."""
+_FORK_PAUSE_SECONDS = 0.1
 _MAX_LINE_BYTES = 256 * 1024
 
 
@@ -221,7 +222,9 @@ class WorkerPool:
                 async with self._starting:
                     await asyncio.to_thread(process.start)
             except (EOFError, ConnectionError):
-                log.warning("fork_server_gone")  # the next start brings up another
+                # The next start brings up another, once the system has told that this one is dead.
+                log.warning("fork_server_gone")
+                await asyncio.sleep(_FORK_PAUSE_SECONDS)
             else:
                 return process
         raise OSError("the fork server dies as soon as it is started")

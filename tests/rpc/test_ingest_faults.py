@@ -251,7 +251,7 @@ async def test_too_large_a_document_is_refused_before_its_end(tmp_path: Path) ->
         assert ingest.spooled() == []
         await call.done_writing()
         assert await call.read() == grpc.aio.EOF
-        assert ingest.retrieval.calls["BeginAttempt"] == 0
+        assert ingest.retrieval.calls["WriteChunks"] == 0
 
 
 async def test_a_full_spool_refuses_for_the_moment(tmp_path: Path) -> None:
