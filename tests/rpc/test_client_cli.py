@@ -427,7 +427,7 @@ def test_ingest_writes_a_line_for_each_file_into_its_report(docuquery: Docuquery
     assert lines[0]["document_id"]
     assert lines[1] == {
         "path": str(folder / "empty.txt"), "source": "docs/empty.txt", "document_id": "", "result": "failed",
-        "reason": "EMPTY_DOCUMENT", "message": "The document has no bytes.", "retryable": False,
+        "reason": "EMPTY_DOCUMENT", "message": "The document has no bytes.", "retryable": False, "metadata": {}, "misnamed": "",
         "size_bytes": 0, "page_count": 0, "chunk_count": 0,
     }  # fmt: skip
 
