@@ -40,6 +40,7 @@ class Sweeper:
     def __init__(self, stores: Stores, editor: RecordEditor, clock: Clock, grace_seconds: float) -> None:
         self._records = stores.records
         self._upkeep = stores.upkeep
+        self._is_shared = stores.is_shared
         self._editor = editor
         self._clock = clock
         self._grace_seconds = grace_seconds
@@ -56,10 +57,16 @@ class Sweeper:
         heapq.heappush(self._queue, _Leftover(due, tenant, attempt_id))
 
     async def recover(self) -> None:
-        """Finds what a crash, or the end of an earlier process, left behind, and deletes it."""
+        """Finds what a crash, or the end of an earlier process, left behind, and deletes it.
+
+        In a store that other processes use, it goes after the grace.
+        """
         for tenant in await self._upkeep.tenants_to_check():
             await self.end_abandoned(tenant)
             for attempt_id in await self._upkeep.unreferenced(tenant):
+                if self._is_shared:  # a search of another process may still be reading it
+                    self.discard(tenant, attempt_id)
+                    continue
                 points = await self._erase(tenant, attempt_id)
                 log.info("leftovers_deleted", leftover_tenant=tenant, attempt_id=attempt_id, points=points)
 

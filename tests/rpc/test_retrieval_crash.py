@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docuquery.common.v1 import document_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
+from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
-from services.retrieval.app import start
-from services.retrieval.store.edge import open_edge
+from services.retrieval.app import STORES, start
+from services.retrieval.embedders.local import LocalEmbedder
+from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.manifest import VectorSpace
+from services.retrieval.store.protocol import Stores
 from tests.rpc.retrieval_support import MIB, Client, Draft, ShiftedClock, running, settings, where
 
 ROOT = Path(__file__).parents[2]
@@ -34,15 +37,15 @@ def draft(number: int, revision: int = 0) -> Draft:
     return Draft(f"harbours/{number}.txt", paragraphs)
 
 
-async def test_everything_is_found_again_after_a_restart(tmp_path: Path) -> None:
+async def test_everything_is_found_again_after_a_restart(tmp_path: Path, store: dict[str, Any]) -> None:
     """Documents of all tenants, page tokens, texts; and ids and create times stay the same."""
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         for number in range(3):
             await client.upload(draft(number))
         await client.of("globex").upload(draft(7))
         before = await client.list()
         token = (await client.call(pb.ListDocumentsRequest(page_size=1))).next_page_token
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         assert await client.list() == before
         second = await client.call(pb.ListDocumentsRequest(page_token=token))
         assert [d.source for d in second.documents] == ["harbours/1.txt", "harbours/0.txt"]
@@ -53,39 +56,43 @@ async def test_everything_is_found_again_after_a_restart(tmp_path: Path) -> None
         assert (await client.upload(draft(1, revision=1))).result == document_pb2.UPLOAD_RESULT_REPLACED
 
 
-async def test_an_attempt_goes_on_after_a_restart_of_retrieval(tmp_path: Path) -> None:
+async def test_an_attempt_goes_on_after_a_restart_of_retrieval(tmp_path: Path, store: dict[str, Any]) -> None:
     """Its token, its chunks and its lease outlive the process; nothing of it was visible meanwhile."""
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         begun = await client.begin(draft(1))
         await client.call(draft(1).piece(begun, 0, 10))
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         assert await client.search("harbours") == []
         assert (await client.call(draft(1).piece(begun, 10, 20))).chunks_written == 20
         await client.call(draft(1).commit(begun))
         assert len(await client.search("harbours", limit=100)) == 20
 
 
-async def test_leftovers_are_swept_at_the_start(tmp_path: Path) -> None:
+async def test_leftovers_are_swept_at_the_start(tmp_path: Path, store: dict[str, Any]) -> None:
     """Replaced versions and abandoned attempts that were not deleted before the stop are deleted after it."""
-    async with running(tmp_path, old_version_grace_seconds=3600) as client:
+    async with running(tmp_path, old_version_grace_seconds=3600, **store) as client:
         for revision in range(3):
             await client.upload(draft(1, revision))
         abandoned = await client.begin(draft(2))
         await client.call(draft(2).piece(abandoned))
-    async with open_edge(tmp_path, space_of(tmp_path)) as stores:
+    async with opened(tmp_path, store) as stores:
         assert len(await stores.upkeep.unreferenced("acme")) == 2  # the open attempt is still referenced
-    async with running(tmp_path, ShiftedClock(timedelta(days=1))) as client:
+    async with running(tmp_path, ShiftedClock(timedelta(days=1)), **store) as client:
         assert (await client.get(abandoned.document_id)).status == document_pb2.DOCUMENT_STATUS_FAILED
         assert len(await client.search("harbours", limit=200)) == 20
-    async with open_edge(tmp_path, space_of(tmp_path)) as stores:
+        if store:  # others may be reading: what is on a server goes after the grace
+            await asyncio.sleep(2.0)
+    async with opened(tmp_path, store) as stores:
         assert await stores.upkeep.tenants_to_check() == []
         assert list(await stores.upkeep.unreferenced("acme")) == []
 
 
-def space_of(folder: Path) -> VectorSpace:
-    """What the service wrote into the store's manifest."""
-    found = json.loads((folder / "store.json").read_text())
-    return VectorSpace(found["embedder"], found["dimensions"], found["sparse"])
+def opened(folder: Path, store: dict[str, Any]) -> AbstractAsyncContextManager[Stores]:
+    """The service's store, without the service."""
+    chosen = settings(folder, **store)
+    embedder = LocalEmbedder.load()
+    space = VectorSpace(embedder.name, embedder.dimensions, Bm25Encoder(chosen.bm25_language).name)
+    return STORES[chosen.vector_store](chosen, space, SystemClock())
 
 
 async def test_a_second_process_on_the_folder_is_refused(tmp_path: Path) -> None:
@@ -99,18 +106,19 @@ async def test_a_second_process_on_the_folder_is_refused(tmp_path: Path) -> None
         assert await client.list() == []
 
 
-async def test_another_vector_space_is_refused(tmp_path: Path) -> None:
-    async with running(tmp_path):
+async def test_another_vector_space_is_refused(tmp_path: Path, store: dict[str, Any]) -> None:
+    async with running(tmp_path, **store):
         pass
     with pytest.raises(DocuQueryError) as caught:
-        async with start(settings(tmp_path, bm25_language="german")):
+        async with start(settings(tmp_path, bm25_language="german", **store)):
             pytest.fail("opened with another word index")
     assert caught.value.reason_name == "STORE_MISMATCH"
     assert "BM25_LANGUAGE" in caught.value.message
 
 
-def spawn(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def spawn(folder: Path, port: int, store: dict[str, Any]) -> subprocess.Popen[bytes]:
     environment = os.environ | {
+        **{name.upper(): str(value) for name, value in store.items()},
         "DATA_DIR": str(folder),
         "RETRIEVAL_PORT": str(port),
         "RETRIEVAL_OLD_VERSION_GRACE_SECONDS": "0",
@@ -121,9 +129,11 @@ def spawn(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def child(folder: Path, port: int) -> AsyncIterator[tuple[subprocess.Popen[bytes], Client]]:
+async def child(
+    folder: Path, port: int, store: dict[str, Any]
+) -> AsyncIterator[tuple[subprocess.Popen[bytes], Client]]:
     """The service as a process of its own."""
-    with spawn(folder, port) as process:
+    with spawn(folder, port, store) as process:
         try:
             async with open_channel(f"127.0.0.1:{port}", max_message_bytes=16 * MIB) as channel:
                 async with asyncio.timeout(60):
@@ -168,12 +178,12 @@ class Writer:
 
 
 async def test_a_kill_loses_nothing_acknowledged_and_shows_nothing_half_done(
-    tmp_path: Path, unused_port: int
+    tmp_path: Path, unused_port: int, store: dict[str, Any]
 ) -> None:
     """SIGKILL in the middle of uploads, replacements and deletes by several writers, twice in a row."""
     writers: list[Writer] = []
     for round_number, acknowledgements in enumerate((7, 23)):
-        async with child(tmp_path, unused_port) as (process, client):
+        async with child(tmp_path, unused_port, store) as (process, client):
             enough = asyncio.Semaphore(0)
             fresh = [Writer(client, enough, name=round_number * 10 + i + 1) for i in range(3)]
             tasks = [asyncio.create_task(writer.work()) for writer in fresh]
@@ -184,7 +194,7 @@ async def test_a_kill_loses_nothing_acknowledged_and_shows_nothing_half_done(
         assert {writer.ended_by for writer in fresh} == {"SERVICE_UNAVAILABLE"}
         writers += fresh
 
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         documents = {d.source: d for d in await client.list()}
         live = {source: d.live_version or None for source, d in documents.items()}
         for writer in writers:

@@ -1,4 +1,4 @@
-"""Readers and writers at once: what a search returns always belongs to one live version."""
+"""Readers and writers at once, on every store: what a search returns always belongs to one live version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,13 +25,13 @@ def generation(number: int, chunks: int = CHUNKS) -> Draft:
     return Draft("almanac.txt", paragraphs, metadata={"generation": number})
 
 
-@pytest.mark.parametrize("grace_seconds", [0.0, 0.5])
+@pytest.mark.parametrize(("grace_seconds", "chunks"), [(0.0, 300), (0.5, 300), (0.0, 1200)])
 async def test_readers_racing_a_replacement_see_one_whole_version(
-    tmp_path: Path, grace_seconds: float
+    tmp_path: Path, store: dict[str, Any], grace_seconds: float, chunks: int
 ) -> None:
     """Every search sees exactly one version, complete up to its limit, and never an older one than before."""
-    async with running(tmp_path, old_version_grace_seconds=grace_seconds) as client:
-        await client.upload(generation(0))
+    async with running(tmp_path, **store, old_version_grace_seconds=grace_seconds) as client:
+        await client.upload(generation(0, chunks))
         writing = asyncio.Event()
 
         async def read() -> int:
@@ -40,7 +41,7 @@ async def test_readers_racing_a_replacement_see_one_whole_version(
                 seen = {int(p.metadata["generation"]) for p in found}
                 assert len(found) == 200
                 assert len(seen) == 1, "two versions at once"
-                assert {p.version for p in found} == {generation(seen.pop()).version}
+                assert {p.version for p in found} == {generation(seen.pop(), chunks).version}
                 number = int(found[0].metadata["generation"])
                 assert all(p.text.startswith(f"Generation {number} ") for p in found)
                 assert number >= newest
@@ -49,7 +50,7 @@ async def test_readers_racing_a_replacement_see_one_whole_version(
 
         readers = [asyncio.create_task(read()) for _ in range(2)]
         for number in range(1, 4):
-            await client.upload(generation(number))
+            await client.upload(generation(number, chunks))
             found = await client.search("fact about tides", limit=5)
             assert {int(p.metadata["generation"]) for p in found} == {number}, (
                 "an acknowledged commit is seen"
@@ -58,9 +59,9 @@ async def test_readers_racing_a_replacement_see_one_whole_version(
         assert min(await asyncio.gather(*readers)) > 3
 
 
-async def test_readers_racing_a_delete_see_all_or_nothing(tmp_path: Path) -> None:
+async def test_readers_racing_a_delete_see_all_or_nothing(tmp_path: Path, store: dict[str, Any]) -> None:
     """Before the delete 200 passages, after it none; searches that begin after its return find none."""
-    async with running(tmp_path, old_version_grace_seconds=0.0) as client:
+    async with running(tmp_path, **store, old_version_grace_seconds=0.0) as client:
         for number in range(3):
             document = (await client.upload(generation(number))).document
             deleted = asyncio.Event()
@@ -80,9 +81,9 @@ async def test_readers_racing_a_delete_see_all_or_nothing(tmp_path: Path) -> Non
             await asyncio.gather(*readers)
 
 
-async def test_dead_versions_never_crowd_live_ones_out(tmp_path: Path) -> None:
+async def test_dead_versions_never_crowd_live_ones_out(tmp_path: Path, store: dict[str, Any]) -> None:
     """A thousand dead chunks that fit better do not keep the live ones from being found."""
-    async with running(tmp_path, old_version_grace_seconds=60.0) as client:
+    async with running(tmp_path, **store, old_version_grace_seconds=60.0) as client:
         better = [Draft(f"dead-{i}.txt", generation(i, 250).paragraphs) for i in range(4)]
         for draft in better:
             await client.upload(draft)
@@ -101,9 +102,11 @@ async def test_dead_versions_never_crowd_live_ones_out(tmp_path: Path) -> None:
             assert {p.text for p in found} == set(live)
 
 
-async def test_any_order_of_begin_write_commit_and_delete_ends_consistent(tmp_path: Path) -> None:
+async def test_any_order_of_begin_write_commit_and_delete_ends_consistent(
+    tmp_path: Path, store: dict[str, Any]
+) -> None:
     """Several clients work on one document at random; whoever is acknowledged last is what is found."""
-    async with running(tmp_path, old_version_grace_seconds=0.0) as client:
+    async with running(tmp_path, **store, old_version_grace_seconds=0.0) as client:
         chooser = random.Random(20_26)  # any seed will do; a fixed one can be debugged
         outcomes: dict[str, int] = defaultdict(int)
 
@@ -141,9 +144,9 @@ async def outcome(call: Awaitable[object]) -> str:
     return "done"
 
 
-async def test_commits_racing_a_delete_are_refused_or_deleted(tmp_path: Path) -> None:
+async def test_commits_racing_a_delete_are_refused_or_deleted(tmp_path: Path, store: dict[str, Any]) -> None:
     """Whichever comes first, the document is either gone or was created anew; its token never revives it."""
-    async with running(tmp_path) as client:
+    async with running(tmp_path, **store) as client:
         for _ in range(20):
             draft = generation(1, 3)
             begun = await client.begin(draft)

@@ -11,6 +11,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from services.retrieval.model import Chunk, ChunkKey
+from services.retrieval.store.edge_idf import idf_of_unseen, probe_idf
 from services.retrieval.store.edge_slots import ordinal_in, point_id
 from services.retrieval.store.edge_tenant import (
     DENSE,
@@ -135,6 +136,10 @@ class EdgeChunkStore:
         chunks = (chunk_from_payload(payload) for payload in payloads if payload is not None)
         return {chunk.key: chunk for chunk in chunks}
 
+    async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
+        found = _retrieve(self._tenants.find(tenant), keys, with_payload=True, with_vectors=True)
+        return {item.chunk.key: item for item in map(_from_record, found)}
+
     async def between(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[Chunk]:
         opened = self._tenants.find(tenant)
         if opened is None:
@@ -147,14 +152,14 @@ class EdgeChunkStore:
     async def idf(self, tenant: str, terms: Collection[int]) -> Mapping[int, float]:
         opened = self._tenants.find(tenant)
         if opened is None:
-            return dict.fromkeys(terms, _idf_of_unseen(0))
+            return dict.fromkeys(terms, idf_of_unseen(0))
         unknown = [term for term in terms if term not in opened.idf]
         if unknown:
             if len(opened.idf) > _MAX_REMEMBERED_TERMS:
                 opened.idf.clear()
                 unknown = list(terms)
             with engine_errors("idf"):
-                opened.idf.update(_probe_idf(opened.chunks, unknown))
+                opened.idf.update(probe_idf(opened.chunks, unknown))
         return {term: opened.idf[term] for term in terms}
 
 
@@ -200,18 +205,29 @@ def _to_point(item: EmbeddedChunk, dense: list[float]) -> edge.Point:
     )
 
 
+def _from_record(record: edge.Record) -> EmbeddedChunk:
+    vectors: Any = record.vector
+    stored = np.asarray(vectors[DENSE], dtype=np.float32)
+    sparse = vectors.get(SPARSE) or edge.SparseVector([], [])
+    return EmbeddedChunk(
+        chunk_from_payload(record.payload or {}),
+        stored / np.linalg.norm(stored),  # half precision: the length is 1 within 1e-4
+        SparseVector(tuple(sparse.indices), tuple(sparse.values)),
+    )
+
+
 def _to_edge(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(list(vector.indices), list(vector.values))
 
 
 def _retrieve(
-    opened: EdgeTenant | None, keys: Sequence[ChunkKey], *, with_payload: bool
+    opened: EdgeTenant | None, keys: Sequence[ChunkKey], *, with_payload: bool, with_vectors: bool = False
 ) -> list[edge.Record]:
     if opened is None or not keys:
         return []
     ids: list[edge.PointId] = [point_id(key) for key in keys]
     with engine_errors("retrieve"):
-        return opened.chunks.retrieve(ids, with_payload, False)
+        return opened.chunks.retrieve(ids, with_payload, with_vectors)
 
 
 def _keys_of(opened: EdgeTenant, points: Points) -> list[ChunkKey]:
@@ -270,31 +286,3 @@ def _ask(
 
 def _one_of(keys: Collection[ChunkKey]) -> edge.Filter:
     return edge.Filter(must=[edge.HasIdCondition(set(map(point_id, keys)))])
-
-
-def _probe_idf(shard: edge.EdgeShard, terms: Sequence[int]) -> dict[int, float]:
-    """Asks the engine: the best hit for one term alone scores idf times its weight, which is stored."""
-    requests = [
-        edge.QueryRequest(
-            limit=1,
-            query=edge.Query.Nearest(edge.SparseVector([term], [1.0]), using=SPARSE),
-            with_payload=False,
-            with_vector=[SPARSE],
-        )
-        for term in terms
-    ]
-    answers = shard.query_batch(edge.QueryBatchRequest(requests))
-    unseen = _idf_of_unseen(shard.info().points_count)
-    found = {}
-    for term, points in zip(terms, answers, strict=True):
-        found[term] = unseen
-        if points:
-            vectors: Any = points[0].vector
-            weights = dict(zip(vectors[SPARSE].indices, vectors[SPARSE].values, strict=True))
-            found[term] = points[0].score / weights[term]
-    return found
-
-
-def _idf_of_unseen(points: int) -> float:
-    """Qdrant's formula, ln(1 + (N - n + 0.5) / (n + 0.5)), for a term that stands nowhere (n = 0)."""
-    return math.log(1 + (points + 0.5) / 0.5)

@@ -59,6 +59,7 @@ class EdgeRecordStore:
         point = edge.Point(record.document_id, {}, payload)
         opened.update_documents(edge.UpdateOperation.upsert_points([point]), 1)
         opened.catalogue.put(record)
+        self._tenants.warn_if_large(opened)
         opened.written.record_changed(current, record)
         return True
 

@@ -126,8 +126,11 @@ class EdgeTenant:
 class EdgeTenants:
     """Opens tenants when they are first asked for, and keeps them open."""
 
-    def __init__(self, root: Path, dimensions: int) -> None:
+    def __init__(self, root: Path, dimensions: int, warn_chunks: int = 0) -> None:
+        """`warn_chunks`: of a tenant with more live chunks the log says so once; 0: of none."""
         self._root = root
+        self._warn_chunks = warn_chunks
+        self._warned: set[str] = set()
         self._dimensions = dimensions
         self._opened: dict[str, EdgeTenant] = {}
         for partial in root.glob("*.partial"):  # left by a crash while a tenant was made
@@ -140,7 +143,23 @@ class EdgeTenants:
             if not folder.exists():
                 return None
             self._opened[tenant] = self._open(tenant, folder)
+            self.warn_if_large(self._opened[tenant])
         return self._opened[tenant]
+
+    def warn_if_large(self, tenant: EdgeTenant) -> None:
+        """Says in the log, once a process, that a tenant has outgrown this engine."""
+        chunks = tenant.catalogue.chunk_count
+        if not self._warn_chunks or chunks <= self._warn_chunks or tenant.name in self._warned:
+            return
+        self._warned.add(tenant.name)
+        log.warning(
+            "tenant_outgrows_edge",
+            large_tenant=tenant.name,
+            chunks=chunks,
+            warn_chunks=self._warn_chunks,
+            advice="Searches scan every chunk, and the process stands still meanwhile: compact the store by "
+            "`docuquery admin compact`, or move to a Qdrant server by `docuquery admin migrate`.",
+        )
 
     def find_or_create(self, tenant: str) -> EdgeTenant:
         """The tenant, made when it is not there."""
@@ -157,13 +176,18 @@ class EdgeTenants:
         """Tenants in use."""
         return tuple(self._opened.values())
 
+    def names(self) -> list[str]:
+        """Every tenant on the disk."""
+        return [name for name, _ in self._on_disk()]
+
     def unsettled(self) -> list[str]:
         """Tenants on the disk that were not closed with everything in place."""
-        return [
-            json.loads((folder / "tenant.json").read_text("utf-8"))["tenant"]
-            for folder in sorted(self._root.iterdir())
-            if (folder / "tenant.json").exists() and not (folder / "settled").exists()
-        ]
+        return [name for name, folder in self._on_disk() if not (folder / "settled").exists()]
+
+    def _on_disk(self) -> Iterator[tuple[str, Path]]:
+        for folder in sorted(self._root.iterdir()):
+            if (folder / "tenant.json").exists():
+                yield json.loads((folder / "tenant.json").read_text("utf-8"))["tenant"], folder
 
     def close(self) -> None:
         """Flushes and closes every tenant; notes which of them need no look at the next start."""

@@ -18,6 +18,9 @@ class EdgeUpkeep:
     def __init__(self, tenants: EdgeTenants) -> None:
         self._tenants = tenants
 
+    async def tenants(self) -> Sequence[str]:
+        return self._tenants.names()
+
     async def tenants_to_check(self) -> Sequence[str]:
         return self._tenants.unsettled()
 

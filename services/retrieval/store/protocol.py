@@ -117,6 +117,13 @@ class ChunkStore(Protocol):
         """The chunks themselves; those that are gone are left out."""
         ...
 
+    async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
+        """The chunks with their vectors, as exact as the engine keeps them; those that are gone are left out.
+
+        For copying a store.
+        """
+        ...
+
     async def between(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[Chunk]:
         """Chunks of an attempt that touch [char_start, char_end), in order."""
         ...
@@ -223,7 +230,11 @@ class RecordStore(Protocol):
 
 
 class Upkeep(Protocol):
-    """Cleaning up."""
+    """Cleaning up, and looking after the store as a whole."""
+
+    async def tenants(self) -> Sequence[str]:
+        """Every tenant that ever stored something, in a stable order."""
+        ...
 
     async def tenants_to_check(self) -> Sequence[str]:
         """Tenants in whose data the last process may have left something behind."""
@@ -251,10 +262,12 @@ class Stores:
     """One opened store."""
 
     name: str
-    """For people: `edge`."""
+    """For people: `edge`, `qdrant`."""
     chunks: ChunkStore
     texts: TextStore
     records: RecordStore
     upkeep: Upkeep
     page_token_key: bytes
     """A secret as old as the store, 32 bytes."""
+    is_shared: bool = False
+    """Whether other processes may read and write the store, also between two calls of this one."""

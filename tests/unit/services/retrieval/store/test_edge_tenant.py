@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from libs.errors import DocuQueryError
+from services.retrieval.store.edge import open_edge
 from services.retrieval.store.edge_tenant import EdgeTenants, engine_errors
+from services.retrieval.store.manifest import VectorSpace
+from tests.contract.retrieval_samples import record
 
 
 def test_names_become_folders_below_the_root_that_never_meet(tmp_path: Path) -> None:
@@ -62,3 +67,23 @@ def test_a_damaged_tenant_is_refused_as_unavailable(tmp_path: Path) -> None:
     (folder / "chunks" / "edge_config.json").write_text("not json")
     with pytest.raises(DocuQueryError, match="STORE_UNAVAILABLE"):
         EdgeTenants(tmp_path, 4).find("acme")
+
+
+async def test_a_tenant_that_outgrows_the_engine_is_warned_of_once_a_process(tmp_path: Path) -> None:
+    def warnings(logs: list[MutableMapping[str, Any]]) -> list[tuple[str, int]]:
+        return [(e["large_tenant"], e["chunks"]) for e in logs if e["event"] == "tenant_outgrows_edge"]
+
+    with structlog.testing.capture_logs() as logs:
+        async with open_edge(tmp_path, VectorSpace("test", 4, "test"), warn_chunks=10) as stores:
+            await stores.records.put("acme", record(1, chunks=10), expected_revision=None)
+            assert warnings(logs) == []
+            for number in (2, 3):
+                await stores.records.put("acme", record(number, chunks=1), expected_revision=None)
+            await stores.records.put("small", record(1, chunks=1), expected_revision=None)
+    assert warnings(logs) == [("acme", 11)]
+    with structlog.testing.capture_logs() as logs:
+        async with open_edge(tmp_path, VectorSpace("test", 4, "test"), warn_chunks=10) as stores:
+            await stores.records.get("acme", record(1).document_id)
+        async with open_edge(tmp_path, VectorSpace("test", 4, "test")) as stores:
+            await stores.records.get("acme", record(1).document_id)
+    assert warnings(logs) == [("acme", 12)]

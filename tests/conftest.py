@@ -1,0 +1,16 @@
+"""What several suites share: real servers, started once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.store_targets import Targets
+
+
+@pytest.fixture(scope="session")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targets]:
+    """The stores there are to test."""
+    with Targets(tmp_path_factory.mktemp("qdrant")) as targets:
+        yield targets
