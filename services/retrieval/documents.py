@@ -28,8 +28,9 @@ from services.retrieval.model import (
     Status,
     UploadResult,
 )
+from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.protocol import Stores, Totals
 
 
 class Leftovers(Protocol):
@@ -84,7 +85,11 @@ class Documents:
         leftovers: Leftovers,
         clock: Clock,
         lease: timedelta,
+        quota: Quota | None = None,
     ) -> None:
+        """`quota` None: no limits."""
+        self._records = stores.records
+        self._quota = quota or Quota()
         self._chunks = stores.chunks
         self._texts = stores.texts
         self._editor = editor
@@ -98,13 +103,15 @@ class Documents:
         """Opens an attempt on `source`, taking the document from any attempt under way.
 
         `version` may be empty: `update` brings it. Raises DOCUMENT_ALREADY_EXISTS when there is a live
-        version and `if_exists` is FAIL.
+        version and `if_exists` is FAIL; QUOTA_EXCEEDED.
         """
         document_id = identifiers.document_id(tenant, source)
+        totals = await self._totals(tenant)
 
         def decide(record: DocumentRecord | None) -> DocumentRecord:
             if record is not None and _unneeded(record, version, if_exists):
                 return record
+            self._quota.require_room(totals, record, description.size_bytes)
             now = self._clock.now()
             # A version is known when all bytes are there.
             stage = Stage.PARSING if version else Stage.RECEIVING
@@ -132,8 +139,10 @@ class Documents:
         """Records what became known and renews the lease.
 
         Returns NothingToDo, and the attempt has ended, when the version turns out to be the live one.
-        Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the attempt already has another version.
+        Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the attempt already has another version;
+        QUOTA_EXCEEDED.
         """
+        totals = await self._totals(tenant)
 
         def decide(found: DocumentRecord | None) -> DocumentRecord:
             record, attempt = owned_attempt(found, token)
@@ -157,6 +166,8 @@ class Documents:
             )
             if record.live and record.live.version == attempt.version:
                 attempt = replace(attempt, status=Status.INDEXED, stage=Stage.DONE)
+            else:
+                self._quota.require_room(totals, record, attempt.description.size_bytes)
             return replace(record, attempt=attempt)
 
         change = await self._editor.change(tenant, document_id, decide)
@@ -169,8 +180,15 @@ class Documents:
         """Makes the attempt's version live. Repeating it is harmless.
 
         Raises ATTEMPT_SUPERSEDED; INVALID_REQUEST when the version is not known, or chunks or text are
-        missing: nothing incomplete goes live.
+        missing: nothing incomplete goes live; QUOTA_EXCEEDED.
         """
+        if not self._quota:
+            return await self._commit(tenant, document_id, token, version)
+        async with self._quota.lock(tenant):
+            return await self._commit(tenant, document_id, token, version)
+
+    async def _commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:
+        totals = await self._totals(tenant)
         stored = StoredParts(
             await self._chunks.count(tenant, token),
             await self._chunks.highest_ordinal(tenant, token),
@@ -182,6 +200,7 @@ class Documents:
                 return found  # the reply to an earlier commit was lost
             record, attempt = owned_attempt(found, token)
             require_complete(attempt, version, stored)
+            self._quota.require_room(totals, record, attempt.description.size_bytes)
             live = LiveVersion(
                 attempt_id=token,
                 version=attempt.version,
@@ -240,6 +259,10 @@ class Documents:
             return 0
         self._leftovers.discard(tenant, record.live.attempt_id)
         return record.live.chunk_count
+
+    async def _totals(self, tenant: str) -> Totals:
+        """What the quota is compared with."""
+        return await self._records.totals(tenant, self._clock.now()) if self._quota else Totals()
 
     def _discard_open_attempt(self, tenant: str, record: DocumentRecord | None) -> None:
         if record and record.attempt.is_open:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from libs.clock import Clock
+from libs.errors import DocuQueryError
 from libs.text import ByteOffsets
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.model import Chunk, DocumentRecord, Span, Stage, Status
@@ -15,9 +20,12 @@ from services.retrieval.records import RecordEditor, owned_attempt
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.protocol import EmbeddedChunk, RecordStore, Stores, TextBlock
 
-# A batch of 32 holds the event loop for about 4 ms (1 ms each to encode and to convert, 2 ms to store in
-# Edge); larger ones gain nothing.
-_BATCH_CHUNKS = 32
+# Batches of a piece that are being embedded while earlier ones are stored. A remote embedder bounds what it
+# has under way itself; for a local one nothing is gained or lost.
+_BATCHES_AHEAD = 8
+# Holds the event loop for about 4 ms (1 ms each to encode and to convert, 2 ms to store in Edge); more at a
+# time gain nothing.
+_STORED_AT_ONCE = 32
 # A record write for every message would cost a small document more than its chunks do.
 _PROGRESS_EVERY = timedelta(seconds=0.5)
 # Small enough that reading a citation's surroundings reads little else.
@@ -96,20 +104,61 @@ class Indexer:
         await self._texts.write(tenant, token, list(blocks_of(piece.text, piece.span)))
         stored = await self._chunks.existing(tenant, [chunk.key for chunk in piece.chunks])
         missing = [chunk for chunk in piece.chunks if chunk.key not in stored]
-        for batch in _batches(missing):
-            texts = [contextual_text(chunk) for chunk in batch]
-            vectors = await self._embedder.embed_passages(texts)
+        await self._store(tenant, document_id, token, missing)
+        written = await self._chunks.count(tenant, token)
+        await self._note_progress(tenant, document_id, token, piece, written)
+        return written
+
+    async def _store(self, tenant: str, document_id: str, token: str, chunks: Sequence[Chunk]) -> None:
+        """Embeds batch by batch and stores each as it comes.
+
+        When one fails, those on their way are waited for and stored (they are paid for), then the first
+        failure is raised.
+        """
+        size = self._embedder.batch_texts
+        waiting = [chunks[start : start + size] for start in range(0, len(chunks), size)]
+        waiting.reverse()
+        under_way: deque[tuple[Sequence[Chunk], asyncio.Task[NDArray[np.float32]]]] = deque()
+        failure: DocuQueryError | None = None
+        try:
+            while under_way or (waiting and failure is None):
+                while waiting and failure is None and len(under_way) < _BATCHES_AHEAD:
+                    batch = waiting.pop()
+                    embedding = self._embedder.embed_passages([contextual_text(chunk) for chunk in batch])
+                    under_way.append((batch, asyncio.ensure_future(embedding)))
+                batch, task = under_way[0]
+                try:
+                    vectors = await task
+                except DocuQueryError as error:
+                    failure = failure or error
+                else:
+                    await self._write(tenant, document_id, token, batch, vectors)
+                under_way.popleft()
+        finally:
+            for _, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+        if failure is not None:
+            raise failure
+
+    async def _write(
+        self,
+        tenant: str,
+        document_id: str,
+        token: str,
+        chunks: Sequence[Chunk],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        for start in range(0, len(chunks), _STORED_AT_ONCE):
+            part = slice(start, start + _STORED_AT_ONCE)
             embedded = [
-                EmbeddedChunk(chunk, vector, self._encoder.document(text))
-                for chunk, vector, text in zip(batch, vectors, texts, strict=True)
+                EmbeddedChunk(chunk, vector, self._encoder.document(contextual_text(chunk)))
+                for chunk, vector in zip(chunks[part], vectors[part], strict=True)
             ]
             # Once more, as near to the write as can be: what comes after a delete is nobody's to clean up.
             await self._require_owned(tenant, document_id, token)
             await self._chunks.write(tenant, embedded)
             await asyncio.sleep(0)
-        written = await self._chunks.count(tenant, token)
-        await self._note_progress(tenant, document_id, token, piece, written)
-        return written
 
     async def _require_owned(self, tenant: str, document_id: str, token: str) -> None:
         owned_attempt(await self._records.get(tenant, document_id), token)
@@ -135,8 +184,3 @@ class Indexer:
             return replace(record, attempt=attempt)
 
         await self._editor.change(tenant, document_id, decide)
-
-
-def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
-    for start in range(0, len(chunks), _BATCH_CHUNKS):
-        yield chunks[start : start + _BATCH_CHUNKS]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.retrieval.embedders.texts import refuse_blank
 from services.retrieval.embedders.word_pieces import WordPieces
 
 MODEL = "wordllama-256"
@@ -49,8 +50,12 @@ class LocalEmbedder:
     def dimensions(self) -> int:
         return DIMENSIONS
 
+    @property
+    def batch_texts(self) -> int:
+        return _BATCH_TEXTS
+
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        _refuse_blank(texts)
+        refuse_blank(texts)
         vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
         for start in range(0, len(texts), _BATCH_TEXTS):
             batch = list(texts[start : start + _BATCH_TEXTS])
@@ -59,7 +64,7 @@ class LocalEmbedder:
         return vectors
 
     async def embed_query(self, text: str) -> NDArray[np.float32]:
-        _refuse_blank((text,))
+        refuse_blank((text,))
         vector: NDArray[np.float32] = self._embed([text])[0]
         return vector
 
@@ -68,8 +73,3 @@ class LocalEmbedder:
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         vectors: NDArray[np.float32] = sums / np.maximum(lengths, np.finfo(np.float32).tiny)
         return vectors
-
-
-def _refuse_blank(texts: Sequence[str]) -> None:
-    if not all(text.strip() for text in texts):
-        raise ValueError("a blank text has no meaning to embed")

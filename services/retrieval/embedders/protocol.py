@@ -26,6 +26,11 @@ class Embedder(Protocol):
         """Length of every vector."""
         ...
 
+    @property
+    def batch_texts(self) -> int:
+        """How many texts to hand over at a time, so that what is done early can be used early."""
+        ...
+
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, in order: shape (len(texts), dimensions), finite, of length 1.
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from libs.settings import describe_faults
-from services.retrieval.app import EMBEDDERS, FUSIONS, STORES
+from services.retrieval.app import EMBEDDERS, FUSIONS, RERANKERS, STORES
 from services.retrieval.settings import Settings
 
 
@@ -60,7 +60,49 @@ def test_every_fault_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_composition_root_builds_exactly_what_settings_offer() -> None:
     fields = Settings.model_fields
-    for name, built in (("embedding_provider", EMBEDDERS), ("vector_store", STORES), ("fusion", FUSIONS)):
+    for name, built in (
+        ("embedding_provider", EMBEDDERS),
+        ("vector_store", STORES),
+        ("fusion", FUSIONS),
+        ("reranker", RERANKERS),
+    ):
         annotation = fields[name].annotation
         assert annotation is not None
         assert set(built) == set(annotation.__args__)
+
+
+def test_the_openai_embedder_needs_a_key_or_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (fault,) = faults(monkeypatch, EMBEDDING_PROVIDER="openai")
+    assert "EMBEDDING_API_KEY" in fault
+    assert "EMBEDDING_BASE_URL" in fault
+    monkeypatch.setenv("EMBEDDING_BASE_URL", "http://127.0.0.1:8080/v1")
+    assert Settings(_env_file=None).embedding_key == ""
+
+
+def test_the_openai_key_goes_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDDING_PROVIDER", "openai")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    assert Settings(_env_file=None).embedding_key == "sk-openai"
+    monkeypatch.setenv("EMBEDDING_BASE_URL", "https://embeddings.example/v1")
+    assert Settings(_env_file=None).embedding_key == ""
+    monkeypatch.setenv("EMBEDDING_API_KEY", "sk-example")
+    settings = Settings(_env_file=None)
+    assert settings.embedding_key == "sk-example"
+    assert "sk-" not in repr(settings)
+
+
+def test_a_model_the_local_embedder_has_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    (fault,) = faults(monkeypatch, EMBEDDING_MODEL="text-embedding-3-small")
+    assert "EMBEDDING_MODEL must be wordllama-256" in fault
+    assert "EMBEDDING_PROVIDER" in fault
+
+
+def test_a_reranker_over_http_needs_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    (fault,) = faults(monkeypatch, RERANKER="http")
+    assert "RERANK_URL" in fault
+    monkeypatch.setenv("RERANK_URL", "http://127.0.0.1:8080/rerank")
+    monkeypatch.setenv("RERANK_API_KEY", "secret")
+    settings = Settings(_env_file=None)
+    assert settings.reranker == "http"
+    assert "secret" not in repr(settings)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from services.retrieval.sparse import LANGUAGES, Bm25Encoder
+from services.retrieval.sparse import LANGUAGES, MAX_TERM_WEIGHT, Bm25Encoder
 
 
 def test_a_question_and_a_passage_share_the_terms_of_their_words() -> None:
@@ -32,3 +34,51 @@ def test_every_language_offered_works(language: str) -> None:
 def test_another_language_is_refused() -> None:
     with pytest.raises(ValueError, match="klingon"):
         Bm25Encoder("klingon")
+
+
+@pytest.mark.parametrize("identifier", ["ERR-4512", "§ 12.3", "ISO-9001:2015", "v2.3.1", "a_b_c", "1,234.5"])
+def test_an_identifier_shares_more_with_its_own_kind_than_with_its_parts(identifier: str) -> None:
+    """Passages that hold the parts apart, in the same number, are one term behind."""
+    encoder = Bm25Encoder("english")
+    question = set(encoder.query(f"What does {identifier} mean?").indices)
+    exact = set(encoder.document(f"We explain {identifier} here.").indices)
+    parts = " then ".join(part for part in re.split(r"[\W_]+", identifier) if part)
+    apart = set(encoder.document(f"We explain {parts} here.").indices)
+    assert question & apart < question & exact
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "other"),
+    [
+        (
+            "什么是深度学习？",
+            "深度学习是机器学习的一个分支，使用多层神经网络。",
+            "今天的天气很好，我们去公园散步。",
+        ),
+        (
+            "東京の人口は？",
+            "東京は日本の首都で、人口は約千四百万人です。",
+            "京都には古い寺がたくさんあります。",
+        ),
+        ("ประชากรของกรุงเทพ", "กรุงเทพมหานครมีประชากรประมาณสิบล้านคน", "วันนี้อากาศดีมาก"),
+        ("서울의 인구", "서울은 대한민국의 수도이며 인구는 약 천만 명이다.", "오늘은 날씨가 좋다."),
+        (
+            "如何安装Kubernetes 1.30?",
+            "安装 Kubernetes 1.30 之前请先关闭交换分区。",
+            "安装窗户之前请先量好尺寸。",
+        ),
+        ("猫", "我家的猫喜欢睡觉。", "我家的狗喜欢跑步。"),
+    ],
+)
+def test_writing_without_spaces_is_found(question: str, passage: str, other: str) -> None:
+    encoder = Bm25Encoder("english")
+    asked = set(encoder.query(question).indices)
+    assert len(asked & set(encoder.document(passage).indices)) > len(
+        asked & set(encoder.document(other).indices)
+    )
+
+
+def test_no_weight_passes_the_bound_and_terms_are_in_order() -> None:
+    vector = Bm25Encoder("english").document("1,234 1234 " * 200 + "ERR-4512 深度学习 " * 200)
+    assert max(vector.values) <= MAX_TERM_WEIGHT
+    assert list(vector.indices) == sorted(set(vector.indices))
