@@ -220,6 +220,9 @@ def plain_search_request(request: pb.SearchRequest) -> retrieval.SearchRequest:
         mode=_mode(request.mode),
         filter=request.filter if request.HasField("filter") else None,
         score_threshold=request.score_threshold if request.HasField("score_threshold") else None,
+        rerank=request.rerank if request.HasField("rerank") else None,
+        max_per_document=request.max_per_document,
+        expand_chunks=request.expand_chunks,
     )
 
 

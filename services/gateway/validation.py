@@ -22,6 +22,7 @@ from services.gateway.filter_rules import check_filter
 
 MAX_TOP_K = 20
 MAX_LIMIT = 200
+MAX_EXPAND_CHUNKS = 3
 MAX_PAGE_SIZE = 200
 MAX_CONTEXT_CHARACTERS = 5000
 MAX_FILENAME_CHARACTERS = 255
@@ -77,6 +78,8 @@ class Rules:
         self._text(faults, request.query, "query")
         if request.HasField("limit"):
             _within(faults, request.limit, 1, MAX_LIMIT, "limit")
+        _within(faults, request.max_per_document, 0, MAX_LIMIT, "max_per_document")
+        _within(faults, request.expand_chunks, 0, MAX_EXPAND_CHUNKS, "expand_chunks")
         _search_options(faults, request, "")
         faults.raise_if_any()
 

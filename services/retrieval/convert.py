@@ -17,6 +17,7 @@ from services.retrieval.convert_filter import (
     json_from_struct,
 )
 from services.retrieval.documents import News
+from services.retrieval.expansion import MAX_EXPAND_CHUNKS
 from services.retrieval.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageRequest
 from services.retrieval.model import Description, DocumentError, IfExists, Stage
 from services.retrieval.passages import MAX_CONTEXT_CHARACTERS, PassageRequest
@@ -121,10 +122,27 @@ def search_from_proto(request: pb.SearchRequest, default_threshold: float) -> Se
     faults.require(1 <= request.limit <= MAX_LIMIT, "limit", f"must be 1 to {MAX_LIMIT}")
     threshold = request.score_threshold if request.HasField("score_threshold") else default_threshold
     faults.require(math.isfinite(threshold) and 0.0 <= threshold <= 1.0, "score_threshold", "must be 0 to 1")
+    faults.require(
+        0 <= request.max_per_document <= MAX_LIMIT,
+        "max_per_document",
+        f"must be 1 to {MAX_LIMIT}, or 0 for no cap",
+    )
+    faults.require(
+        0 <= request.expand_chunks <= MAX_EXPAND_CHUNKS, "expand_chunks", f"must be 0 to {MAX_EXPAND_CHUNKS}"
+    )
     mode = known(MODES, request.mode, "mode", faults)
     wanted = filter_from_proto(request.filter, faults)
     faults.raise_if_any()
-    return SearchRequest(request.query, request.limit, mode or Mode.HYBRID, wanted, threshold)
+    return SearchRequest(
+        query=request.query,
+        limit=request.limit,
+        mode=mode or Mode.HYBRID,
+        filter=wanted,
+        score_threshold=threshold,
+        rerank=request.rerank if request.HasField("rerank") else None,
+        max_per_document=request.max_per_document,
+        expand_chunks=request.expand_chunks,
+    )
 
 
 def passage_request_from_proto(request: pb.GetPassageRequest) -> PassageRequest:

@@ -128,7 +128,9 @@ def passage_to_proto(passage: Passage) -> passage_pb2.Passage:
         type=_type_value(record.description.type),
         metadata=_struct(record.description.metadata),
         score=passage.score,
-        score_parts=passage_pb2.ScoreParts(dense=passage.dense, sparse=passage.sparse, fused=passage.fused),
+        score_parts=passage_pb2.ScoreParts(
+            dense=passage.dense, sparse=passage.sparse, fused=passage.fused, rerank=passage.rerank
+        ),
     )
 
 

@@ -110,9 +110,11 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
 
     async def Search(self, request: pb.SearchRequest, _context: Context) -> pb.SearchResponse:
         question = convert.search_from_proto(request, self._score_threshold)
-        found = await self._searcher.search(_tenant(), question)
-        passages = [convert_reply.passage_to_proto(passage) for passage in found]
-        return pb.SearchResponse(passages=passages, mode=MODE_VALUES[question.mode])
+        found = await self._searcher.search(_tenant(), question, current_call().deadline)
+        passages = [convert_reply.passage_to_proto(passage) for passage in found.passages]
+        return pb.SearchResponse(
+            passages=passages, mode=MODE_VALUES[question.mode], rerank_skipped=found.rerank_skipped
+        )
 
     async def GetPassage(self, request: pb.GetPassageRequest, _context: Context) -> pb.GetPassageResponse:
         passage = await self._passages.get(_tenant(), convert.passage_request_from_proto(request))

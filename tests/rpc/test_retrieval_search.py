@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from docuquery.common.v1 import document_pb2, filter_pb2, passage_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
+from tests.contract.rerank_server import RerankServer
 from tests.rpc.retrieval_support import Client, Draft, ShiftedClock, running, where
 
 REPORTS = [
@@ -207,3 +208,107 @@ async def test_sparse_search_finds_identifiers(client: Client) -> None:
     await client.upload(Draft("codes.txt", ["Error ERR-4512 stops the pump.", "Error ERR-4513 starts it."]))
     found = await client.search("ERR-4513", mode=passage_pb2.SEARCH_MODE_SPARSE, limit=1)
     assert found[0].text == "Error ERR-4513 starts it."
+
+
+MANUAL = Draft(
+    "manual.md",
+    [
+        "The pump has a rotor. Grüße ✈",
+        "The rotor turns in oil.",
+        "The oil is changed each year.",
+        "Bolts: M8.",
+    ],
+    title="Pump manual",
+    pages=True,
+)
+
+
+async def test_expanded_passages_are_the_text_around_and_never_overlap(client: Client) -> None:
+    await client.upload(MANUAL)
+    plain = await client.search("oil rotor pump", filter=where("source", equals="manual.md"))
+    assert len(plain) == 4
+    found = await client.search(
+        "oil rotor pump", limit=1, expand_chunks=1, filter=where("source", equals="manual.md")
+    )
+    (passage,) = found
+    assert (passage.chunk_id, passage.ordinal, passage.score) == (
+        plain[0].chunk_id,
+        plain[0].ordinal,
+        plain[0].score,
+    )
+    first, last = max(0, passage.ordinal - 1), min(3, passage.ordinal + 1)
+    span = passage.span
+    assert passage.text == "\n\n".join(MANUAL.paragraphs[first : last + 1])
+    assert passage.text == MANUAL.text[span.char_start : span.char_end]
+    assert passage.text.encode() == MANUAL.text.encode()[span.byte_start : span.byte_end]
+    assert (passage.pages.first, passage.pages.last) == (first + 1, last + 1)
+    assert [start.page for start in passage.page_starts] == list(range(first + 1, last + 2))
+    assert [
+        MANUAL.text[start.char_start :][: len(MANUAL.paragraphs[start.page - 1])]
+        for start in passage.page_starts
+    ] == list(MANUAL.paragraphs[first : last + 1])
+    (whole,) = await client.search(
+        "oil rotor pump", expand_chunks=3, filter=where("source", equals="manual.md")
+    )
+    assert whole.text == MANUAL.text
+
+
+async def test_no_document_gives_more_than_its_cap(client: Client) -> None:
+    """Though one document has more hits than are looked at first, others follow."""
+    await client.upload(Draft("much.txt", [f"Revenue of the sales team, line {i}." for i in range(300)]))
+    crowded = await client.search("line of the sales team", limit=8)
+    assert {passage.source for passage in crowded} == {"much.txt"}
+    for cap, expected in ((1, 7), (2, 8)):
+        found = await client.search("line of the sales team", limit=8, max_per_document=cap)
+        assert len(found) == expected
+        assert [passage.source for passage in found].count("much.txt") == cap
+
+
+async def test_reranking_orders_and_is_reported(client: Client) -> None:
+    request = pb.SearchRequest(query="which team grew its revenue in 2023", limit=6)
+    plain = await client.call(request)
+    request.rerank = True
+    reranked = await client.call(request)
+    assert not plain.rerank_skipped
+    assert not reranked.rerank_skipped
+    assert not any(passage.score_parts.HasField("rerank") for passage in plain.passages)
+    given = [passage.score_parts.rerank for passage in reranked.passages]
+    assert given == sorted(given, reverse=True)
+    assert {"2023" in p.source for p in reranked.passages[:2]} == {True}
+    scores = {passage.chunk_id: passage.score for passage in plain.passages}
+    assert {p.chunk_id: p.score for p in reranked.passages} == scores, "the reported score stays absolute"
+
+
+async def test_a_reranker_that_cannot_be_reached_is_skipped_and_said(tmp_path: Path) -> None:
+    with RerankServer() as gone:
+        url = gone.url
+    async with running(tmp_path, enable_reranking=True, reranker="http", rerank_url=url) as service:
+        await service.upload(REPORTS[0])
+        reply = await service.call(pb.SearchRequest(query="revenue", limit=5))
+        assert reply.rerank_skipped
+        assert len(reply.passages) == 1
+        assert not reply.passages[0].score_parts.HasField("rerank")
+        reply = await service.call(pb.SearchRequest(query="revenue", limit=5, rerank=False))
+        assert not reply.rerank_skipped
+
+
+async def test_the_endpoint_decides_the_order_of_the_best(tmp_path: Path) -> None:
+    """By ENABLE_RERANKING, without a word in the request; those behind RERANK_CANDIDATES follow."""
+    with RerankServer() as server:
+        async with running(
+            tmp_path, enable_reranking=True, reranker="http", rerank_url=server.url, rerank_candidates=2
+        ) as service:
+            await service.upload(Draft("a.txt", ["one two three", "one two", "one", "four"]))
+            server.answer = [{"index": 0, "score": -2.5}, {"index": 1, "score": 7.5}]
+            reply = await service.call(pb.SearchRequest(query="one two three", limit=4))
+    texts = [passage.text for passage in reply.passages]
+    assert texts[:2] == [text.split("\n")[-1] for text in server.requests[0]["texts"][::-1]]
+    assert [p.score_parts.rerank for p in reply.passages[:2]] == [7.5, -2.5]
+    assert not any(p.score_parts.HasField("rerank") for p in reply.passages[2:])
+    assert len(texts) == 4
+
+
+async def test_search_options_out_of_range_are_named(client: Client) -> None:
+    with pytest.raises(DocuQueryError) as caught:
+        await client.search("x", max_per_document=201, expand_chunks=4)
+    assert {v.field for v in caught.value.violations} == {"max_per_document", "expand_chunks"}

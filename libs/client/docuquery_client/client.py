@@ -189,12 +189,16 @@ class AsyncDocuQuery:
         mode: SearchMode.ValueType = SearchMode.SEARCH_MODE_UNSPECIFIED,
         filter: Filter | None = None,
         score_threshold: float | None = None,
+        rerank: bool | None = None,
+        max_per_document: int = 0,
+        expand_chunks: int = 0,
         **options: Unpack[CallOptions],
     ) -> pb.SearchResponse:
-        """The passages most relevant to `query`, best first (`limit` 1 to 200, by default 10)."""
+        """The passages most relevant to `query`, best first; the fields are those of SearchRequest."""
         request = pb.SearchRequest(
-            query=query, limit=limit, mode=mode, filter=filter, score_threshold=score_threshold
-        )
+            query=query, limit=limit, mode=mode, filter=filter, score_threshold=score_threshold,
+            rerank=rerank, max_per_document=max_per_document, expand_chunks=expand_chunks,
+        )  # fmt: skip
         return await self._call(self._connection.stub.Search, request, options)
 
     async def get_passage(

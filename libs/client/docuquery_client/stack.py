@@ -80,9 +80,7 @@ def prepare_stack(
 
     Raises StackError when they cannot be started here: not installed, or a port is in use.
     """
-    inherited = {**os.environ, **(env or {})}
-    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, [inherited.get("PYTHONPATH"), *_import_roots()]))
-    specs = service_specs(ports or Ports.free(), inherited, cwd)
+    specs = service_specs(ports or Ports.free(), services_environment(env), cwd)
     for spec in specs:
         _require_free(spec)
     return Stack(specs, on_line=on_line)
@@ -132,6 +130,16 @@ async def wait_until_whole(
             if error.code is not grpc.StatusCode.UNAVAILABLE or left <= 0:
                 raise
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def services_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of this process with `env` over it, in which the services' code is found.
+
+    Raises StackError when it is not installed here.
+    """
+    inherited = {**os.environ, **(env or {})}
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, [inherited.get("PYTHONPATH"), *_import_roots()]))
+    return inherited
 
 
 def _import_roots() -> list[str]:

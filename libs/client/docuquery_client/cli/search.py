@@ -23,12 +23,30 @@ def search(
     limit: Annotated[int, typer.Option(help="Passages wanted.", min=1, max=200)] = 10,
     mode: ModeOption = Mode.HYBRID,
     filter: FilterOption = None,
+    rerank: Annotated[
+        bool | None,
+        typer.Option("--rerank/--no-rerank", help="Order the best once more. Default: as the server is set."),
+    ] = None,
+    max_per_document: Annotated[
+        int, typer.Option(help="Most passages of one document; 0: no cap.", min=0, max=200)
+    ] = 0,
+    expand: Annotated[
+        int, typer.Option(help="Chunks before and after each passage to return with it.", min=0, max=3)
+    ] = 0,
 ) -> None:
     """Lists the passages most relevant to a query, best first."""
     keep = filter_value(filter)
 
     async def call(client: AsyncDocuQuery) -> SearchResponse:
-        return await client.search(query, limit=limit, mode=mode_value(mode), filter=keep)
+        return await client.search(
+            query,
+            limit=limit,
+            mode=mode_value(mode),
+            filter=keep,
+            rerank=rerank,
+            max_per_document=max_per_document,
+            expand_chunks=expand,
+        )
 
     reply = session_of(ctx).run(call)
     if as_json:

@@ -86,9 +86,18 @@ def test_a_plain_search_has_its_own_default() -> None:
         query="leave", limit=10, mode=SEARCH_MODE_HYBRID
     )
     full = pb.SearchRequest(
-        query="leave", limit=1, mode=SEARCH_MODE_DENSE, filter=FILTER, score_threshold=0.5
+        query="leave",
+        limit=1,
+        mode=SEARCH_MODE_DENSE,
+        filter=FILTER,
+        score_threshold=0.5,
+        rerank=False,
+        max_per_document=2,
+        expand_chunks=1,
     )
-    assert unset(convert.plain_search_request(full)) == []
+    request = convert.plain_search_request(full)
+    assert unset(request) == []
+    assert (request.rerank, request.max_per_document, request.expand_chunks) == (False, 2, 1)
 
 
 def test_events_of_the_answer_service_become_ours() -> None:

@@ -108,6 +108,9 @@ def test_a_streamed_query_names_the_path() -> None:
         ({"limit": 200}, []),
         ({"limit": 0}, ["limit"]),
         ({"limit": 201}, ["limit"]),
+        ({"rerank": True, "max_per_document": 200, "expand_chunks": 3}, []),
+        ({"max_per_document": -1, "expand_chunks": -1}, ["max_per_document", "expand_chunks"]),
+        ({"max_per_document": 201, "expand_chunks": 4}, ["max_per_document", "expand_chunks"]),
         ({"query": " "}, ["query"]),
     ],
 )

@@ -1,0 +1,52 @@
+"""The rerank stage of a search: within its time, or not at all; a search never fails by it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from libs.rpc.deadlines import Deadline
+from services.retrieval.rerankers.protocol import Candidate, Reranker, RerankError, RerankQuery
+
+log = structlog.get_logger()
+
+_RESERVE_SECONDS = 0.02
+"""Left for fetching what is returned and for the way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankStage:
+    """A reranker with its limits."""
+
+    reranker: Reranker
+    candidates: int
+    """How many of the best are looked at; the others follow in the order they have."""
+    timeout_seconds: float
+    by_default: bool
+    """Whether searches that do not say are reranked."""
+
+    async def scores(
+        self, query: RerankQuery, candidates: Sequence[Candidate], deadline: Deadline
+    ) -> Sequence[float] | None:
+        """One score a candidate, higher is better; None when it was skipped (the log says why)."""
+        allowed = deadline.slice(cap=self.timeout_seconds, reserve=_RESERVE_SECONDS)
+        if allowed < self.reranker.minimum_seconds:
+            log.warning("rerank_skipped", reason="deadline", seconds_left=round(deadline.remaining(), 3))
+            return None
+        try:
+            async with asyncio.timeout(allowed):
+                scores = await self.reranker.rerank(query, candidates)
+        except TimeoutError:
+            log.warning("rerank_skipped", reason="timeout", seconds_allowed=round(allowed, 3))
+            return None
+        except RerankError as error:
+            log.warning("rerank_skipped", reason="failed", error=str(error))
+            return None
+        if len(scores) != len(candidates) or not all(map(math.isfinite, scores)):
+            log.warning("rerank_skipped", reason="failed", error="not one finite score for each passage")
+            return None
+        return scores
