@@ -2,8 +2,8 @@
 
     python -m benchmarks.search [--chunks N] [--data FOLDER] [--seconds S] PATH...
 
-Documents are made of sentences drawn at random from the text files in PATH until about N chunks are stored, by
-the public client, in the embedded store of a stack of its own. Questions are four to nine words of such
+Documents are made of sentences drawn at random from the text files in PATH until about N chunks are stored,
+by the public client, in the embedded store of a stack of its own. Questions are four to nine words of such
 sentences. Prints the latency of one caller after the other, then rate and latency at 16 in flight, the time
 retrieval takes to answer a health check meanwhile (its event loop's lag), and its memory. With --data the
 store is kept in FOLDER and found there the next time.

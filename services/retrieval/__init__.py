@@ -5,6 +5,7 @@ document live at one stroke; searches by meaning and by words; and deletes. It c
 ingest writes to it, the gateway reads from it.
 
 Where to look: `documents` (the life of a document), `indexing` (chunks in), `search` (passages out),
+`rerankers/` (their order once more), `expansion` (with their neighbours),
 `passages` (a citation with its surroundings), `listing`, `sweeper` (leftovers), `store/` (the engines),
 `embedders/`.
 """

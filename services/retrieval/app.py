@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import add_RetrievalServiceServicer_to_server
 from libs.clock import Clock, SystemClock
+from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.retrieval import fusion
+from services.retrieval.admin.child import compact_in_child
 from services.retrieval.documents import Documents
+from services.retrieval.embedders.fastembed import DEFAULT_MODEL as FASTEMBED_MODEL
+from services.retrieval.embedders.fastembed import open_fastembed
 from services.retrieval.embedders.local import LocalEmbedder
+from services.retrieval.embedders.openai import DEFAULT_MODEL as OPENAI_MODEL
+from services.retrieval.embedders.opening import Server, open_openai
 from services.retrieval.embedders.protocol import Embedder
+from services.retrieval.embedders.remote import Limits
 from services.retrieval.fusion import Fuse
 from services.retrieval.indexing import Indexer
 from services.retrieval.listing import Listing
 from services.retrieval.page_tokens import PageTokens
 from services.retrieval.passages import Passages
+from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
+from services.retrieval.rerank_stage import RerankStage
+from services.retrieval.rerankers.cross_encoder import DEFAULT_MODEL as CROSS_ENCODER_MODEL
+from services.retrieval.rerankers.cross_encoder import open_cross_encoder
+from services.retrieval.rerankers.http import open_http
+from services.retrieval.rerankers.local import LocalReranker
+from services.retrieval.rerankers.protocol import Reranker
+from services.retrieval.rerankers.words import WordTable
 from services.retrieval.search import Searcher
 from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
@@ -32,10 +49,59 @@ from services.retrieval.sweeper import Sweeper
 
 SERVICE = "docuquery.retrieval.v1.RetrievalService"
 
-# By the value of EMBEDDING_PROVIDER, VECTOR_STORE and RETRIEVAL_FUSION; settings.py lists the same names.
-EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"local": lambda _settings: LocalEmbedder.load()}
-STORES: dict[str, Callable[[Settings, VectorSpace], AbstractAsyncContextManager[Stores]]] = {
-    "edge": lambda settings, space: open_edge(settings.data_dir, space)
+# By the value of EMBEDDING_PROVIDER, VECTOR_STORE, RERANKER and RETRIEVAL_FUSION; settings.py lists the same
+# names.
+EMBEDDERS: dict[str, Callable[[Settings, Clock], AbstractAsyncContextManager[Embedder]]] = {
+    "local": lambda _settings, _clock: nullcontext(LocalEmbedder.load()),
+    "openai": lambda settings, clock: open_openai(
+        Server(
+            model=settings.embedding_model or OPENAI_MODEL,
+            base_url=settings.embedding_base_url,
+            api_key=settings.embedding_key,
+            dimensions=settings.embedding_dimensions,
+        ),
+        Limits(
+            batch_texts=settings.embedding_batch_texts,
+            batch_tokens=settings.embedding_batch_tokens,
+            concurrency=settings.embedding_concurrency,
+            timeout_seconds=settings.embedding_timeout_seconds,
+        ),
+        folder=settings.data_dir,
+        cache_bytes=settings.embedding_cache_bytes,
+        clock=clock,
+        remaining_seconds=_remaining_seconds,
+    ),
+    "fastembed": lambda settings, _clock: open_fastembed(
+        settings.embedding_model or FASTEMBED_MODEL,
+        Path(settings.embedding_model_path) if settings.embedding_model_path else None,
+        may_download=settings.embedding_download,
+    ),
+}
+STORES: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
+    "edge": lambda settings, space, _clock: open_edge(settings.data_dir, space, settings.edge_warn_chunks),
+    "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock),
+}
+RERANKERS: dict[
+    str, Callable[[Settings, Stores, Embedder, Bm25Encoder], AbstractAsyncContextManager[Reranker]]
+] = {
+    "local": lambda _settings, stores, embedder, encoder: nullcontext(
+        LocalReranker(
+            # Its word vectors, which cost no time, whoever embeds the passages.
+            WordTable(embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder.load(), encoder),
+            stores.chunks,
+        )
+    ),
+    "http": lambda settings, *_: open_http(
+        settings.rerank_url,
+        api_key=settings.rerank_api_key.get_secret_value(),
+        model=settings.rerank_model,
+        timeout_seconds=settings.rerank_timeout_seconds,
+    ),
+    "cross-encoder": lambda settings, *_: open_cross_encoder(
+        settings.rerank_model or CROSS_ENCODER_MODEL,
+        Path(settings.rerank_model_path) if settings.rerank_model_path else None,
+        may_download=settings.rerank_download,
+    ),
 }
 FUSIONS: dict[str, Fuse] = {"min_max": fusion.min_max, "rrf": fusion.reciprocal_rank}
 
@@ -44,27 +110,41 @@ FUSIONS: dict[str, Fuse] = {"min_max": fusion.min_max, "rrf": fusion.reciprocal_
 async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator[RunningServer]:
     """Opens the store, cleans up after a crash, serves; on leaving drains, then closes the store.
 
-    Raises STORE_UNAVAILABLE when another process holds the data folder, STORE_MISMATCH when it was filled
-    by another embedder, OSError when the port is taken.
+    Raises STORE_UNAVAILABLE when another process holds the data folder or no Qdrant node answers,
+    STORE_MISMATCH when the store was filled by another embedder, OSError when the port is taken.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        embedder = EMBEDDERS[settings.embedding_provider](settings)
+        opening = EMBEDDERS[settings.embedding_provider](settings, clock)
+        embedder = await stack.enter_async_context(opening)
         encoder = Bm25Encoder(settings.bm25_language)
         space = VectorSpace(embedder.name, embedder.dimensions, encoder.name)
-        stores = await stack.enter_async_context(STORES[settings.vector_store](settings, space))
+        if settings.compact_on_start and settings.vector_store == "edge":
+            await compact_in_child(settings.data_dir)
+        stores = await stack.enter_async_context(STORES[settings.vector_store](settings, space, clock))
 
         editor = RecordEditor(stores.records, clock)
         sweeper = Sweeper(stores, editor, clock, settings.old_version_grace_seconds)
         lease = timedelta(seconds=settings.ingest_lease_seconds)
+        quota = Quota(settings.quota_documents, settings.quota_bytes)
         await sweeper.recover()
         await stack.enter_async_context(_running(sweeper))
 
+        opening_reranker = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
+        reranker = await stack.enter_async_context(opening_reranker)
+        rerank_stage = RerankStage(
+            reranker,
+            candidates=settings.rerank_candidates or reranker.default_candidates,
+            timeout_seconds=settings.rerank_timeout_seconds,
+            by_default=settings.enable_reranking,
+        )
         servicer = RetrievalServicer(
-            documents=Documents(stores, editor, sweeper, clock, lease),
+            documents=Documents(stores, editor, sweeper, clock, lease, quota),
             indexer=Indexer(stores, editor, embedder, encoder, clock, lease),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
-            searcher=Searcher(stores, embedder, encoder, FUSIONS[settings.fusion], settings.dense_weight),
+            searcher=Searcher(
+                stores, embedder, encoder, FUSIONS[settings.fusion], settings.dense_weight, rerank_stage
+            ),
             passages=Passages(stores),
             score_threshold=settings.score_threshold,
             embedder=embedder.name,
@@ -86,3 +166,27 @@ async def _running(sweeper: Sweeper) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> AbstractAsyncContextManager[Stores]:
+    # Its client takes over a second to load; the embedded store has no need of it.
+    from services.retrieval.store.server import ServerOptions, open_server
+    from services.retrieval.store.server_collections import Layout
+
+    options = ServerOptions(
+        addresses=settings.qdrant_nodes,
+        api_key=settings.qdrant_api_key.get_secret_value(),
+        collection_prefix=settings.qdrant_collection,
+        layout=Layout(
+            settings.qdrant_replication_factor,
+            settings.qdrant_write_consistency_factor,
+            settings.qdrant_shard_number,
+        ),
+        timeout_seconds=settings.qdrant_timeout_seconds,
+    )
+    return open_server(options, space, clock)
+
+
+def _remaining_seconds() -> float:
+    call = current_call_or_none()
+    return call.deadline.remaining() if call else math.inf

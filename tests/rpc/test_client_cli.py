@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from docuquery.common.v1.answer_pb2 import RejectedCitation
 from docuquery.common.v1.error_reason_pb2 import ERROR_REASON_SERVICE_UNAVAILABLE
+from docuquery.common.v1.passage_pb2 import SEARCH_MODE_HYBRID
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client import ApiError, AsyncDocuQuery
 from docuquery_client.cli import app
@@ -191,6 +192,8 @@ def test_a_missing_key_is_told_with_the_remedy(gateway: FakeGateway, docuquery: 
         ["ask", "x", "--filter", "year"],
         ["search", "x", "--limit", "201"],
         ["search", "x", "--mode", "fast"],
+        ["search", "x", "--expand", "4"],
+        ["search", "x", "--max-per-document", "-1"],
         ["ingest", "no/such/file"],
         ["ingest", __file__, "--metadata", "=x"],
         ["--timeout", "0", "status"],
@@ -221,6 +224,25 @@ def test_search_lists_passages_best_first(gateway: FakeGateway, docuquery: Docuq
         0.81,
         0.52,
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {}),
+        (
+            ["--rerank", "--max-per-document", "2", "--expand", "3"],
+            {"rerank": True, "max_per_document": 2, "expand_chunks": 3},
+        ),
+        (["--no-rerank"], {"rerank": False}),
+    ],
+)
+def test_search_options_reach_the_server(
+    gateway: FakeGateway, docuquery: Docuquery, arguments: list[str], expected: dict[str, object]
+) -> None:
+    assert docuquery("search", "hours", *arguments).exit_code == 0
+    (request,) = gateway.requests
+    assert request == pb.SearchRequest(query="hours", limit=10, mode=SEARCH_MODE_HYBRID, **expected)
 
 
 def test_a_search_without_results_says_so(gateway: FakeGateway, docuquery: Docuquery) -> None:
@@ -427,7 +449,8 @@ def test_ingest_writes_a_line_for_each_file_into_its_report(docuquery: Docuquery
     assert lines[0]["document_id"]
     assert lines[1] == {
         "path": str(folder / "empty.txt"), "source": "docs/empty.txt", "document_id": "", "result": "failed",
-        "reason": "EMPTY_DOCUMENT", "message": "The document has no bytes.", "retryable": False, "metadata": {}, "misnamed": "",
+        "reason": "EMPTY_DOCUMENT", "message": "The document has no bytes.", "retryable": False,
+        "metadata": {}, "misnamed": "",
         "size_bytes": 0, "page_count": 0, "chunk_count": 0,
     }  # fmt: skip
 
