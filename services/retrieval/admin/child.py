@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 
 import structlog
 
 log = structlog.get_logger()
-
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 async def compact_in_child(folder: Path) -> None:
@@ -41,15 +37,3 @@ async def compact_in_child(folder: Path) -> None:
         log.info("compacted", said=said)
     else:
         log.error("compact_failed", exit_code=child.returncode, said=said)
-
-
-def end_with(parent_pid: int) -> None:
-    """Has the system kill this process when its parent ends, however that happens; only Linux can.
-
-    Else a service that was killed at its start would find its folder held until the compacting is over. A
-    thread that watches the parent does not get to run meanwhile.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:  # it ended before
-            os.kill(os.getpid(), signal.SIGKILL)

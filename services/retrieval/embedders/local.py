@@ -59,16 +59,17 @@ class LocalEmbedder:
         vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
         for start in range(0, len(texts), _BATCH_TEXTS):
             batch = list(texts[start : start + _BATCH_TEXTS])
-            vectors[start : start + len(batch)] = self._embed(batch)
+            vectors[start : start + len(batch)] = self.embed(batch)
             await asyncio.sleep(0)
         return vectors
 
     async def embed_query(self, text: str) -> NDArray[np.float32]:
         refuse_blank((text,))
-        vector: NDArray[np.float32] = self._embed([text])[0]
+        vector: NDArray[np.float32] = self.embed([text])[0]
         return vector
 
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As `embed_passages`, at once: for a process that has nothing else to do. No text may be blank."""
         sums = np.stack([self._vectors[ids].sum(axis=0) for ids in self._pieces.ids(texts)])
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         vectors: NDArray[np.float32] = sums / np.maximum(lengths, np.finfo(np.float32).tiny)
