@@ -47,9 +47,12 @@ demo: install ## Start everything, ingest samples/, ask three questions, stop
 seed: install ## Ingest samples/ into the running services
 	$(BIN)/docuquery ingest samples/handbook
 
+# Tests wait for processes more than they compute.
+TEST_PROCESSES ?= 3
+
 .PHONY: test
 test: dev ## Run the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 BENCH_FILES ?= samples/handbook
 

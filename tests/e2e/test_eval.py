@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,9 +42,15 @@ def collection(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder whose path is short: sockets are made in it, and their paths have 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="dq") as folder:
+        yield Path(folder)
+
+
 def started(folder: Path, temporary: Path, *options: str) -> subprocess.Popen[str]:
     """The command at work on `folder`, with its temporary files in `temporary`."""
-    temporary.mkdir()
     paths = os.pathsep.join(filter(None, sys.path))
     return subprocess.Popen(
         [sys.executable, "-m", "docuquery_client.cli", "eval", str(folder), *options],
@@ -53,8 +61,8 @@ def started(folder: Path, temporary: Path, *options: str) -> subprocess.Popen[st
     )
 
 
-def test_a_collection_is_measured_by_a_system_of_its_own(tmp_path: Path) -> None:
-    folder, out, temporary = collection(tmp_path / "harbour"), tmp_path / "out.json", tmp_path / "temporary"
+def test_a_collection_is_measured_by_a_system_of_its_own(tmp_path: Path, temporary: Path) -> None:
+    folder, out = collection(tmp_path / "harbour"), tmp_path / "out.json"
     process = started(folder, temporary, "--mode", "all", "--json", str(out))
     _, said = process.communicate()
     assert process.returncode == 0, said
@@ -71,8 +79,10 @@ def test_a_collection_is_measured_by_a_system_of_its_own(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    folder, temporary = collection(tmp_path / "harbour"), tmp_path / "temporary"
+def test_interrupted_it_leaves_nothing_behind(
+    tmp_path: Path, temporary: Path, number: signal.Signals
+) -> None:
+    folder = collection(tmp_path / "harbour")
     with started(folder, temporary) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "Starting a system of its own ...\n"

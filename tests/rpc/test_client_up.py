@@ -110,7 +110,7 @@ def test_up_shows_logs_and_a_table_and_stops_cleanly_when_told(up: Up, number: s
 
 
 def test_a_service_that_dies_stops_the_others_and_the_exit_code_is_1(up: Up) -> None:
-    up.start(STANDIN_DIES="ingest:1.5")
+    up.start(STANDIN_DIES="ingest:5")
     started = pids(up.read_until("Ctrl-C stops everything."))
     code, rest = up.end()
     assert code == 1

@@ -212,7 +212,11 @@ def test_every_truncation_is_refused(file: Path, tmp_path: Path) -> None:
             extracted(file, tmp_path / f"out-{length}")
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", gzip.compress(b"hello"), gzip.compress(bytes(10240))])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", gzip.compress(b"hello"), gzip.compress(bytes(10240))],
+    ids=["empty", "text", "packed text", "packed zeros"],
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(AdminError):
