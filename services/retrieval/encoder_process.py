@@ -1,8 +1,9 @@
 """The local embedder's work on passages, in a process of its own.
 
 Making vectors and terms takes as long as storing them, and Python does one thing at a time in a process: done
-beside, an upload goes twice as fast where there is a second core, and searches wait less for it. The process
-is started when much is uploaded, and a service that only answers questions never has it.
+beside, the loop that answers searches is busy for half the time, if there is a core to spare: its start alone
+takes seconds of one. So it is started when much is uploaded, and a service that only answers questions never
+has it.
 """
 
 from __future__ import annotations

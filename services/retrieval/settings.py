@@ -122,7 +122,7 @@ class Settings(ServiceSettings):
     quota_bytes: int = Field(0, ge=0, validation_alias="QUOTA_BYTES")
     """Most bytes (of the files as uploaded) a tenant may have indexed. 0: no limit."""
 
-    encoder_process: bool = Field(True, validation_alias="RETRIEVAL_ENCODER_PROCESS")
+    encoder_process: bool = Field(False, validation_alias="RETRIEVAL_ENCODER_PROCESS")
     """Makes vectors and terms of passages in a process of its own once much is uploaded; only with `local`.
     It takes about 100 MB, and brings nothing where there is one core."""
 
