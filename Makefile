@@ -51,7 +51,11 @@ seed: install ## Ingest samples/ into the running services
 TEST_PROCESSES ?= 3
 
 .PHONY: test
-test: dev ## Run the test suite
+test: dev ## Run the test suite, but for what takes half a minute or more
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-all
+test-all: dev ## Run all tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 BENCH_FILES ?= samples/handbook

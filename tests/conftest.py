@@ -10,7 +10,7 @@ from hypothesis import settings
 from tests.contract.store_targets import Targets
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=50)
 settings.load_profile("unhurried")
 
 

@@ -41,6 +41,7 @@ async def found(client: AsyncDocuQuery, mode: SearchMode.ValueType) -> list[Pass
     return list((await client.search(QUESTION, limit=5, mode=mode)).passages)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_store_is_backed_up_reindexed_compacted_and_restored_between_two_runs(tmp_path: Path) -> None:
     """Searches answer the same after all of it, and a document deleted since is back after the restore."""

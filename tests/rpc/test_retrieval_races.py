@@ -25,7 +25,9 @@ def generation(number: int, chunks: int = CHUNKS) -> Draft:
     return Draft("almanac.txt", paragraphs, metadata={"generation": number})
 
 
-@pytest.mark.parametrize(("grace_seconds", "chunks"), [(0.0, 300), (0.5, 300), (0.0, 1000)])
+@pytest.mark.parametrize(
+    ("grace_seconds", "chunks"), [(0.0, 300), (0.5, 300), pytest.param(0.0, 2500, marks=pytest.mark.slow)]
+)
 async def test_readers_racing_a_replacement_see_one_whole_version(
     tmp_path: Path, store: dict[str, Any], grace_seconds: float, chunks: int
 ) -> None:
