@@ -7,9 +7,6 @@ come inside an HTTP 200 stream with a type and no status: hence codes first, the
 
 from __future__ import annotations
 
-import email.utils
-import math
-from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -20,6 +17,7 @@ import openai
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock, SystemClock
 from libs.errors import LLM_DOMAIN, DocuQueryError
+from libs.retry_after import retry_after_seconds
 
 if TYPE_CHECKING:
     from libs.errors import Reason
@@ -211,30 +209,3 @@ def _by_status(status: int) -> Reason:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def retry_after_seconds(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Seconds until a retry makes sense, at least 0: `retry-after-ms`, else Retry-After (seconds or date).
-
-    None when no header says so, or none that can be read. Header names must be found case-insensitively.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        when = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (when - clock.now()).total_seconds())
-    except (TypeError, ValueError):  # no date, or one without a time zone
-        return None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None

@@ -6,15 +6,13 @@ servers reword at will.
 
 from __future__ import annotations
 
-import email.utils
-import math
-from collections.abc import Mapping
 from enum import Enum, auto
 
 import httpx2
 import openai
 
 from libs.clock import Clock
+from libs.retry_after import retry_after_seconds
 
 
 class Kind(Enum):
@@ -125,30 +123,3 @@ def _reported(error: openai.APIStatusError) -> tuple[Kind, str]:
     if error.status_code >= 400:
         return Kind.REFUSED, INVALID
     return Kind.LASTING, NOT_UNDERSTOOD  # a redirect, say: keys do not follow those
-
-
-def retry_after_seconds(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Seconds until a retry makes sense: `retry-after-ms`, else Retry-After (seconds or a date).
-
-    None when no header says so in a form that can be read.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        when = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (when - clock.now()).total_seconds())
-    except (TypeError, ValueError):  # no date, or one without a time zone
-        return None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None

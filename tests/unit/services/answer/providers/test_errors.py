@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import ssl
-from datetime import timedelta
 
 import anthropic
 import httpx2
@@ -15,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
-from libs.clock import ManualClock
 from libs.errors import CODES, LLM_DOMAIN, DocuQueryError
 from services.answer.providers.errors import (
     DECISIVE_CODES,
@@ -25,7 +22,6 @@ from services.answer.providers.errors import (
     BadResponseError,
     Phase,
     StreamTruncatedError,
-    retry_after_seconds,
     translate,
 )
 
@@ -134,29 +130,3 @@ def test_a_generic_type_does_not_overrule_the_status() -> None:
 def test_the_providers_request_id_is_kept_and_bounded() -> None:
     error = translated(openai_status(500, None, **{"x-request-id": "r" * 500}))
     assert error.metadata["provider_request_id"] == "r" * 128
-
-
-def test_a_retry_after_date_counts_from_the_clock() -> None:
-    clock = ManualClock()
-    later = email.utils.format_datetime(clock.now() + timedelta(seconds=42), usegmt=True)
-    assert retry_after_seconds({"retry-after": later}, clock) == 42
-    clock.advance(100)
-    assert retry_after_seconds({"retry-after": later}, clock) == 0
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "Thu, 01 Jan 2026 00:00:05"}, None),
-        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-    ],
-)
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_seconds(headers, ManualClock()) == seconds
