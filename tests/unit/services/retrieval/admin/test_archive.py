@@ -206,7 +206,8 @@ def test_an_unchanged_rewriting_is_accepted(root: Path, file: Path, tmp_path: Pa
 def test_every_truncation_is_refused(file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     step = max(1, len(whole) // 50)
-    for length in (*range(0, len(whole), step), len(whole) - 4, len(whole) - 1):
+    # A set: the last bytes may be a step as well.
+    for length in {*range(0, len(whole), step), len(whole) - 4, len(whole) - 1}:
         file.write_bytes(whole[:length])
         with pytest.raises(AdminError):
             extracted(file, tmp_path / f"out-{length}")
