@@ -1,8 +1,8 @@
-"""What a worker process leaves behind for the service: the text and the chunks of a document, in two files.
+"""What a worker process leaves behind for the service: a file with the text of a document, then its chunks.
 
-Files, not messages: the service reads them back one batch at a time, so that its memory does not grow with
-the document. Plain UTF-8 and JSON, not pickles: a worker that a hostile file has taken over cannot make the
-service run anything.
+A file, not messages: the service reads it back one batch at a time, so that its memory does not grow with the
+document. One, not two: making a file costs as much as parsing a small document. Plain UTF-8 and JSON, not
+pickles: a worker that a hostile file has taken over cannot make the service run anything.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import BinaryIO
 from services.ingest.document import Chunk, HeadingPath, PageStart, ParsedDocument
 from services.ingest.parse_error import ParseError
 
-TEXT_SUFFIX = ".text"
-CHUNKS_SUFFIX = ".chunks"
+_SUFFIX = ".parsed"
 
 FULL_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space left, quota used up, limit of the process or file system for one file reached."""
@@ -54,18 +53,13 @@ class Batch:
     chunks: tuple[Chunk, ...]
 
 
-def text_path(upload: Path) -> Path:
-    """Where the text of the upload at `upload` is kept."""
-    return upload.with_name(upload.name + TEXT_SUFFIX)
-
-
-def chunks_path(upload: Path) -> Path:
-    """Where its chunks are kept."""
-    return upload.with_name(upload.name + CHUNKS_SUFFIX)
+def path_beside(upload: Path) -> Path:
+    """Where what was read from the upload at `upload` is kept."""
+    return upload.with_name(upload.name + _SUFFIX)
 
 
 def save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> ParsedSummary:
-    """Writes the text and the chunks of the upload at `upload` beside it.
+    """Writes the text, then the chunks, of the upload at `upload` into a file beside it.
 
     Raises ParseError OVERLOADED when the disk is full.
     """
@@ -79,9 +73,9 @@ def save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> Par
 
 def _save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> ParsedSummary:
     data = document.text.encode()
-    text_path(upload).write_bytes(data)
     count = 0
-    with chunks_path(upload).open("w", encoding="utf-8") as file:
+    with path_beside(upload).open("wb") as file:
+        file.write(data)
         headings: HeadingPath = ()
         for chunk in chunks:
             # Headings are written where they change only: most chunks share those of the one before.
@@ -97,7 +91,7 @@ def _save(upload: Path, document: ParsedDocument, chunks: Iterable[Chunk]) -> Pa
                 [(start.page, start.char_start) for start in chunk.page_starts],
                 changed,
             )
-            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
             count += 1
     return ParsedSummary(
         title=document.title,
@@ -114,10 +108,10 @@ def batches(upload: Path, summary: ParsedSummary, *, max_chunks: int, max_bytes:
     The first batch begins at the text's start, the last one ends at its end, and between two of them no
     character is left out; they overlap where chunks do. A batch holds at least one chunk.
     """
-    with text_path(upload).open("rb") as text_file:
+    with path_beside(upload).open("rb") as text_file:
         waiting: list[Chunk] = []
         char_start = byte_start = size = 0
-        for chunk in _chunks(upload):
+        for chunk in _chunks(upload, summary.byte_count):
             added = (
                 (chunk.byte_end - waiting[-1].byte_end if waiting else chunk.byte_end - byte_start)
                 + sum(len(heading.encode()) for heading in chunk.headings)
@@ -141,9 +135,10 @@ def _batch(file: BinaryIO, char_start: int, byte_start: int, byte_end: int, chun
     return Batch(text, char_start, byte_start, byte_end, tuple(chunks))
 
 
-def _chunks(upload: Path) -> Iterator[Chunk]:
+def _chunks(upload: Path, start: int) -> Iterator[Chunk]:
     headings: HeadingPath = ()
-    with chunks_path(upload).open(encoding="utf-8") as file:
+    with path_beside(upload).open("rb") as file:
+        file.seek(start)
         for ordinal, line in enumerate(file):
             char_start, char_end, byte_start, byte_end, first_page, last_page, starts, changed = json.loads(
                 line

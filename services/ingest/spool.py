@@ -19,20 +19,16 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.ingest.parsed_file import CHUNKS_SUFFIX, FULL_DISK_ERRORS, TEXT_SUFFIX
+from services.ingest.parsed_file import FULL_DISK_ERRORS, path_beside
 from services.ingest.spool_budget import SpoolBudget, SpoolShare, no_room
 
 log = structlog.get_logger()
-
-DERIVED_SUFFIXES = (TEXT_SUFFIX, CHUNKS_SUFFIX)
-"""What is kept beside an upload, under its name and one of these."""
 
 DEFAULT_MAX_BYTES = 4 * 1024**3
 """Room for thirty of the largest documents from each of two tenants; usual ones take a thousandth of it."""
 
 _RUN_PREFIX = "ingest-"
 _LOCK_NAME = "lock"
-
 
 _SMALL_BYTES = 64 * 1024
 """Hashing and writing this much takes some 0.1 ms."""
@@ -55,12 +51,9 @@ class SpooledFile:
             return file.read(size_bytes)
 
     def discard(self) -> None:
-        """Removes the file and everything derived from it."""
-        for path in (
-            self.path,
-            *(self.path.with_name(self.path.name + suffix) for suffix in DERIVED_SUFFIXES),
-        ):
-            path.unlink(missing_ok=True)
+        """Removes the file and what was read from it."""
+        self.path.unlink(missing_ok=True)
+        path_beside(self.path).unlink(missing_ok=True)
         self.share.release()
 
 

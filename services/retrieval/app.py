@@ -24,12 +24,11 @@ from services.retrieval.embedders.openai import DEFAULT_MODEL as OPENAI_MODEL
 from services.retrieval.embedders.opening import Server, open_openai
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.embedders.remote import Limits
-from services.retrieval.encoder_process import open_encoder_process
 from services.retrieval.fusion import Fuse
 from services.retrieval.indexing import Indexer
 from services.retrieval.listing import Listing
 from services.retrieval.page_tokens import PageTokens
-from services.retrieval.passage_encoder import PassageEncoder, PlainEncoder
+from services.retrieval.passage_encoder import PassageEncoder
 from services.retrieval.passages import Passages
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
@@ -124,12 +123,6 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         if settings.compact_on_start and settings.vector_store == "edge":
             await compact_in_child(settings.data_dir)
         stores = await stack.enter_async_context(STORES[settings.vector_store](settings, space, clock))
-
-        plain: PassageEncoder = PlainEncoder(embedder, encoder)
-        passage_encoder = plain
-        if settings.embedding_provider == "local" and settings.encoder_process:
-            opening_process = open_encoder_process(plain, settings.bm25_language)
-            passage_encoder = await stack.enter_async_context(opening_process)
         editor = RecordEditor(stores.records, clock)
         sweeper = Sweeper(stores, editor, clock, settings.old_version_grace_seconds)
         lease = timedelta(seconds=settings.ingest_lease_seconds)
@@ -147,7 +140,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         servicer = RetrievalServicer(
             documents=Documents(stores, editor, sweeper, clock, lease, quota),
-            indexer=Indexer(stores, editor, passage_encoder, clock, lease),
+            indexer=Indexer(stores, editor, PassageEncoder(embedder, encoder), clock, lease),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
             searcher=Searcher(
                 stores, embedder, encoder, FUSIONS[settings.fusion], settings.dense_weight, rerank_stage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +26,7 @@ class Encoded:
     sparse: Sequence[SparseVector]
 
 
-class PassageEncoder(Protocol):
-    """Encodes the texts of passages."""
-
-    @property
-    def batch_texts(self) -> int:
-        """How many texts to hand over at a time."""
-        ...
-
-    async def encode(self, texts: Sequence[str]) -> Encoded:
-        """None of `texts` is blank. Raises EMBEDDER_UNAVAILABLE."""
-        ...
-
-
-class PlainEncoder:
+class PassageEncoder:
     """Asks the embedder, and makes the terms in this process."""
 
     def __init__(self, embedder: Embedder, terms: Bm25Encoder) -> None:
@@ -49,9 +35,11 @@ class PlainEncoder:
 
     @property
     def batch_texts(self) -> int:
+        """How many texts to hand over at a time."""
         return self._embedder.batch_texts
 
     async def encode(self, texts: Sequence[str]) -> Encoded:
+        """None of `texts` is blank. Raises EMBEDDER_UNAVAILABLE."""
         dense = await self._embedder.embed_passages(texts)
         sparse = []
         for number, text in enumerate(texts, start=1):

@@ -122,10 +122,6 @@ class Settings(ServiceSettings):
     quota_bytes: int = Field(0, ge=0, validation_alias="QUOTA_BYTES")
     """Most bytes (of the files as uploaded) a tenant may have indexed. 0: no limit."""
 
-    encoder_process: bool = Field(False, validation_alias="RETRIEVAL_ENCODER_PROCESS")
-    """Makes vectors and terms of passages in a process of its own once much is uploaded; only with `local`.
-    It takes about 100 MB, and brings nothing where there is one core."""
-
     bm25_language: str = Field("english", validation_alias="BM25_LANGUAGE")
     """Stop words and stemming of the word index; fixed once documents are stored. Chinese, Japanese, Korean,
     Thai, Lao, Khmer and Burmese are found under every language, and so are identifiers (`ERR-4512`)."""

@@ -21,8 +21,8 @@ from services.retrieval.admin.check_command import check
 from services.retrieval.admin.compact import compact
 from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.migrate import migrate
+from services.retrieval.admin.parent import end_with
 from services.retrieval.admin.reindex import prepare, reindex
-from services.retrieval.parent import end_with
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
 

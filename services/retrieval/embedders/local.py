@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.retrieval.embedders.texts import refuse_blank
-from services.retrieval.embedders.word_pieces import WordPieces
+from services.retrieval.embedders.word_vectors import WordVectors
 
 MODEL = "wordllama-256"
 DIMENSIONS = 256
 
-# Between two batches other tasks have their turn: 32 chunks take 2 ms. A thread would help nobody, since the
+# Between two batches other tasks have their turn: 32 chunks take 1 ms. A thread would help nobody, since the
 # work is done under the interpreter lock.
 _BATCH_TEXTS = 32
 
@@ -26,10 +26,9 @@ _BATCH_TEXTS = 32
 class LocalEmbedder:
     """Implements `Embedder`. Build with `load`."""
 
-    def __init__(self, pieces: WordPieces, vectors: NDArray[np.float32]) -> None:
-        """`vectors`: one row a word piece, shape (pieces, 256)."""
-        self._pieces = pieces
-        self._vectors = vectors
+    def __init__(self, words: WordVectors) -> None:
+        """`words` has vectors of 256 components."""
+        self._words = words
 
     @classmethod
     def load(cls) -> LocalEmbedder:
@@ -40,7 +39,7 @@ class LocalEmbedder:
         # Left to itself, 0.4.0.post1 looks for its tokenizer in another folder and then asks the network.
         folder = Path(wordllama.__file__).parent
         model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True, dim=DIMENSIONS)
-        return cls(WordPieces(model.tokenizer), np.asarray(model.embedding, dtype=np.float32))
+        return cls(WordVectors(model.tokenizer, np.asarray(model.embedding, dtype=np.float32)))
 
     @property
     def name(self) -> str:
@@ -70,7 +69,7 @@ class LocalEmbedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """As `embed_passages`, at once: for a process that has nothing else to do. No text may be blank."""
-        sums = np.stack([self._vectors[ids].sum(axis=0) for ids in self._pieces.ids(texts)])
+        sums = self._words.sums(texts)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         vectors: NDArray[np.float32] = sums / np.maximum(lengths, np.finfo(np.float32).tiny)
         return vectors

@@ -81,7 +81,7 @@ async def test_discarding_takes_what_was_derived_along(spool: Spool, tmp_path: P
     for writer in (first, second):
         await writer.write(b"x")
     file, other = first.finish(), second.finish()
-    file.path.with_name(file.path.name + ".text").write_text("derived")
+    file.path.with_name(file.path.name + ".parsed").write_text("derived")
     file.discard()
     assert files(tmp_path) == [other.path.name]
 
