@@ -5,7 +5,8 @@
 Each round starts the four services with an empty embedded store in a temporary folder, uploads every file
 over one stream by the public client, and waits until the last one is acknowledged INDEXED: durable and
 searchable. Prints the rate of each round, the median, and the CPU time and peak memory of each service. The
-last line is the bound: the CPU seconds the embedder alone takes for the same chunks in one process.
+last lines are the limits: the CPU seconds that parsing and chunking, the vectors, and the terms of the word
+index take for the same files, each alone in one process and nothing else done.
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ from docuquery_client.cli.ingest_files import select
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.stack import start_stack
 from docuquery_client.upload_files import UploadFile
+from services.ingest import parsers
+from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
+from services.ingest.chunking import chunk as chunked
+from services.ingest.detect import HEAD_BYTES, detect
+from services.ingest.parse_error import ParseError
+from services.retrieval.embedders.local import LocalEmbedder
+from services.retrieval.sparse import Bm25Encoder
 
 _MB = 1_000_000
 
@@ -63,14 +71,31 @@ async def measure(files: list[UploadFile], in_flight: int) -> Round:
             return Round(seconds, size, len(files), failed, pages, chunks, usage)
 
 
-def embedder_seconds(texts: list[str]) -> float:
-    """CPU seconds of the default embedder for `texts`, alone in this process."""
-    from services.retrieval.embedders.local import LocalEmbedder
-
-    embedder = LocalEmbedder.load()
+def alone(files: list[UploadFile]) -> dict[str, float]:
+    """CPU seconds of each step that cannot be left out, alone in this process."""
+    embedder, terms = LocalEmbedder.load(), Bm25Encoder("english")
+    texts: list[str] = []
     started = time.process_time()
-    asyncio.run(embedder.embed_passages(texts))
-    return time.process_time() - started
+    for file in files:
+        with file.path.open("rb") as opened:
+            kind = detect(opened.read(HEAD_BYTES), file.path.name, path=file.path)
+        try:
+            document = parsers.read(file.path, kind)
+        except ParseError:
+            continue
+        for chunk in chunked(document, DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP):
+            headings = " › ".join((document.title, *chunk.headings))
+            texts.append(f"{headings}\n{document.text[chunk.char_start : chunk.char_end]}")
+    seconds = {"parse and chunk": time.process_time() - started}
+    started = time.process_time()
+    for start in range(0, len(texts), embedder.batch_texts):
+        embedder.embed(texts[start : start + embedder.batch_texts])
+    seconds["vectors"] = time.process_time() - started
+    started = time.process_time()
+    for text in texts:
+        terms.document(text)
+    seconds["terms"] = time.process_time() - started
+    return seconds
 
 
 def main() -> None:
@@ -96,6 +121,8 @@ def main() -> None:
         print(f"  CPU seconds: {cpu}\n  peak MiB:    {memory}")
     median = statistics.median(round.size_bytes / round.seconds for round in rounds)
     print(f"median {median / _MB:.2f} MB/s of {len(rounds)} rounds")
+    for step, seconds in alone(files).items():
+        print(f"{step} alone: {seconds:.2f} s of CPU time, {rounds[0].size_bytes / seconds / _MB:.1f} MB/s")
 
 
 if __name__ == "__main__":

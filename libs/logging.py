@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import structlog
@@ -17,9 +18,14 @@ import structlog
 _SECRET_WORDS = ("password", "api_key", "apikey", "authorization", "secret", "credential")
 
 
+@lru_cache(maxsize=1024)  # a line has the keys of the one before it
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)
+
+
 def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in event:
-        if any(word in key.lower() for word in _SECRET_WORDS):
+        if _is_secret(key):
             event[key] = "***"
     return event
 
