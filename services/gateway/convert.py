@@ -53,6 +53,7 @@ def question_from_proto(request: pb.QueryRequest, default_top_k: int) -> Questio
         score_threshold=request.score_threshold if request.HasField("score_threshold") else None,
         prompt_version=request.prompt_version,
         provider=request.provider,
+        no_cache=request.no_cache,
     )
 
 
@@ -105,7 +106,13 @@ def generation_event_from_proto(response: answer.GenerateResponse) -> Generation
 
 def candidate_from_proto(provider: answer.Provider) -> Candidate:
     """A provider of the answer service."""
-    return Candidate(provider.name, provider.adapter, provider.model, provider.context_window_tokens)
+    return Candidate(
+        provider.name,
+        provider.adapter,
+        provider.model,
+        provider.context_window_tokens,
+        provider.configuration,
+    )
 
 
 def degradation_to_proto(degraded: Degraded) -> Degradation:
@@ -126,7 +133,7 @@ def attempt_to_proto(attempt: Attempt) -> ProviderAttempt:
 
 def result_to_proto(result: QueryResult) -> pb.QueryResult:
     """The whole answer. What the gateway found out stands before what the answer service did."""
-    generation, time = result.generation, Timestamp()
+    generation, hit, time = result.generation, result.cache_hit, Timestamp()
     time.FromDatetime(result.time)
     return pb.QueryResult(
         query_id=result.query_id,
@@ -156,6 +163,9 @@ def result_to_proto(result: QueryResult) -> pb.QueryResult:
         time=time,
         finish_reason=generation.finish_reason,
         conversation_id=result.question.conversation_id,
+        cache_hit=pb.CacheHit(question=hit.question, similarity=hit.similarity, age_seconds=hit.age_seconds)
+        if hit
+        else None,
     )
 
 

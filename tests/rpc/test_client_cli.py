@@ -72,7 +72,7 @@ def test_ask_prints_the_answer_with_marks_then_numbered_sources(docuquery: Docuq
 def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> None:
     options = (
         "--top-k", "7", "--conversation", "c-1", "--mode", "sparse", "--provider", "openai", "--prompt", "v1",
-        "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025",
+        "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025", "--no-cache",
     )  # fmt: skip
     assert docuquery("ask", "Why?", *options).exit_code == 0
     request = gateway.requests[-1]
@@ -80,6 +80,7 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     query = request.query
     assert (query.question, query.top_k, query.conversation_id) == ("Why?", 7, "c-1")
     assert (query.mode, query.provider, query.prompt_version) == (3, "openai", "v1")
+    assert query.no_cache
     fields = [(c.field, c.WhichOneof("test")) for c in query.filter.conditions]
     assert fields == [("type", "equals"), ("metadata.year", "any_of")]
 

@@ -233,6 +233,7 @@ class AsyncDocuQuery:
         score_threshold: float | None = None,
         prompt_version: str = "",
         provider: str = "",
+        no_cache: bool = False,
         **options: Unpack[CallOptions],
     ) -> pb.QueryResult:
         """Answers a question from the documents. The fields are those of QueryRequest."""
@@ -246,6 +247,7 @@ class AsyncDocuQuery:
             score_threshold=score_threshold,
             prompt_version=prompt_version,
             provider=provider,
+            no_cache=no_cache,
         )
         return await self.query(query, **options)
 

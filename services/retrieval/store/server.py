@@ -16,6 +16,7 @@ from services.retrieval.store.server_idf import IdfCache
 from services.retrieval.store.server_manifest import open_server_manifest
 from services.retrieval.store.server_nodes import open_nodes
 from services.retrieval.store.server_records import ServerRecordStore
+from services.retrieval.store.server_revisions import ServerRevisions
 from services.retrieval.store.server_selection import Selector
 from services.retrieval.store.server_texts import ServerTextStore
 from services.retrieval.store.server_upkeep import ServerUpkeep
@@ -54,6 +55,7 @@ async def open_server(options: ServerOptions, space: VectorSpace, clock: Clock) 
             texts=ServerTextStore(documents),
             records=ServerRecordStore(documents, clock),
             upkeep=ServerUpkeep(chunks, documents, idf),
+            revisions=ServerRevisions(documents),
             page_token_key=page_token_key,
             is_shared=True,
         )
