@@ -238,17 +238,10 @@ class AsyncDocuQuery:
     ) -> pb.QueryResult:
         """Answers a question from the documents. The fields are those of QueryRequest."""
         query = pb.QueryRequest(
-            question=question,
-            conversation_id=conversation_id,
-            top_k=top_k,
-            include_sources=include_sources,
-            filter=filter,
-            mode=mode,
-            score_threshold=score_threshold,
-            prompt_version=prompt_version,
-            provider=provider,
-            no_cache=no_cache,
-        )
+            question=question, conversation_id=conversation_id, top_k=top_k, include_sources=include_sources,
+            filter=filter, mode=mode, score_threshold=score_threshold, prompt_version=prompt_version,
+            provider=provider, no_cache=no_cache,
+        )  # fmt: skip
         return await self.query(query, **options)
 
     async def query(self, request: pb.QueryRequest, **options: Unpack[CallOptions]) -> pb.QueryResult:

@@ -264,7 +264,7 @@ class CorpusRevisions(Protocol):
         """The present revision: another one than before whenever `advance` returned in between.
 
         Never one that was current before, not even in another life of the store. Every process that uses
-        the store sees the same.
+        the store is told the same; while it is being advanced all the time, one that is nobody else's.
         """
         ...
 

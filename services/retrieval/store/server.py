@@ -55,7 +55,7 @@ async def open_server(options: ServerOptions, space: VectorSpace, clock: Clock) 
             texts=ServerTextStore(documents),
             records=ServerRecordStore(documents, clock),
             upkeep=ServerUpkeep(chunks, documents, idf),
-            revisions=ServerRevisions(documents),
+            revisions=ServerRevisions(documents, clock),
             page_token_key=page_token_key,
             is_shared=True,
         )
