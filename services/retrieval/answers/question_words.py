@@ -2,7 +2,7 @@
 
 Whatever is dropped must be safe to drop wherever the rules of `question_forms` do it: that is why there is no
 list of stop words here. "not", "after" and "my" decide what is asked, German and French articles tell nouns
-apart, and even "a" does ("hepatitis a").
+apart, and even "a" ("hepatitis a") and "the" ("in the office") do.
 """
 
 from __future__ import annotations
@@ -85,9 +85,6 @@ LEAD_INS = _phrases(
 )
 """What may stand before an English question word."""
 
-FRONTED = _words("in at on by for from to until since after before during within under with without if")
-"""What begins a phrase that may stand before an English question as well as behind it."""
-
 COPULAS = _words("is are was were")
 
 SHOUTED_NAMES = _words("it us who or in me is as so no do be on at an by to we he")
@@ -102,4 +99,6 @@ CONTRACTIONS: dict[str, Words] = {
 }
 CONTRACTED_ENDINGS = {"n't": "not", "'re": "are", "'ve": "have", "'ll": "will"}
 WORDS_WITH_IS = _words("what who where when why how that there here it he she")
-"""`'s` behind these is "is"; behind others it is a genitive."""
+"""`'s` behind these is "is" or "has"; behind others it is a genitive."""
+NOUN_OPENERS = _words("the a an my our your his her their this that these those")
+"""Before these it is "is"; before others, who's paid may mean who has."""

@@ -14,7 +14,8 @@ from services.retrieval.settings import Settings
 # Words that may make a difference, and some that look as if they could be dropped.
 TELLING = (
     "paris", "rome", "from", "to", "not", "never", "2", "12", "years", "a", "an", "is", "was", "my", "your",
-    "more", "than", "in", "of", "before", "after", "who", "what", "if", "please", "may", "der", "den", "e-40",
+    "more", "than", "in", "of", "the", "before", "after", "who", "what", "if", "please", "may", "der",
+    "den", "e-40",
 )  # fmt: skip
 questions = st.lists(st.sampled_from(TELLING), min_size=1, max_size=8)
 
@@ -39,14 +40,14 @@ def pairs() -> list[Judged]:
 
 def test_the_default_similarity_lets_every_near_pair_of_the_table_through(pairs: list[Judged]) -> None:
     near = [pair.cosine for pair in pairs if pair.same and not pair.by_exact_form]
-    assert len(near) >= 15
+    assert len(near) >= 12
     assert min(near) >= Settings(_env_file=None).semantic_cache_similarity
 
 
 def test_no_threshold_alone_could_tell_the_pairs_of_the_table_apart(pairs: list[Judged]) -> None:
     """Which is why the rule exists: nearly all different pairs are as alike as some that are the same."""
-    lowest = min(pair.cosine for pair in pairs if pair.expected)
-    different = [pair.cosine for pair in pairs if not pair.expected]
+    lowest = min(pair.cosine for pair in pairs if pair.same and not pair.by_exact_form)
+    different = [pair.cosine for pair in pairs if pair.expected is False]
     assert max(different) > 0.999
     assert sum(cosine >= lowest for cosine in different) > 0.8 * len(different)
 
