@@ -120,7 +120,9 @@ async def test_asking_for_revisions_makes_no_tenant_and_leaves_everything_else_a
         await stores.revisions.current(tenant)
         await stores.revisions.advance(tenant)
     await stores.revisions.advance_all()
-    assert await stores.upkeep.tenants() == [TENANT]
+    tenants = await stores.upkeep.tenants()
+    assert TENANT in tenants
+    assert "nobody" not in tenants
     assert not await stores.upkeep.unreferenced(TENANT)
     assert await stores.records.get(TENANT, stored.document_id) == stored
     assert (await stores.records.totals(TENANT, stored.update_time)).indexed_documents == 1
