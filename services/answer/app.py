@@ -12,6 +12,7 @@ from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.answer.configuration import configuration_of
 from services.answer.conversations import MemoryConversations
 from services.answer.engine import Engine
+from services.answer.language.vectors import PieceVectors
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.providers.models import load_models
@@ -48,7 +49,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         ).values():
             stack.push_async_callback(model_provider.aclose)
             providers[model_provider.name] = model_provider
-        extractive = ExtractiveProvider(max_sentences=settings.max_sentences)
+        extractive = ExtractiveProvider(
+            PieceVectors.load(),
+            max_sentences=settings.max_sentences,
+            min_confidence=settings.min_confidence,
+        )
         providers[extractive.name] = extractive
         engine = Engine(
             providers=providers,

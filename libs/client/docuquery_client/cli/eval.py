@@ -26,8 +26,9 @@ from docuquery_client.cli.session import (
     usage_error,
 )
 from docuquery_client.errors import ApiError
-from docuquery_client.evaluation.beir import DatasetError, RetrievalDataset, load
+from docuquery_client.evaluation.beir import RetrievalDataset, load
 from docuquery_client.evaluation.embedded import embedded_system, measured_settings
+from docuquery_client.evaluation.records import DatasetError
 from docuquery_client.evaluation.report import Setting, write_json
 from docuquery_client.evaluation.run import Evaluation
 from docuquery_client.evaluation.run import evaluate as measure

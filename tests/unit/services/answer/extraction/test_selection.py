@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from services.answer.extraction.candidates import SourceText
 from services.answer.extraction.ranges import ranges
 from services.answer.extraction.selection import SelectionPolicy, select
+from services.answer.language.vectors import PieceVectors
+
+VECTORS = PieceVectors.load()
 
 REMOTE = SourceText(
     "Every employee belongs to one working model. Hybrid employees can claim €450 once every 36 months "
@@ -36,7 +39,7 @@ HISTORY = SourceText(
 
 
 def answer(question: str, *sources: SourceText, policy: SelectionPolicy | None = None) -> list[str]:
-    chosen = select(question, sources, policy or SelectionPolicy())
+    chosen = select(question, sources, policy or SelectionPolicy(), VECTORS)
     return [sources[pick.source].text[pick.start : pick.end] for pick in chosen.picks]
 
 
@@ -73,7 +76,9 @@ def test_questions_in_the_text_headings_and_header_rows_are_never_answers() -> N
 
 
 def test_a_table_row_brings_its_header_row() -> None:
-    pick = select("What is the anchor day in Porto?", [ANCHOR], SelectionPolicy(max_sentences=1)).picks[0]
+    pick = select(
+        "What is the anchor day in Porto?", [ANCHOR], SelectionPolicy(max_sentences=1), VECTORS
+    ).picks[0]
     assert pick.is_row
     assert pick.header is not None
     assert ANCHOR.text[slice(*pick.header)] == "| Site | Anchor day | Since |"
@@ -120,8 +125,8 @@ def test_chinese_passages_answer_chinese_questions() -> None:
 @given(st.text(max_size=80), st.lists(st.text(max_size=200), max_size=4))
 def test_any_text_gives_valid_picks(question: str, texts: list[str]) -> None:
     sources = [SourceText(text, 0.5) for text in texts]
-    chosen = select(question, sources, SelectionPolicy())
-    assert 0.0 <= chosen.certainty <= 1.0 + 1e-9
+    chosen = select(question, sources, SelectionPolicy(), VECTORS)
+    assert 0.0 <= chosen.confidence <= 1.0
     assert chosen.evidence <= 1.0 + 1e-9
     for pick in chosen.picks:
         assert 0 <= pick.start < pick.end <= len(texts[pick.source])
