@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docuquery_client.cli.console import clean, messages, one_line, output, plain_table
 from docuquery_client.cli.session import describe, fail
+from docuquery_client.errors import ApiError
+from docuquery_client.evaluation.answer_metrics import METRICS as ANSWER_METRICS
+from docuquery_client.evaluation.answer_run import AnswerEvaluation
 from docuquery_client.evaluation.ranking import Rankings
 from docuquery_client.evaluation.ranking_metrics import METRICS
 from docuquery_client.evaluation.run import Evaluation
@@ -40,6 +43,23 @@ def show(evaluation: Evaluation) -> None:
     output().print(table)
 
 
+def show_answers(evaluation: AnswerEvaluation) -> None:
+    """Prints the figures of answers, and to standard error what stands behind them."""
+    _show_upload(evaluation.uploaded, evaluation.upload_seconds)
+    report, answers = evaluation.report, evaluation.answers
+    _show_refused(report.mode, answers.refused)
+    for kind, count in answers.degraded.items():
+        fail(f"{report.mode}: {count} replies were made less well than configured: {kind}.")
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(answers.outcomes.items()))
+    messages().print(f"{len(answers.asked)} questions asked: {outcomes}.", soft_wrap=True)
+    table = plain_table("dataset", "provider", "metric", "value")
+    for name in ANSWER_METRICS:
+        table.add_row(
+            one_line(report.dataset, 60), one_line(report.mode, 60), name, f"{report.metrics[name]:.4f}"
+        )
+    output().print(table)
+
+
 def _show_upload(uploaded: Uploaded, seconds: float) -> None:
     done = uploaded.finished - len(uploaded.failures)
     blank = f" {uploaded.blank} without text were left out." if uploaded.blank else ""
@@ -53,10 +73,14 @@ def _show_upload(uploaded: Uploaded, seconds: float) -> None:
         )
 
 
-def _show_refusals(mode: str, found: Rankings) -> None:
-    if found.refused:
-        fail(f"{mode}: the server refused {len(found.refused)} queries; they count as not answered:")
-    for query_id, error in list(found.refused.items())[:_SHOWN]:
+def _show_refused(mode: str, refused: Mapping[str, ApiError]) -> None:
+    if refused:
+        fail(f"{mode}: the server refused {len(refused)} queries; they count as not answered:")
+    for query_id, error in list(refused.items())[:_SHOWN]:
         messages().print(f"  {clean(query_id)}: {describe(error)}", soft_wrap=True)
+
+
+def _show_refusals(mode: str, found: Rankings) -> None:
+    _show_refused(mode, found.refused)
     for kind, count in found.degraded.items():
         fail(f"{mode}: {count} searches were made less well than configured: {kind}.")

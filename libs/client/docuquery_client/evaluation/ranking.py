@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import grpc
 
@@ -14,17 +12,13 @@ from docuquery.common.v1.answer_pb2 import DegradationKind
 from docuquery.common.v1.passage_pb2 import Passage, SearchMode
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
+from docuquery_client.evaluation.asking import for_each, retrying
 from docuquery_client.evaluation.beir import JudgedQuery
 from docuquery_client.names import enum_name
 
 PASSAGES_PER_QUERY = 200
 """All the contract gives. A document has several passages, so fewer documents come back than these, and a
 recall among the first 100 cannot be better than that allows."""
-
-_ATTEMPTS = 4
-_RETRY_SECONDS = 1.0
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,7 +61,7 @@ async def rank(
 
     async def ask(query: JudgedQuery) -> None:
         try:
-            reply = await _retrying(
+            reply = await retrying(
                 lambda: client.search(query.text, limit=PASSAGES_PER_QUERY, mode=mode, score_threshold=0.0)
             )
         except ApiError as error:
@@ -80,33 +74,5 @@ async def rank(
             found.degraded.update({enum_name(DegradationKind, each.kind) for each in reply.degradations})
         on_finished()
 
-    await _for_each(queries, ask, concurrency)
+    await for_each(queries, ask, concurrency)
     return found
-
-
-async def _retrying(call: Callable[[], Awaitable[T]]) -> T:
-    """The result of `call`, made again after errors that pass: one busy moment must not end a long run."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return await call()
-        except ApiError as error:
-            if not error.retryable or not error.server_spoke:
-                raise
-            await asyncio.sleep(error.retry_after_seconds or _RETRY_SECONDS * attempt)
-    return await call()
-
-
-async def _for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> None:
-    waiting = iter(items)
-
-    async def worker() -> None:
-        for item in waiting:
-            await work(item)
-
-    workers = [asyncio.create_task(worker()) for _ in range(concurrency)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)

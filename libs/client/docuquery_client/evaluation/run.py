@@ -16,7 +16,7 @@ from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.evaluation.beir import RetrievalDataset
 from docuquery_client.evaluation.ranking import PASSAGES_PER_QUERY, Rankings, rank
 from docuquery_client.evaluation.report import Report, Setting, mean_metrics
-from docuquery_client.evaluation.upload import Uploaded, upload, write_files
+from docuquery_client.evaluation.upload import Uploaded, ids_of, upload, write_files
 
 Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[], None]]]"
 """Opens a stage of so many steps; what it gives is called after each step."""
@@ -65,22 +65,30 @@ async def evaluate(
         files = await asyncio.to_thread(write_files, dataset, Path(folder))
         started = time.monotonic()
         with progress("documents", len(files)) as step:
-            uploaded = await upload(client, dataset, files, max_in_flight=concurrency, on_finished=step)
+            uploaded = await upload(
+                client, files, ids_of(dataset), max_in_flight=concurrency, on_finished=step
+            )
+    uploaded.blank = len(dataset.documents) - len(files)
     evaluation = Evaluation(uploaded, time.monotonic() - started)
-    about = {**settings, **await _about(client), "documents": uploaded.finished - len(uploaded.failures)}
+    about = {
+        **settings,
+        **await about_server(client),
+        "documents": uploaded.finished - len(uploaded.failures),
+    }
     for name, mode in modes.items():
         started = time.monotonic()
         with progress(f"{name} queries", len(dataset.queries)) as step:
             found = await rank(
                 client, dataset.queries, uploaded.ids, mode, concurrency=concurrency, on_finished=step
             )
-        conditions = {**about, **_conditions(dataset, found), "search_seconds": _seconds_since(started)}
+        conditions = {**about, **_conditions(dataset, found), "search_seconds": seconds_since(started)}
         metrics = mean_metrics(dataset.queries, found.rankings)
         evaluation.results.append(ModeResult(Report(dataset.name, name, conditions, metrics), found))
     return evaluation
 
 
-async def _about(client: AsyncDocuQuery) -> dict[str, Setting]:
+async def about_server(client: AsyncDocuQuery) -> dict[str, Setting]:
+    """What the server says of itself. Raises ApiError."""
     stats = await client.get_stats()
     return {
         "server_version": (await client.get_system_status()).version,
@@ -101,5 +109,6 @@ def _conditions(dataset: RetrievalDataset, found: Rankings) -> dict[str, Setting
     }
 
 
-def _seconds_since(started: float) -> float:
+def seconds_since(started: float) -> float:
+    """Seconds of the monotonic clock, for a report."""
     return round(time.monotonic() - started, 3)

@@ -55,6 +55,11 @@ def file_content(document: CorpusDocument) -> tuple[str, DocumentType.ValueType]
     return f"---\ntitle: {mark}{title}{mark}\n---\n{text}", DocumentType.DOCUMENT_TYPE_MARKDOWN
 
 
+def ids_of(dataset: RetrievalDataset) -> dict[str, str]:
+    """The documents' ids by their names in the store."""
+    return {source_of(dataset.name, document.id): document.id for document in dataset.documents}
+
+
 def write_files(dataset: RetrievalDataset, folder: Path) -> list[UploadFile]:
     """Writes a file for each document that is not blank. Raises OSError."""
     files = []
@@ -72,17 +77,14 @@ def write_files(dataset: RetrievalDataset, folder: Path) -> list[UploadFile]:
 
 async def upload(
     client: AsyncDocuQuery,
-    dataset: RetrievalDataset,
     files: Iterable[UploadFile],
+    ids: Mapping[str, str],
     *,
     max_in_flight: int,
     on_finished: Callable[[], None],
 ) -> Uploaded:
-    """Sends what `write_files` wrote and waits until all of it is searchable. Raises ApiError."""
-    uploaded = Uploaded(
-        ids={source_of(dataset.name, document.id): document.id for document in dataset.documents},
-        blank=sum(document.is_blank for document in dataset.documents),
-    )
+    """Sends files and waits until all of them are searchable; `ids` as in Uploaded. Raises ApiError."""
+    uploaded = Uploaded(ids)
     async with aclosing(upload_resuming(client, files, max_in_flight=max_in_flight)) as events:
         async for event in events:
             if not event.finished:
