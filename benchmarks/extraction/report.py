@@ -14,6 +14,7 @@ from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.selection import SelectionPolicy, select
 
 _THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
+_LEAST_COVERAGE = 0.05  # below it the share of wrong answers is that of a handful
 _BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -32,7 +33,7 @@ def check(cases: Sequence[Case], png: Path | None) -> None:
         shares = [_share([a.is_right for a in run]) for run in rows]
         print(f"{name or 'all':42} {len(rows[0]):9} {bound:6.3f} {shares[0]:11.3f} {shares[1]:12.3f}")
     print("\nThe choice to say no, two sentences:\n")
-    print("threshold  refused impossible  refused wrongly  precision  recall  coverage  risk  AUC")
+    print("threshold  impossible refused  right ones lost  precision  recall  coverage  risk")
     curve = [_abstention(two, threshold) for threshold in _THRESHOLDS]
     auc = _auc([(a.confidence, a.case.question.is_answerable) for a in two])
     for threshold, row in zip(_THRESHOLDS, curve, strict=True):
@@ -78,8 +79,10 @@ def draw(run: Sequence[Answered], png: Path) -> None:
     left, right = figure.subplots(1, 2)
     thresholds = [step / 100 for step in range(5, 80)]
     curve = [_abstention(run, threshold) for threshold in thresholds]
+    curve = [row for row in curve if row[4] >= _LEAST_COVERAGE]
     left.plot([row[4] for row in curve], [row[5] for row in curve])
     left.set(xlabel="coverage: share of questions answered", ylabel="risk: share of answers that are wrong")
+    left.set(xlim=(0, 1), ylim=(0, 1))
     bins = [[a for a in run if low <= a.confidence < high] for low, high in pairwise(_BINS)]
     full = [inside for inside in bins if len(inside) >= 10]
     right.plot([0, 1], [0, 1], linestyle=":", color="grey")

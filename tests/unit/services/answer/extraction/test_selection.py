@@ -117,6 +117,57 @@ def test_no_more_sentences_than_allowed(count: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        (
+            "Wie viele Urlaubstage gibt es?",
+            "Der Urlaub wird im Portal beantragt. Alle Beschäftigten haben 25 Urlaubstage im Jahr.",
+            "25 Urlaubstage",
+        ),
+        (
+            "Où se trouve le bureau?",
+            "Le bureau ouvre à 8 h. Le bureau se trouve à Lyon, près de la gare.",
+            "Lyon",
+        ),
+        (
+            "¿Cuándo abre la oficina?",
+            "La oficina está en Vigo. La oficina abre el 9 de junio de 2025.",
+            "junio",
+        ),
+    ],
+)
+def test_passages_in_other_languages_answer(question: str, text: str, expected: str) -> None:
+    assert expected in best(question, SourceText(text, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("In which town does Ann live?", "Ulm"),
+        ("Who lives in Porto?", "Rui"),
+        ("Where does Bo live?", "Lund"),
+    ],
+)
+def test_rows_that_name_their_columns_answer_by_row(question: str, expected: str) -> None:
+    rows = "Name: Ann | Town: Ulm\nName: Bo | Town: Lund\nName: Rui | Town: Porto"
+    assert expected in best(question, SourceText(f"Where people live\n\n{rows}", 0.5, headings="Staff"))
+
+
+def test_a_heading_says_what_a_short_sentence_below_it_is_about() -> None:
+    source = SourceText(
+        "# Remote work\n\nUp to three days a week.\n\n# Parking\n\nUp to two cars a household.", 0.5
+    )
+    assert best("How many days of remote work are allowed?", source) == "Up to three days a week."
+
+
+def test_words_of_like_meaning_find_the_sentence() -> None:
+    source = SourceText(
+        "The harbour master keeps the log. William of Orange was the strongest opponent of the king.", 0.5
+    )
+    assert "opponent" in best("Who was the rival of the king?", source)
+
+
 def test_chinese_passages_answer_chinese_questions() -> None:
     source = SourceText("公司成立于1974年。总部设在上海。年假为二十五天。", 0.5)
     assert best("公司的总部设在哪里？", source) == "总部设在上海。"
