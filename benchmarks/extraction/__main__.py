@@ -5,7 +5,8 @@
     python -m benchmarks.extraction time FOLDER
 
 `fit` prints the constants, `check` leaves out one document at a time and prints answers, abstention and
-calibration on it, `time` prints the processor time of an answer.
+calibration on it, `time` prints the processor time of an answer, and
+the memory of the word vectors.
 
 FOLDER is a question-answering set as `docuquery eval` reads it (see docuquery_client.evaluation.squad). Its
 documents go into a system of its own; each question is answered from the five best passages of a search.
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from benchmarks.extraction.cases import collect
 from benchmarks.extraction.model import fit_all
 from benchmarks.extraction.report import check, measure_time
+from benchmarks.processes import resident_mib
 from docuquery_client.evaluation.records import DatasetError
 from docuquery_client.evaluation.squad import load_answers
 from services.answer.extraction.confidence import Signals
@@ -39,11 +42,14 @@ def main() -> None:
         dataset = load_answers(options.folder)
     except DatasetError as error:
         raise SystemExit(str(error)) from None
+    before = resident_mib(os.getpid())
     vectors = PieceVectors.load()
+    loaded = resident_mib(os.getpid()) - before
     cases = asyncio.run(collect(dataset, vectors, options.top_k))
     if options.command == "check":
-        check(cases, options.png)
+        check(cases, vectors, options.png)
     elif options.command == "time":
+        print(f"The word vectors take {loaded:.0f} MiB.")
         measure_time(cases, vectors)
     else:
         model = fit_all(cases)

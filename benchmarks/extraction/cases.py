@@ -30,12 +30,10 @@ class Case:
 
     question: MarkedQuestion
     passages: tuple[Passage, ...]
+    """What the search found, best first."""
+    others: tuple[Passage, ...]
+    """As many of what it found that hold no marked span: the question with its answer taken away."""
     considered: Considered
-
-    @property
-    def sources(self) -> list[SourceText]:
-        """The passages as the search for an answer sees them."""
-        return [source_text(passage) for passage in self.passages]
 
     @cached_property
     def features(self) -> NDArray[np.float64]:
@@ -72,18 +70,23 @@ async def collect(dataset: AnswerDataset, vectors: WordVectors, top_k: int) -> l
 
         async def passages_of(question: MarkedQuestion) -> tuple[Passage, ...]:
             async with turns:
-                reply = await client.search(question.text, limit=top_k)
+                reply = await client.search(question.text, limit=2 * top_k)
             return tuple(passage_from_proto(passage) for passage in reply.passages)
 
         questions = [question for question in dataset.questions if not question.after]
         found = await asyncio.gather(*(passages_of(question) for question in questions))
-    return [
-        Case(question, passages, considered)
-        for question, passages in zip(questions, found, strict=True)
-        if (
-            considered := consider(question.text, [source_text(passage) for passage in passages], vectors)
-        ).scored
-    ]
+    cases = []
+    for question, passages in zip(questions, found, strict=True):
+        others = tuple(passage for passage in passages if not holds_span(passage.text, question.answers))
+        considered = consider(question.text, sources_of(passages[:top_k]), vectors)
+        if considered.scored:
+            cases.append(Case(question, passages[:top_k], others[:top_k], considered))
+    return cases
+
+
+def sources_of(passages: Sequence[Passage]) -> list[SourceText]:
+    """Passages as the search for an answer sees them."""
+    return [source_text(passage) for passage in passages]
 
 
 def groups(cases: Sequence[Case]) -> list[str]:

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.extraction.cases import Case, groups
+from benchmarks.extraction.cases import Case, groups, sources_of
 from benchmarks.extraction.model import Answered, crossfit
+from docuquery_client.evaluation.answer_metrics import holds_span
 from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.selection import SelectionPolicy, select
 
 _THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 _LEAST_COVERAGE = 0.05  # below it the share of wrong answers is that of a handful
+_EVIDENCE_BARS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 _BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def check(cases: Sequence[Case], png: Path | None) -> None:
-    """Prints what models do with the documents they have not seen."""
+def check(cases: Sequence[Case], vectors: WordVectors, png: Path | None) -> None:
+    """Prints what models do with the documents they have not seen, and what the evidence bar does."""
     answerable = [case for case in cases if case.question.is_answerable]
     print(f"{len(answerable)} answerable questions, {len(cases) - len(answerable)} without an answer\n")
     one, two = (crossfit(cases, SelectionPolicy(max_sentences=count)) for count in (1, 2))
@@ -53,15 +55,34 @@ def check(cases: Sequence[Case], png: Path | None) -> None:
             error += abs(mean - right) * len(inside) / len(run)
             print(f"{low:.1f} to {high:.1f} {len(inside):11}  {mean:.3f}  {right:.3f}")
         print(f"expected calibration error: {error:.3f}")
+    _check_evidence(answerable, vectors)
     if png is not None:
         draw(two, png)
+
+
+def _check_evidence(answerable: Sequence[Case], vectors: WordVectors) -> None:
+    """Prints what a least evidence refuses when the passages that hold the answer are taken away."""
+    policy = SelectionPolicy(min_evidence=-1.0, min_confidence=0.0)
+    kept, away = [], []
+    for case in answerable:
+        question, sources = case.question, sources_of(case.passages)
+        chosen = select(question.text, sources, policy, vectors)
+        texts = [sources[pick.source].text[pick.start : pick.end] for pick in chosen.picks]
+        if any(holds_span(text, question.answers) for text in texts):
+            kept.append(chosen.evidence)
+        away.append(select(question.text, sources_of(case.others), policy, vectors).evidence)
+    print(f"\nThe answer's passages taken away from {len(away)} questions (committed constants):\n")
+    print("least evidence  refused  right answers lost")
+    for bar in _EVIDENCE_BARS:
+        refused, lost = (_share([value < bar for value in values]) for values in (away, kept))
+        print(f"{bar:14.2f}  {refused:7.3f}  {lost:18.3f}")
 
 
 def measure_time(cases: Sequence[Case], vectors: WordVectors) -> None:
     """Prints the processor time of one answer from a case's passages, words met before."""
     taken, policy = [], SelectionPolicy()
     for case in cases:
-        sources = case.sources
+        sources = sources_of(case.passages)
         began = time.process_time()
         select(case.question.text, sources, policy, vectors)
         taken.append((time.process_time() - began) * 1000)
