@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,10 +26,12 @@ from docuquery_client.cli.session import (
     usage_error,
 )
 from docuquery_client.errors import ApiError
-from docuquery_client.evaluation.beir import DatasetError, RetrievalDataset, load
+from docuquery_client.evaluation import beir, pages
+from docuquery_client.evaluation.beir import DatasetError
+from docuquery_client.evaluation.documents import JudgedDocuments
 from docuquery_client.evaluation.embedded import embedded_system, measured_settings
 from docuquery_client.evaluation.report import Setting, write_json
-from docuquery_client.evaluation.run import Evaluation
+from docuquery_client.evaluation.run import Collection, Evaluation
 from docuquery_client.evaluation.run import evaluate as measure
 from docuquery_client.supervision import StackError
 
@@ -49,7 +51,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A collection in the BEIR layout: corpus.jsonl, queries.jsonl, qrels.tsv.",
+            help="A collection in the BEIR layout (corpus.jsonl, queries.jsonl, qrels.tsv), or PDFs with "
+            "questions.jsonl that names the pages of the evidence.",
             show_default=False,
         ),
     ],
@@ -65,6 +68,12 @@ def evaluate(
     mode: Annotated[
         list[EvalMode] | None,
         typer.Option(help="Which index answers; give it several times, or `all`.", show_default="hybrid"),
+    ] = None,
+    rerank: Annotated[
+        bool | None,
+        typer.Option(
+            "--rerank/--no-rerank", help="Order the best once more.", show_default="as the server is set"
+        ),
     ] = None,
     limit_queries: Annotated[
         int | None, typer.Option(help="Ask only the first queries.", min=1, show_default="all")
@@ -84,19 +93,19 @@ def evaluate(
 ) -> None:
     """Uploads a test collection, asks its queries, and says how good the rankings are.
 
-    A document ranks as its best passage. Settings of the environment (CHUNK_SIZE=1000, for example) hold
-    for the system it starts. Exits with 1 if the server refused something, which counts as not found.
+    A document ranks as its best passage. With PDFs and pages of evidence, page_hit@5 is the share of
+    questions for which one of the first five passages touches such a page. Settings of the environment
+    (CHUNK_SIZE=1000, for example) hold for the system it starts. Exits with 1 if the server refused
+    something, which counts as not found.
     """
     try:
-        dataset = load(folder)
+        collection = _collection(folder, limit_queries)
     except DatasetError as error:
         raise usage_error(clean(str(error))) from None
     if json_file is not None and not (json_file.parent.is_dir() and not json_file.is_dir()):
         raise usage_error(f"--json: {clean(str(json_file))} is no file in an existing folder.")
-    if limit_queries is not None:
-        dataset = replace(dataset, queries=dataset.queries[:limit_queries])
     session = replace(session_of(ctx), address=address or _address_before_command(ctx))
-    evaluation = _measured(session, dataset, mode or [EvalMode.HYBRID], concurrency)
+    evaluation = _measured(session, collection, mode or [EvalMode.HYBRID], rerank, concurrency)
     eval_view.show(evaluation)
     if json_file is not None:
         try:
@@ -106,6 +115,16 @@ def evaluate(
             raise typer.Exit(EXIT_FAILED) from None
     if not evaluation.complete:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _collection(folder: Path, limit: int | None) -> Collection[Any]:
+    """The collection in `folder`, with the first `limit` queries. Raises DatasetError."""
+    if (folder / pages.QUESTIONS).is_file():
+        judged = pages.load(folder)
+        judged.queries = judged.queries[:limit]
+        return judged
+    dataset = beir.load(folder)
+    return JudgedDocuments(replace(dataset, queries=dataset.queries[:limit]))
 
 
 def _address_before_command(ctx: typer.Context) -> str:
@@ -118,11 +137,15 @@ def _address_before_command(ctx: typer.Context) -> str:
 
 
 def _measured(
-    session: Session, dataset: RetrievalDataset, modes: list[EvalMode], concurrency: int
+    session: Session,
+    collection: Collection[Any],
+    modes: list[EvalMode],
+    rerank: bool | None,
+    concurrency: int,
 ) -> Evaluation:
     """The measurement; what it fails with becomes a line on standard error and an exit code."""
     try:
-        return asyncio.run(_measure(session, dataset, modes, concurrency))
+        return asyncio.run(_measure(session, collection, modes, rerank, concurrency))
     except ApiError as error:
         report(error)
     except (StackError, OSError) as error:
@@ -134,7 +157,11 @@ def _measured(
 
 
 async def _measure(
-    session: Session, dataset: RetrievalDataset, modes: list[EvalMode], concurrency: int
+    session: Session,
+    collection: Collection[Any],
+    modes: list[EvalMode],
+    rerank: bool | None,
+    concurrency: int,
 ) -> Evaluation:
     if (task := asyncio.current_task()) is not None:
         # By itself SIGTERM would leave the temporary folders behind.
@@ -148,8 +175,9 @@ async def _measure(
         client = await stack.enter_async_context(session.client())
         return await measure(
             client,
-            dataset,
+            collection,
             {chosen.value: mode_value(chosen) for chosen in _distinct(modes)},
+            rerank=rerank,
             concurrency=concurrency,
             settings=settings,
             progress=eval_view.progress,

@@ -9,10 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from docuquery_client.cli.console import clean, messages, one_line, output, plain_table
 from docuquery_client.cli.session import describe, fail
-from docuquery_client.evaluation.ranking import Rankings
-from docuquery_client.evaluation.ranking_metrics import METRICS
-from docuquery_client.evaluation.run import Evaluation
-from docuquery_client.evaluation.upload import Uploaded
+from docuquery_client.evaluation.run import Evaluation, ModeResult
 
 _SHOWN = 5
 """Refusals of one kind that are shown: the first say what the others would."""
@@ -30,20 +27,25 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 def show(evaluation: Evaluation) -> None:
     """Prints the figures, and to standard error what stands behind them."""
-    _show_upload(evaluation.uploaded, evaluation.upload_seconds)
-    table = plain_table("dataset", "mode", "queries", *METRICS)
+    _show_upload(evaluation)
+    names = list(evaluation.results[0].report.metrics)
+    table = plain_table("dataset", "mode", "queries", *names)
     for result in evaluation.results:
-        _show_refusals(result.report.mode, result.found)
+        _show_refusals(result)
         report = result.report
-        figures = [f"{report.metrics[name]:.4f}" for name in METRICS]
-        table.add_row(one_line(report.dataset, 60), report.mode, str(report.settings["queries"]), *figures)
+        figures = [f"{report.metrics[name]:.4f}" for name in names]
+        mode = f"{report.mode}+rerank" if report.settings["rerank"] else report.mode
+        table.add_row(one_line(report.dataset, 60), mode, str(report.settings["queries"]), *figures)
     output().print(table)
 
 
-def _show_upload(uploaded: Uploaded, seconds: float) -> None:
+def _show_upload(evaluation: Evaluation) -> None:
+    uploaded = evaluation.uploaded
     done = uploaded.finished - len(uploaded.failures)
-    blank = f" {uploaded.blank} without text were left out." if uploaded.blank else ""
-    messages().print(f"{done} documents uploaded in {seconds:.1f} s.{blank}", soft_wrap=True)
+    blank = f" {evaluation.blank} without text were left out." if evaluation.blank else ""
+    messages().print(
+        f"{done} documents uploaded in {evaluation.upload_seconds:.1f} s.{blank}", soft_wrap=True
+    )
     if uploaded.failures:
         fail(f"The server refused {len(uploaded.failures)} documents; they count as not found:")
     for event in uploaded.failures[:_SHOWN]:
@@ -53,10 +55,11 @@ def _show_upload(uploaded: Uploaded, seconds: float) -> None:
         )
 
 
-def _show_refusals(mode: str, found: Rankings) -> None:
-    if found.refused:
-        fail(f"{mode}: the server refused {len(found.refused)} queries; they count as not answered:")
-    for query_id, error in list(found.refused.items())[:_SHOWN]:
+def _show_refusals(result: ModeResult) -> None:
+    mode = result.report.mode
+    if result.refused:
+        fail(f"{mode}: the server refused {len(result.refused)} queries; they count as not answered:")
+    for query_id, error in list(result.refused.items())[:_SHOWN]:
         messages().print(f"  {clean(query_id)}: {describe(error)}", soft_wrap=True)
-    for kind, count in found.degraded.items():
+    for kind, count in result.degraded.items():
         fail(f"{mode}: {count} searches were made less well than configured: {kind}.")

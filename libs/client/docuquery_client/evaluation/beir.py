@@ -74,7 +74,7 @@ def load(folder: Path) -> RetrievalDataset:
 
 def _documents(path: Path) -> tuple[CorpusDocument, ...]:
     documents: dict[str, CorpusDocument] = {}
-    for where, record in _records(path):
+    for where, record in records(path):
         document = CorpusDocument(
             _id(record, where), _text(record, "title", where, optional=True), _text(record, "text", where)
         )
@@ -86,7 +86,7 @@ def _documents(path: Path) -> tuple[CorpusDocument, ...]:
 
 def _queries(path: Path, judgements: Mapping[str, Mapping[str, int]]) -> tuple[JudgedQuery, ...]:
     queries: dict[str, JudgedQuery] = {}
-    for where, record in _records(path):
+    for where, record in records(path):
         query = JudgedQuery(key := _id(record, where), _text(record, "text", where), judgements.get(key, {}))
         if key in queries:
             raise DatasetError(f"{where}: the _id {key!r} is used twice.")
@@ -119,7 +119,7 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
     return judgements
 
 
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each JSON object with its place, for messages."""
     for number, line in _lines(path):
         where = f"{path}, line {number}"
