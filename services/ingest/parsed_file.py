@@ -41,7 +41,7 @@ class ParsedSummary:
     byte_count: int
     """The same in UTF-8 bytes."""
     label: str = ""
-    """What its passages are found by besides their text, see `naming`; empty until the file has a name."""
+    """What it is called where its passages are embedded, see `naming`; empty until the file has a name."""
 
 
 @dataclass(frozen=True, slots=True)

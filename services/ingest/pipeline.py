@@ -198,7 +198,8 @@ class Pipeline:
 
     async def _work(self, attempt: Attempt, upload: Upload, kind: DocumentType, report: Report) -> Done:
         parsed = await self._parse(attempt, upload, kind)
-        summary = replace(parsed, label=label_of(parsed.title, upload.header.filename))
+        label = label_of(parsed.title, upload.header.filename, parsed.page_count)
+        summary = replace(parsed, label=label)
         for batch in parsed_file.batches(
             upload.file.path,
             summary,

@@ -272,7 +272,7 @@ class WriteChunksRequest(_message.Message):
     Pieces of successive messages may overlap, and together cover the text.
     """
     title: _builtins.str
-    """What the document is called: its title, and words of its file name. Used in what is embedded and
+    """What the document is called: its title, or words of its file name. Used in what is embedded and
     indexed, not in what is cited.
     """
     chunks_total: _builtins.int
