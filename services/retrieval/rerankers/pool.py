@@ -16,7 +16,7 @@ _FEEDBACK_PASSAGES = 25
 _FEEDBACK_TERMS = 60
 """With 30 the smallest collection loses .03 nDCG@10; more of them ask more of the index."""
 _KIN = 20
-"""Nearest passages each is smoothed by; with 10 or 30 the five collections gain as much on average."""
+"""Nearest passages each is smoothed by; with 10 or 30 the five collections gain nearly as much."""
 _STEPS = 30
 """What is left of a score's error after them is strength^30, 4 % at the strongest smoothing."""
 
