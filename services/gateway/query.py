@@ -67,6 +67,8 @@ class QueryPolicy:
     extractive_fallback: bool = True
     max_seconds: float = 60.0
     """The longest a query may take; callers may allow less."""
+    rerank: bool = True
+    """Whether the passages of queries that do not say are reranked; if not, retrieval does as it is set."""
 
 
 class QueryRunner:
@@ -178,7 +180,10 @@ class QueryRunner:
 
     async def _search(self, question: Question, standalone: str, deadline: Deadline) -> Found:
         share = budget.bounded(deadline, deadline.slice(share=budget.RETRIEVAL_SHARE))
-        return await self._searcher.search(search_request(question, standalone), share)
+        request = search_request(question, standalone)
+        if self._policy.rerank and not request.HasField("rerank"):
+            request.rerank = True
+        return await self._searcher.search(request, share)
 
     def _look_at(self, climb: Climb) -> None:
         if any(attempt.error_reason in _STALE_LIST for attempt in climb.attempts):

@@ -96,7 +96,7 @@ def write_chunks_to_proto(
             byte_end=batch.byte_end,
         ),
         chunks=[_chunk_to_proto(chunk) for chunk in batch.chunks],
-        title=summary.title,
+        title=summary.label,
         chunks_total=summary.chunk_count,
     )
 

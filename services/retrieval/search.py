@@ -14,6 +14,7 @@ from services.retrieval.filters import Filter, predicate
 from services.retrieval.fusion import Fuse, ranked
 from services.retrieval.live_hits import find_live
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
+from services.retrieval.question_years import with_years
 from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.scoring import Scorer
@@ -142,7 +143,8 @@ class Searcher:
         Reranking is left out when `deadline` is near or the reranker fails.
         """
         dense = await self._embedder.embed_query(request.query) if request.mode is not Mode.SPARSE else None
-        sparse = self._encoder.query(request.query) if request.mode is not Mode.DENSE else None
+        words = with_years(request.query)
+        sparse = self._encoder.query(words) if request.mode is not Mode.DENSE else None
         query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
         candidates = await self._live_candidates(tenant, query, request)
         await self._complete(tenant, query, candidates)
@@ -227,7 +229,7 @@ class Searcher:
         if not there:
             return _Reranked()
         scores = await stage.scores(
-            RerankQuery(tenant, request.query),
+            RerankQuery(tenant, with_years(request.query)),
             [Candidate(chunks[key], fused[key]) for key in there],
             deadline,
         )

@@ -137,12 +137,11 @@ class Settings(ServiceSettings):
 
     enable_reranking: bool = Field(False, validation_alias="ENABLE_RERANKING")
     """Order the best candidates once more, unless a request says otherwise. Requests that ask for it get it
-    in any case."""
+    in any case, as queries do (QUERY_RERANKING)."""
 
     reranker: Literal["local", "http", "cross-encoder"] = Field("local", validation_alias="RERANKER")
-    """`local`: by what the best passages share and their best sentences, about 5 ms. `http`: any `/rerank`
-    endpoint (TEI, Jina, Cohere, vLLM). `cross-encoder`: a transformer on this machine (needs the extra
-    fastembed)."""
+    """`local`: by their best sentences and what passages share, about 5 ms. `http`: any `/rerank` endpoint
+    (TEI, Jina, Cohere, vLLM). `cross-encoder`: a transformer on this machine (needs the extra fastembed)."""
 
     rerank_candidates: int = Field(0, ge=0, le=200, validation_alias="RERANK_CANDIDATES")
     """How many of the best are looked at; the others keep their order behind them. 0: 100 for `local`, 50

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
@@ -29,13 +29,13 @@ from docuquery_client.cli.session import (
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
 from docuquery_client.evaluation.answer_run import AnswerEvaluation, evaluate_answers
-from docuquery_client.evaluation.beir import RetrievalDataset, load
 from docuquery_client.evaluation.embedded import embedded_system, measured_settings
+from docuquery_client.evaluation.layouts import load
 from docuquery_client.evaluation.records import DatasetError
 from docuquery_client.evaluation.report import Report, Setting, write_json
-from docuquery_client.evaluation.run import Evaluation
-from docuquery_client.evaluation.run import evaluate as evaluate_rankings
-from docuquery_client.evaluation.squad import QUESTIONS, AnswerDataset, load_answers
+from docuquery_client.evaluation.run import Collection, Evaluation
+from docuquery_client.evaluation.run import evaluate as evaluate_searches
+from docuquery_client.evaluation.squad import AnswerDataset
 from docuquery_client.supervision import StackError
 
 T = TypeVar("T")
@@ -59,8 +59,9 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A collection in the BEIR layout (corpus.jsonl, queries.jsonl, qrels.tsv), or questions "
-            "with marked answers (questions.jsonl and a folder of documents).",
+            help="A collection in the BEIR layout (corpus.jsonl, queries.jsonl, qrels.tsv), questions with "
+            "marked answers (questions.jsonl and a folder of documents), or PDFs with a questions.jsonl that "
+            "names the pages of the evidence.",
             show_default=False,
         ),
     ],
@@ -76,6 +77,12 @@ def evaluate(
     mode: Annotated[
         list[EvalMode] | None,
         typer.Option(help="Which index answers; give it several times, or `all`.", show_default="hybrid"),
+    ] = None,
+    rerank: Annotated[
+        bool | None,
+        typer.Option(
+            "--rerank/--no-rerank", help="Order the best once more.", show_default="as the server is set"
+        ),
     ] = None,
     limit_queries: Annotated[
         int | None, typer.Option(help="Ask only the first queries.", min=1, show_default="all")
@@ -99,12 +106,13 @@ def evaluate(
 ) -> None:
     """Uploads a test collection, asks its queries, and says how good the rankings or the answers are.
 
-    A document ranks as its best passage; an answer is right when it holds a marked span. Settings of the
-    environment (CHUNK_SIZE=1000, for example) hold for the system it starts. Exits with 1 if the server
+    A document ranks as its best passage; an answer is right when it holds a marked span; page_hit@5 is the
+    share of questions for which one of the first five passages touches a page of the evidence. Settings of
+    the environment (CHUNK_SIZE=1000, for example) hold for the system it starts. Exits with 1 if the server
     refused something, which counts as not found.
     """
     try:
-        dataset = load_answers(folder) if (folder / QUESTIONS).is_file() else load(folder)
+        dataset = load(folder, limit_queries)
     except DatasetError as error:
         raise usage_error(clean(str(error))) from None
     if json_file is not None and not (json_file.parent.is_dir() and not json_file.is_dir()):
@@ -113,17 +121,19 @@ def evaluate(
     reports: Sequence[Report]
     evaluation: Evaluation | AnswerEvaluation
     if isinstance(dataset, AnswerDataset):
-        if mode:
-            raise usage_error("--mode: marked questions are asked as users ask them, in no other mode.")
-        dataset = replace(dataset, questions=dataset.questions[:limit_queries])
+        if mode or rerank is not None:
+            raise usage_error(
+                "--mode, --rerank: marked questions are asked as users ask them, in no other way."
+            )
         evaluation = answered = _score_answers(session, dataset, provider, concurrency)
         reports = [answered.report]
         eval_view.show_answers(answered)
     else:
         if provider:
             raise usage_error("--provider: this collection is searched only, its questions have no answers.")
-        dataset = replace(dataset, queries=dataset.queries[:limit_queries])
-        evaluation = ranked = _score_rankings(session, dataset, mode or [EvalMode.HYBRID], concurrency)
+        evaluation = ranked = _score_searches(
+            session, dataset, mode or [EvalMode.HYBRID], rerank, concurrency
+        )
         reports = [result.report for result in ranked.results]
         eval_view.show(ranked)
     if json_file is not None:
@@ -145,16 +155,21 @@ def _address_before_command(ctx: typer.Context) -> str:
     return session_of(ctx).address if source is not None and source.name == "COMMANDLINE" else ""
 
 
-def _score_rankings(
-    session: Session, dataset: RetrievalDataset, modes: list[EvalMode], concurrency: int
+def _score_searches(
+    session: Session,
+    collection: Collection[Any],
+    modes: list[EvalMode],
+    rerank: bool | None,
+    concurrency: int,
 ) -> Evaluation:
     chosen = {each.value: mode_value(each) for each in _distinct(modes)}
 
     async def measure(client: AsyncDocuQuery, settings: Settings) -> Evaluation:
-        return await evaluate_rankings(
+        return await evaluate_searches(
             client,
-            dataset,
+            collection,
             chosen,
+            rerank=rerank,
             concurrency=concurrency,
             settings=settings,
             progress=eval_view.progress,

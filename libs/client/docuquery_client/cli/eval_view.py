@@ -12,9 +12,7 @@ from docuquery_client.cli.session import describe, fail
 from docuquery_client.errors import ApiError
 from docuquery_client.evaluation.answer_metrics import METRICS as ANSWER_METRICS
 from docuquery_client.evaluation.answer_run import AnswerEvaluation
-from docuquery_client.evaluation.ranking import Rankings
-from docuquery_client.evaluation.ranking_metrics import METRICS
-from docuquery_client.evaluation.run import Evaluation
+from docuquery_client.evaluation.run import Evaluation, ModeResult
 from docuquery_client.evaluation.upload import Uploaded
 
 _SHOWN = 5
@@ -33,19 +31,21 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 def show(evaluation: Evaluation) -> None:
     """Prints the figures, and to standard error what stands behind them."""
-    _show_upload(evaluation.uploaded, evaluation.upload_seconds)
-    table = plain_table("dataset", "mode", "queries", *METRICS)
+    _show_upload(evaluation.uploaded, evaluation.upload_seconds, evaluation.blank)
+    names = list(evaluation.results[0].report.metrics)
+    table = plain_table("dataset", "mode", "queries", *names)
     for result in evaluation.results:
-        _show_refusals(result.report.mode, result.found)
+        _show_refusals(result)
         report = result.report
-        figures = [f"{report.metrics[name]:.4f}" for name in METRICS]
-        table.add_row(one_line(report.dataset, 60), report.mode, str(report.settings["queries"]), *figures)
+        figures = [f"{report.metrics[name]:.4f}" for name in names]
+        mode = f"{report.mode}+rerank" if report.settings["rerank"] else report.mode
+        table.add_row(one_line(report.dataset, 60), mode, str(report.settings["queries"]), *figures)
     output().print(table)
 
 
 def show_answers(evaluation: AnswerEvaluation) -> None:
     """Prints the figures of answers, and to standard error what stands behind them."""
-    _show_upload(evaluation.uploaded, evaluation.upload_seconds)
+    _show_upload(evaluation.uploaded, evaluation.upload_seconds, 0)
     report, answers = evaluation.report, evaluation.answers
     _show_refused(report.mode, answers.refused)
     for kind, count in answers.degraded.items():
@@ -60,9 +60,9 @@ def show_answers(evaluation: AnswerEvaluation) -> None:
     output().print(table)
 
 
-def _show_upload(uploaded: Uploaded, seconds: float) -> None:
+def _show_upload(uploaded: Uploaded, seconds: float, blanks: int) -> None:
     done = uploaded.finished - len(uploaded.failures)
-    blank = f" {uploaded.blank} without text were left out." if uploaded.blank else ""
+    blank = f" {blanks} without text were left out." if blanks else ""
     messages().print(f"{done} documents uploaded in {seconds:.1f} s.{blank}", soft_wrap=True)
     if uploaded.failures:
         fail(f"The server refused {len(uploaded.failures)} documents; they count as not found:")
@@ -80,7 +80,8 @@ def _show_refused(mode: str, refused: Mapping[str, ApiError]) -> None:
         messages().print(f"  {clean(query_id)}: {describe(error)}", soft_wrap=True)
 
 
-def _show_refusals(mode: str, found: Rankings) -> None:
-    _show_refused(mode, found.refused)
-    for kind, count in found.degraded.items():
+def _show_refusals(result: ModeResult) -> None:
+    mode = result.report.mode
+    _show_refused(mode, result.refused)
+    for kind, count in result.degraded.items():
         fail(f"{mode}: {count} searches were made less well than configured: {kind}.")

@@ -49,7 +49,7 @@ async def evaluate_answers(
     names = {source_of(dataset.name, file.name): file.name for file in dataset.files}
     files = [UploadFile(file, source=source) for source, file in zip(names, dataset.files, strict=True)]
     with progress("documents", len(files)) as step:
-        uploaded = await upload(client, files, names, max_in_flight=concurrency, on_finished=step)
+        uploaded = await upload(client, files, max_in_flight=concurrency, on_finished=step)
     upload_seconds = time.monotonic() - started
     started = time.monotonic()
     with progress("questions", len(dataset.questions)) as step:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+QUESTIONS = "questions.jsonl"
+"""The file of a set's questions, where it has marked answers or pages."""
+
 
 class DatasetError(Exception):
     """The folder is not a test collection. The text is for people and names the file, and the line if any."""

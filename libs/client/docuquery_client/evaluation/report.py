@@ -11,7 +11,7 @@ from typing import TypeAlias
 from docuquery_client.evaluation.beir import JudgedQuery
 from docuquery_client.evaluation.ranking_metrics import METRICS
 
-Setting: TypeAlias = "str | int | float | dict[str, str] | dict[str, int] | None"
+Setting: TypeAlias = "str | bool | int | float | dict[str, str] | dict[str, int] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ class Report:
     settings: Mapping[str, Setting]
     """What was measured, and under which conditions."""
     metrics: Mapping[str, float]
-    """By the names of `ranking_metrics.METRICS` (means over the queries) or `answer_metrics.METRICS`; 0 to 1,
-    higher is better."""
+    """Means over the queries, by name; 0 to 1, higher is better."""
 
 
 def mean_metrics(

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docuquery_client.evaluation.records import DatasetError, records
-
-QUESTIONS = "questions.jsonl"
-"""The file that tells such a folder from a collection with judged documents."""
+from docuquery_client.evaluation.records import QUESTIONS, DatasetError, records
 
 
 @dataclass(frozen=True, slots=True)

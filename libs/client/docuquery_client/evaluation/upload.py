@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,6 @@ _STRUCTURE = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|```|~~~|[=|:-][=|: \t-]*$)
 class Uploaded:
     """What became of the documents."""
 
-    ids: Mapping[str, str]
-    """Document id in the collection by `source` in the store."""
-    blank: int = 0
-    """Documents without text, which no store takes: not sent."""
     failures: list[UploadEvent] = field(default_factory=list)
     """The last events of those that the server refused."""
     finished: int = 0
@@ -55,11 +51,6 @@ def file_content(document: CorpusDocument) -> tuple[str, DocumentType.ValueType]
     return f"---\ntitle: {mark}{title}{mark}\n---\n{text}", DocumentType.DOCUMENT_TYPE_MARKDOWN
 
 
-def ids_of(dataset: RetrievalDataset) -> dict[str, str]:
-    """The documents' ids by their names in the store."""
-    return {source_of(dataset.name, document.id): document.id for document in dataset.documents}
-
-
 def write_files(dataset: RetrievalDataset, folder: Path) -> list[UploadFile]:
     """Writes a file for each document that is not blank. Raises OSError."""
     files = []
@@ -78,13 +69,12 @@ def write_files(dataset: RetrievalDataset, folder: Path) -> list[UploadFile]:
 async def upload(
     client: AsyncDocuQuery,
     files: Iterable[UploadFile],
-    ids: Mapping[str, str],
     *,
     max_in_flight: int,
     on_finished: Callable[[], None],
 ) -> Uploaded:
-    """Sends files and waits until all of them are searchable; `ids` as in Uploaded. Raises ApiError."""
-    uploaded = Uploaded(ids)
+    """Sends `files` and waits until all of it is searchable. Raises ApiError."""
+    uploaded = Uploaded()
     async with aclosing(upload_resuming(client, files, max_in_flight=max_in_flight)) as events:
         async for event in events:
             if not event.finished:

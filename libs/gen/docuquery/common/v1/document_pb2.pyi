@@ -354,7 +354,9 @@ class Document(_message.Message):
     live_version: _builtins.str
     """The version searches see; empty when there is none."""
     title: _builtins.str
-    """The document's own title, where it has one."""
+    """The document's own title, where it has one; of a PDF that does not tell it, what stands on the first
+    page in the largest type.
+    """
     @_builtins.property
     def latest_attempt(self) -> Global___IngestAttempt:
         """The latest attempt. A failed one leaves the live version searchable."""

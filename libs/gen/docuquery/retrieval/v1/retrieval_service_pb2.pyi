@@ -272,7 +272,9 @@ class WriteChunksRequest(_message.Message):
     Pieces of successive messages may overlap, and together cover the text.
     """
     title: _builtins.str
-    """The document's title, used in what is embedded, not in what is cited."""
+    """What the document is called: its title, or words of its file name. Used in what is embedded and
+    indexed, not in what is cited.
+    """
     chunks_total: _builtins.int
     """Chunks of the whole document, for progress."""
     @_builtins.property
