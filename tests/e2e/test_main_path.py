@@ -33,6 +33,19 @@ async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None
         assert cited.text == citation.quote
         assert cited.before or cited.after
 
+        # With the neighbours of its passages, the answer's citations still point at what they quote.
+        wide = await client.ask(
+            "What is the hotel limit per night in Paris?", top_k=2, expand_chunks=2, max_per_document=1
+        )
+        assert len({source.document_id for source in wide.sources}) == len(wide.sources)
+        assert max(len(s.text) for s in wide.sources) > max(len(s.text) for s in hotel.sources)
+        assert "185" in wide.answer
+        for citation in wide.citations:
+            span = citation.source_span
+            cited = await client.get_passage(citation.document_id, span.char_start, span.char_end)
+            assert cited.text == citation.quote
+            assert (cited.span.byte_start, cited.span.byte_end) == (span.byte_start, span.byte_end)
+
         report = await client.ask("How many instruments did Tarnquill ship in 2024?")
         assert report.sources[0].filename == "annual-report.pdf"
         assert report.citations[0].pages.first >= 1

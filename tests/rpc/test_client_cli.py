@@ -73,6 +73,7 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     options = (
         "--top-k", "7", "--conversation", "c-1", "--mode", "sparse", "--provider", "openai", "--prompt", "v1",
         "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025",
+        "--no-rerank", "--max-per-document", "2", "--expand", "1",
     )  # fmt: skip
     assert docuquery("ask", "Why?", *options).exit_code == 0
     request = gateway.requests[-1]
@@ -80,6 +81,8 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     query = request.query
     assert (query.question, query.top_k, query.conversation_id) == ("Why?", 7, "c-1")
     assert (query.mode, query.provider, query.prompt_version) == (3, "openai", "v1")
+    assert query.HasField("rerank")
+    assert (query.rerank, query.max_per_document, query.expand_chunks) == (False, 2, 1)
     fields = [(c.field, c.WhichOneof("test")) for c in query.filter.conditions]
     assert fields == [("type", "equals"), ("metadata.year", "any_of")]
 

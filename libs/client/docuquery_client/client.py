@@ -233,6 +233,9 @@ class AsyncDocuQuery:
         score_threshold: float | None = None,
         prompt_version: str = "",
         provider: str = "",
+        rerank: bool | None = None,
+        max_per_document: int = 0,
+        expand_chunks: int = 0,
         **options: Unpack[CallOptions],
     ) -> pb.QueryResult:
         """Answers a question from the documents. The fields are those of QueryRequest."""
@@ -246,6 +249,9 @@ class AsyncDocuQuery:
             score_threshold=score_threshold,
             prompt_version=prompt_version,
             provider=provider,
+            rerank=rerank,
+            max_per_document=max_per_document,
+            expand_chunks=expand_chunks,
         )
         return await self.query(query, **options)
 

@@ -69,6 +69,15 @@ FilterOption = Annotated[
     ),
 ]
 
+RerankOption = Annotated[
+    bool | None,
+    typer.Option("--rerank/--no-rerank", help="Order the best once more. Default: as the server is set."),
+]
+
+ExpandOption = Annotated[
+    int, typer.Option("--expand", help="Chunks before and after each passage to use with it.", min=0, max=3)
+]
+
 
 def mode_value(mode: Mode) -> SearchMode.ValueType:
     """The contract's value."""

@@ -50,6 +50,7 @@ def query(**changes: Any) -> pb.QueryRequest:
         {"conversation_id": "a.B_9:-"},
         {"provider": "openai", "prompt_version": "v2"},
         {"mode": 3},
+        {"rerank": False, "max_per_document": 20, "expand_chunks": 3},
     ],
 )
 def test_valid_queries_pass(changes: dict[str, Any]) -> None:
@@ -74,6 +75,10 @@ def test_valid_queries_pass(changes: dict[str, Any]) -> None:
         ({"conversation_id": "x" * 129}, "conversation_id"),
         ({"conversation_id": "abc\n"}, "conversation_id"),
         ({"mode": 9}, "mode"),
+        ({"max_per_document": -1}, "max_per_document"),
+        ({"max_per_document": 21}, "max_per_document"),
+        ({"expand_chunks": -1}, "expand_chunks"),
+        ({"expand_chunks": 4}, "expand_chunks"),
         ({"provider": "a b"}, "provider"),
         ({"prompt_version": "é"}, "prompt_version"),
     ],

@@ -681,6 +681,9 @@ class QueryRequest(_message.Message):
     SCORE_THRESHOLD_FIELD_NUMBER: _builtins.int
     PROMPT_VERSION_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
+    MAX_PER_DOCUMENT_FIELD_NUMBER: _builtins.int
+    EXPAND_CHUNKS_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The question, 1 to 1000 characters by default."""
     conversation_id: _builtins.str
@@ -697,6 +700,17 @@ class QueryRequest(_message.Message):
     """Which prompt (see ListPrompts); empty: the server's default."""
     provider: _builtins.str
     """Try this provider first (see GetSystemStatus); empty: the server's order."""
+    rerank: _builtins.bool
+    """Order the best candidates once more by a reranker; absent: the server's setting (ENABLE_RERANKING).
+    Skipped, and said so, when the server has none or time is short.
+    """
+    max_per_document: _builtins.int
+    """Most passages of one document, 1 to 20; 0: no cap."""
+    expand_chunks: _builtins.int
+    """Chunks before and after each passage that the answer may use as well, 0 to 3; see
+    SearchRequest.expand_chunks. Passages that come to touch each other are merged, so `sources` may be
+    fewer than `top_k`. Citations stay exact: their spans are places in the document.
+    """
     @_builtins.property
     def filter(self) -> _filter_pb2.Filter:
         """Use only documents that pass."""
@@ -713,19 +727,26 @@ class QueryRequest(_message.Message):
         score_threshold: _builtins.float | None = ...,
         prompt_version: _builtins.str = ...,
         provider: _builtins.str = ...,
+        rerank: _builtins.bool | None = ...,
+        max_per_document: _builtins.int = ...,
+        expand_chunks: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "filter", b"filter", "include_sources", b"include_sources", "mode", b"mode", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__include_sources: _TypeAlias = _typing.Literal["include_sources"]  # noqa: Y015
     _WhichOneofArgType__include_sources: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources"]  # noqa: Y015
+    _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
+    _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015
     _WhichOneofReturnType__score_threshold: _TypeAlias = _typing.Literal["score_threshold"]  # noqa: Y015
     _WhichOneofArgType__score_threshold: _TypeAlias = _typing.Literal["_score_threshold", b"_score_threshold"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__include_sources) -> _WhichOneofReturnType__include_sources | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank) -> _WhichOneofReturnType__rerank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score_threshold) -> _WhichOneofReturnType__score_threshold | None: ...
     @_typing.overload
