@@ -116,7 +116,7 @@ def header_from_proto(header: upload_pb2.UploadHeader) -> Header:
         source=source,
         declared_type=TYPES.get(header.type),
         if_exists=POLICIES[header.if_exists],
-        metadata=header.metadata,
+        metadata=header.metadata if header.HasField("metadata") else None,
         size_bytes=header.size_bytes,
         password=header.password,
     )

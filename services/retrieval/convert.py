@@ -54,7 +54,9 @@ def begin_from_proto(request: pb.BeginAttemptRequest) -> tuple[str, Description,
     if_exists = known(POLICIES, request.if_exists, "if_exists", faults)
     type_ = optional(TYPES, request.type, "type", faults)
     faults.raise_if_any()
-    description = Description(request.filename, type_, request.size_bytes, metadata)
+    description = Description(
+        request.filename, type_, request.size_bytes, metadata, keeps_metadata=not request.HasField("metadata")
+    )
     return request.source, description, request.version, if_exists or IfExists.REPLACE
 
 

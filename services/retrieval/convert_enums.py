@@ -51,6 +51,7 @@ RESULTS: dict[UploadResult, document_pb2.UploadResult.ValueType] = {
     UploadResult.CREATED: document_pb2.UPLOAD_RESULT_CREATED,
     UploadResult.REPLACED: document_pb2.UPLOAD_RESULT_REPLACED,
     UploadResult.UNCHANGED: document_pb2.UPLOAD_RESULT_UNCHANGED,
+    UploadResult.METADATA_UPDATED: document_pb2.UPLOAD_RESULT_METADATA_UPDATED,
     UploadResult.SKIPPED: document_pb2.UPLOAD_RESULT_SKIPPED,
 }
 

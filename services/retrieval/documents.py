@@ -6,6 +6,7 @@ former version invisible at once, since readers look at the record, not at the c
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -102,6 +103,7 @@ class Documents:
     ) -> Begun | NothingToDo:
         """Opens an attempt on `source`, taking the document from any attempt under way.
 
+        When `version` is the live one there is nothing to store: only what `description` says is kept.
         `version` may be empty: `update` brings it. Raises DOCUMENT_ALREADY_EXISTS when there is a live
         version and `if_exists` is FAIL; QUOTA_EXCEEDED.
         """
@@ -109,8 +111,8 @@ class Documents:
         totals = await self._totals(tenant)
 
         def decide(record: DocumentRecord | None) -> DocumentRecord:
-            if record is not None and _unneeded(record, version, if_exists):
-                return record
+            if record is not None and (result := _unneeded(record, version, if_exists)):
+                return record if result is UploadResult.SKIPPED else _redescribed(record, description)
             self._quota.require_room(totals, record, description.size_bytes)
             now = self._clock.now()
             # A version is known when all bytes are there.
@@ -130,8 +132,8 @@ class Documents:
             return replace(record, attempt=attempt)
 
         change = await self._editor.change(tenant, document_id, decide)
-        if not change.was_needed and (result := _unneeded(change.after, version, if_exists)):
-            return NothingToDo(result, change.after)
+        if result := _unneeded(change.after, version, if_exists):
+            return NothingToDo(UploadResult.METADATA_UPDATED if change.was_needed else result, change.after)
         self._discard_open_attempt(tenant, change.before)
         return Begun(document_id, change.after.attempt.attempt_id)
 
@@ -165,6 +167,7 @@ class Documents:
                 lease_end=now + self._lease,
             )
             if record.live and record.live.version == attempt.version:
+                record = _redescribed(record, attempt.description)
                 attempt = replace(attempt, status=Status.INDEXED, stage=Stage.DONE)
             else:
                 self._quota.require_room(totals, record, attempt.description.size_bytes)
@@ -174,7 +177,8 @@ class Documents:
         if change.after.attempt.is_open:
             return None
         self._leftovers.discard(tenant, token)
-        return NothingToDo(UploadResult.UNCHANGED, change.after)
+        is_news = change.before is None or change.before.live != change.after.live
+        return NothingToDo(UploadResult.METADATA_UPDATED if is_news else UploadResult.UNCHANGED, change.after)
 
     async def commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:
         """Makes the attempt's version live. Repeating it is harmless.
@@ -204,7 +208,7 @@ class Documents:
             live = LiveVersion(
                 attempt_id=token,
                 version=attempt.version,
-                description=attempt.description,
+                description=attempt.description.over(record.live.description if record.live else None),
                 title=version.title,
                 chunk_count=version.chunk_count,
                 page_count=version.page_count,
@@ -282,6 +286,23 @@ def _unneeded(record: DocumentRecord, version: str, if_exists: IfExists) -> Uplo
     if if_exists is IfExists.SKIP:
         return UploadResult.SKIPPED
     return UploadResult.UNCHANGED if version == record.live.version else None
+
+
+def _redescribed(record: DocumentRecord, description: Description) -> DocumentRecord:
+    """The record with what `description` says of the live version; the very same when that is no news."""
+    live = record.live
+    if live is None:
+        return record
+    known = live.description
+    told = replace(description.over(known), type=known.type, size_bytes=known.size_bytes)
+    # As JSON: to Python true is 1.
+    if told.filename == known.filename and _as_json(told) == _as_json(known):
+        return record
+    return replace(record, live=replace(live, description=told))
+
+
+def _as_json(description: Description) -> str:
+    return json.dumps(description.metadata, sort_keys=True)
 
 
 def document_not_found() -> DocuQueryError:

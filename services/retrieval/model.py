@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -61,6 +61,7 @@ class UploadResult(StrEnum):
     CREATED = "created"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
+    METADATA_UPDATED = "metadata_updated"
     SKIPPED = "skipped"
 
 
@@ -134,6 +135,13 @@ class Description:
     type: DocumentType | None
     size_bytes: int
     metadata: Mapping[str, Json]
+    keeps_metadata: bool = False
+    """Whether the uploader left the metadata open: the document keeps what it has."""
+
+    def over(self, former: Description | None) -> Description:
+        """The description as it becomes the document's, in the place of `former`."""
+        metadata = former.metadata if former and self.keeps_metadata else self.metadata
+        return replace(self, metadata=metadata, keeps_metadata=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,14 @@ async def test_a_filter_keeps_chunks_of_passing_documents(stores: Stores) -> Non
     assert len(some) == 50
     assert await passing(Condition("metadata.number", Equals(0))) == set()
     assert await passing(Condition("document_id", Equals(records[7].document_id))) == {attempts[7]}
+    ninth = records[8]
+    assert ninth.live is not None
+    described = replace(ninth.live.description, metadata={"number": 3})
+    renamed = next_revision(ninth, live=replace(ninth.live, description=described))
+    assert await stores.records.put(TENANT, renamed, expected_revision=1)
+    assert await passing(three) == {attempts[2], attempts[4], attempts[8]}
+    assert await passing(Condition("metadata.number", Equals(9))) == set()
+    assert await stores.records.remove(TENANT, ninth.document_id, expected_revision=2)
     await stores.records.remove(TENANT, records[2].document_id, expected_revision=1)
     assert await passing(three) == {attempts[4]}
 

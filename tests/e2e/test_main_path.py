@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docuquery.common.v1 import answer_pb2, document_pb2
-from docuquery_client import ApiError
+from docuquery_client import ApiError, where
 from tests.e2e.support import QUESTIONS, SAMPLES, ingest_all, running_system
 
 
@@ -102,7 +102,14 @@ async def test_the_same_bytes_are_no_work_others_replace_and_delete_is_immediate
         assert wrote == ["/docuquery.retrieval.v1.RetrievalService/BeginAttempt"]
         assert any(line.get("request_id") == "trace-me-2" for line in system.log_lines("ingest"))
 
+        retold = await client.upload_document("mascot.txt", old, metadata={"team": "press"})
+        assert retold.result == document_pb2.UPLOAD_RESULT_METADATA_UPDATED
+        assert retold.document.live_version == created.document.live_version
+        assert (await client.search("mascot", filter=where(team="press"))).passages
+        assert not (await client.search("mascot", filter=where(team="brand"))).passages
+
         replaced = await client.upload_document("mascot.txt", new)
+        assert replaced.document.metadata["team"] == "press", "nothing was said of it"
         assert replaced.result == document_pb2.UPLOAD_RESULT_REPLACED
         assert replaced.document.document_id == created.document.document_id
         found = (await client.search("mascot")).passages

@@ -393,6 +393,14 @@ def test_ingest_takes_folders_and_names_sources_after_them(
     assert kept == {"team": "hr", "a": {"b": 1}}
     again = docuquery("ingest", str(tmp_path / "docs"), "--source-prefix", "kb/")
     assert again.stdout.startswith("2 documents: 2 unchanged.")
+    other = docuquery(
+        "ingest", str(tmp_path / "docs"), "--source-prefix", "kb/", "-m", "team=it", "--report",
+        str(tmp_path / "report.jsonl"),
+    )  # fmt: skip
+    assert other.stdout.startswith("2 documents: 2 metadata updated.")
+    assert MessageToDict(gateway.documents["kb/docs/a.txt"].metadata) == {"team": "it"}
+    reported = (tmp_path / "report.jsonl").read_text().splitlines()
+    assert [json.loads(line)["result"] for line in reported] == ["metadata_updated"] * 2
 
 
 def test_ingest_lists_failures_at_the_end_and_exits_with_1(docuquery: Docuquery, tmp_path: Path) -> None:

@@ -85,14 +85,15 @@ class AsyncDocuQuery:
     ) -> pb.UploadDocumentResponse:
         """Uploads one small document (4 MiB by default) and waits until it is searchable.
 
-        The fields are those of UploadDocumentRequest. For files use `upload_many`.
+        The fields are those of UploadDocumentRequest; `metadata` None leaves a document that is there as it
+        is described, {} takes its metadata away. For files use `upload_many`.
         """
         request = pb.UploadDocumentRequest(
             filename=filename,
             content=content,
             type=type,
             source=source,
-            metadata=to_struct(metadata) if metadata else None,
+            metadata=None if metadata is None else to_struct(metadata),
             if_exists=if_exists,
             password=password,
         )

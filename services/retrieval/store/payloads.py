@@ -44,12 +44,15 @@ def from_microseconds(value: int) -> datetime:
 
 
 def _description_to(description: Description) -> Payload:
-    return {
+    payload: Payload = {
         "filename": description.filename,
         "type": description.type,
         "size_bytes": description.size_bytes,
         "metadata": dict(description.metadata),
     }
+    if description.keeps_metadata:
+        payload["keeps_metadata"] = True
+    return payload
 
 
 def _description_from(payload: Payload) -> Description:
@@ -58,6 +61,7 @@ def _description_from(payload: Payload) -> Description:
         type=DocumentType(payload["type"]) if payload["type"] else None,
         size_bytes=payload["size_bytes"],
         metadata=payload["metadata"],
+        keeps_metadata=payload.get("keeps_metadata", False),
     )
 
 

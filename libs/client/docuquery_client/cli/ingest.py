@@ -48,7 +48,11 @@ def ingest(
     metadata: Annotated[
         list[str] | None,
         typer.Option(
-            "--metadata", "-m", metavar="KEY=VALUE", help="Kept with each document.", show_default=False
+            "--metadata",
+            "-m",
+            metavar="KEY=VALUE",
+            help="Kept with each document, in the place of what was; none given leaves that as it is.",
+            show_default=False,
         ),
     ] = None,
     if_exists: Annotated[IfExists, typer.Option(help="When a source is there already.")] = IfExists.REPLACE,
@@ -81,7 +85,7 @@ def ingest(
     except SelectionError as error:
         raise usage_error(str(error)) from None
     try:
-        details = metadata_from_pairs(metadata or ())
+        details = metadata_from_pairs(metadata) if metadata else None
     except ValueError as error:
         raise usage_error(f"--metadata: {error}.") from None
     if not selection.files:

@@ -147,7 +147,9 @@ class _IfExistsPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IfExis
     IF_EXISTS_POLICY_UNSPECIFIED: _IfExistsPolicy.ValueType  # 0
     """REPLACE."""
     IF_EXISTS_POLICY_REPLACE: _IfExistsPolicy.ValueType  # 1
-    """Same bytes: do nothing (UNCHANGED). Other bytes: the new version replaces the old one."""
+    """Same bytes: nothing to do (UNCHANGED), or new metadata only (METADATA_UPDATED). Other bytes: the new
+    version replaces the old one.
+    """
     IF_EXISTS_POLICY_FAIL: _IfExistsPolicy.ValueType  # 2
     """Refuse with DOCUMENT_ALREADY_EXISTS."""
     IF_EXISTS_POLICY_SKIP: _IfExistsPolicy.ValueType  # 3
@@ -159,7 +161,9 @@ class IfExistsPolicy(_IfExistsPolicy, metaclass=_IfExistsPolicyEnumTypeWrapper):
 IF_EXISTS_POLICY_UNSPECIFIED: IfExistsPolicy.ValueType  # 0
 """REPLACE."""
 IF_EXISTS_POLICY_REPLACE: IfExistsPolicy.ValueType  # 1
-"""Same bytes: do nothing (UNCHANGED). Other bytes: the new version replaces the old one."""
+"""Same bytes: nothing to do (UNCHANGED), or new metadata only (METADATA_UPDATED). Other bytes: the new
+version replaces the old one.
+"""
 IF_EXISTS_POLICY_FAIL: IfExistsPolicy.ValueType  # 2
 """Refuse with DOCUMENT_ALREADY_EXISTS."""
 IF_EXISTS_POLICY_SKIP: IfExistsPolicy.ValueType  # 3
@@ -182,6 +186,10 @@ class _UploadResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadRe
     """The live version has the same bytes; no work was done."""
     UPLOAD_RESULT_SKIPPED: _UploadResult.ValueType  # 4
     """The source exists and the caller asked to leave it."""
+    UPLOAD_RESULT_METADATA_UPDATED: _UploadResult.ValueType  # 5
+    """The live version has the same bytes, but other metadata or another file name: these were changed, and
+    filters see them at once. Nothing was read or embedded again.
+    """
 
 class UploadResult(_UploadResult, metaclass=_UploadResultEnumTypeWrapper):
     """What an upload did."""
@@ -196,6 +204,10 @@ UPLOAD_RESULT_UNCHANGED: UploadResult.ValueType  # 3
 """The live version has the same bytes; no work was done."""
 UPLOAD_RESULT_SKIPPED: UploadResult.ValueType  # 4
 """The source exists and the caller asked to leave it."""
+UPLOAD_RESULT_METADATA_UPDATED: UploadResult.ValueType  # 5
+"""The live version has the same bytes, but other metadata or another file name: these were changed, and
+filters see them at once. Nothing was read or embedded again.
+"""
 Global___UploadResult: _TypeAlias = UploadResult  # noqa: Y015
 
 @_typing.final

@@ -45,7 +45,9 @@ class UploadHeader(_message.Message):
     """Opens an encrypted document. Never stored, never logged."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON."""
+        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON. Takes the
+        place of what the document has; absent leaves that as it is.
+        """
 
     def __init__(
         self,

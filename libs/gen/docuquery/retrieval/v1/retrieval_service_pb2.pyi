@@ -52,7 +52,7 @@ class BeginAttemptRequest(_message.Message):
     """What to do when the source exists."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """The caller's metadata."""
+        """The caller's metadata; absent: as the document has it."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class BeginAttemptResponse(_message.Message):
     """Go on; this token owns the document until the commit. Opaque."""
     @_builtins.property
     def nothing_to_do(self) -> Global___NothingToDo:
-        """Nothing to do: UNCHANGED or SKIPPED, and the document as it stands."""
+        """Nothing to do: UNCHANGED, METADATA_UPDATED or SKIPPED, and the document as it stands."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class NothingToDo(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     result: _document_pb2.UploadResult.ValueType
-    """UNCHANGED or SKIPPED."""
+    """UNCHANGED, METADATA_UPDATED or SKIPPED."""
     @_builtins.property
     def document(self) -> _document_pb2.Document:
         """The document as it stands."""
