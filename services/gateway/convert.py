@@ -212,6 +212,7 @@ def upload_header(request: pb.UploadDocumentRequest) -> UploadHeader:
         if_exists=request.if_exists,
         size_bytes=len(request.content),
         password=request.password,
+        language=request.language,
     )
 
 

@@ -17,6 +17,7 @@ from docuquery.common.v1.passage_pb2 import SearchMode
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError, Violations
+from libs.languages import EXAMPLES, language_code
 from libs.text import utf8_length
 from services.gateway.filter_rules import check_filter
 
@@ -104,6 +105,8 @@ class Rules:
         )
         _known(faults, DocumentType, request.type, "type")
         _known(faults, IfExistsPolicy, request.if_exists, "if_exists")
+        known = not request.language or language_code(request.language) is not None
+        faults.require(known, "language", f"Must be {EXAMPLES}.")
         if request.HasField("metadata"):
             _metadata(faults, request)
         faults.raise_if_any()

@@ -40,6 +40,8 @@ class ParsedSummary:
     """Code points of the normalised text."""
     byte_count: int
     """The same in UTF-8 bytes."""
+    language: str = ""
+    """Code of the text's language; empty when it could not be told."""
 
 
 @dataclass(frozen=True, slots=True)

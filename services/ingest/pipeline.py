@@ -185,7 +185,7 @@ class Pipeline:
 
     async def _begin(self, upload: Upload, kind: DocumentType) -> Attempt | NothingToDo:
         file = upload.file
-        version = self._fingerprint.version_of(kind, file.sha256)
+        version = self._fingerprint.version_of(kind, file.sha256, upload.header.language)
         if upload.announced is None:
             return await self._store.begin(upload.header, kind, file.size_bytes, version)
         nothing = await self._store.identify(upload.announced, kind, file.size_bytes, version)
@@ -197,6 +197,8 @@ class Pipeline:
 
     async def _work(self, attempt: Attempt, upload: Upload, kind: DocumentType, report: Report) -> Done:
         summary = await self._parse(attempt, upload, kind)
+        if upload.header.language:
+            summary = replace(summary, language=upload.header.language)
         for batch in parsed_file.batches(
             upload.file.path,
             summary,

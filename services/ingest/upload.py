@@ -52,6 +52,8 @@ class Header:
     """0 when the caller does not know."""
     password: str = field(repr=False)
     """Empty when there is none. Never logged."""
+    language: str = ""
+    """Its code; empty: told from the text."""
 
 
 @dataclass(frozen=True, slots=True)

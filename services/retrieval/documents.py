@@ -215,6 +215,7 @@ class Documents:
                 character_count=version.character_count,
                 text_block_count=len(stored.text_extents),
                 replaced=record.live is not None,
+                language=version.language,
             )
             done = replace(
                 attempt,

@@ -114,6 +114,8 @@ class Chunk:
     page_starts: tuple[PageStart, ...] = ()
     headings: tuple[str, ...] = ()
     title: str = ""
+    language: str = ""
+    """Code of the language its terms are made in; empty: in the store's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class LiveVersion:
     text_block_count: int
     replaced: bool
     """Whether it took the place of another version."""
+    language: str = ""
+    """Code of the text's language (see `libs.languages`); empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

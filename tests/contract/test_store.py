@@ -226,6 +226,26 @@ async def test_a_filter_keeps_chunks_of_passing_documents(stores: Stores) -> Non
     assert await passing(three) == {attempts[4]}
 
 
+async def test_languages_are_those_of_live_documents(stores: Stores) -> None:
+    """Each that a live document is in is named before its write returns; not those of unfinished ones."""
+    assert await spoken(stores) == set()
+    german, plain = record(1, language="de"), record(2)
+    await stores.records.put(TENANT, record(3, live=False, language="fr"), expected_revision=None)
+    assert await stores.records.put(TENANT, german, expected_revision=None)
+    assert await spoken(stores) == {"de"}
+    await stores.records.put(TENANT, plain, expected_revision=None)
+    assert german.live is not None
+    italian = next_revision(german, live=replace(german.live, language="it"))
+    assert await stores.records.put(TENANT, italian, expected_revision=1)
+    assert {"it"} <= await spoken(stores) <= {"de", "it"}
+    assert (await stores.records.languages(TENANT))[""] == 1
+    assert await spoken(stores, "globex") == set()
+
+
+async def spoken(stores: Stores, tenant: str = TENANT) -> set[str]:
+    return set(await stores.records.languages(tenant)) - {""}
+
+
 # --- text ---
 
 

@@ -7,6 +7,7 @@ changed in the same breath as they are, so that a reader sees a commit or a dele
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ class Catalogue:
         self._open: set[str] = set()
         self._failed: set[str] = set()
         self._chunks = self._characters = self._size_bytes = self._text_blocks = 0
+        self._languages: Counter[str] = Counter()
         self._selections: dict[Filter, Selection] = {}
         for record in records:
             self.put(record)
@@ -54,6 +56,11 @@ class Catalogue:
     def text_block_count(self) -> int:
         """Text blocks of all live versions."""
         return self._text_blocks
+
+    @property
+    def languages(self) -> Mapping[str, int]:
+        """How many live versions are in each language."""
+        return +self._languages
 
     def get(self, document_id: str) -> DocumentRecord | None:
         """The record, or None."""
@@ -165,6 +172,7 @@ class Catalogue:
         self._characters += sign * live.character_count
         self._size_bytes += sign * live.description.size_bytes
         self._text_blocks += sign * live.text_block_count
+        self._languages[live.language] += sign
         self._selections.clear()
 
     def _drop_from_order(self, record: DocumentRecord) -> None:

@@ -224,6 +224,14 @@ class RecordStore(Protocol):
         """Counts over the tenant's documents."""
         ...
 
+    async def languages(self, tenant: str) -> Mapping[str, int]:
+        """How many documents have a live version in each language, by code; "" where it is not known.
+
+        Never without the language of a document whose commit was acknowledged before; it may still name one
+        whose last document is gone.
+        """
+        ...
+
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         """Records whose attempt is open."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -165,11 +165,15 @@ class Collection:
 
     async def facet(self, key: str, wanted: q.Filter | None = None) -> Sequence[str]:
         """The distinct values of keyword field `key` among points that pass."""
+        return list(await self.facet_counts(key, wanted))
+
+    async def facet_counts(self, key: str, wanted: q.Filter | None = None) -> Mapping[str, int]:
+        """These, with how many points have each."""
         request = q.FacetCounts(
             collection_name=self.name, key=key, filter=wanted, limit=_FACET_LIMIT, exact=True
         )
         reply = await self.nodes.points("Facet", request)
-        return [hit.value.string_value for hit in reply.hits]
+        return {hit.value.string_value: hit.count for hit in reply.hits}
 
 
 # More distinct values than a store of this kind can hold.
@@ -225,7 +229,7 @@ def _integer(name: str) -> _Index:
 _CHUNK_INDEXES = (_keyword("tenant", is_tenant=True), _keyword("attempt_id"))
 _DOCUMENT_INDEXES = (
     _keyword("tenant", is_tenant=True),
-    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "facts")),
+    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "facts", "language")),
     *map(_integer, ("is_open", "create_time")),
 )
 

@@ -17,6 +17,7 @@ SPARSE = "bm25"
 KIND_RECORD = "record"
 KIND_TEXT = "text"
 KIND_MANIFEST = "manifest"
+KIND_LANGUAGE = "language"
 
 MEDIUM = q.WriteOrdering(type=q.Medium)
 """Through one replica, the highest that is alive: STRONG would stop all writes while its leader is dead."""

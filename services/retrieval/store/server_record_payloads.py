@@ -48,6 +48,8 @@ def record_payload(tenant: str, record: DocumentRecord, token: str) -> Payload:
             "characters": live.character_count,
             "size_bytes": live.description.size_bytes,
         }
+        if live.language:
+            payload["language"] = live.language
     return payload
 
 

@@ -25,6 +25,7 @@ from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import Payload, to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Totals
 from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_languages import ServerLanguages
 from services.retrieval.store.server_points import (
     ALL,
     KIND_RECORD,
@@ -67,6 +68,7 @@ class ServerRecordStore:
     def __init__(self, documents: Collection, clock: Clock) -> None:
         self._documents = documents
         self._clock = clock
+        self._languages = ServerLanguages(documents, clock)
         self._by_token: dict[str, DocumentRecord] = {}
         self._lineages: dict[tuple[str, int], tuple[str, ...]] = {}
 
@@ -92,6 +94,8 @@ class ServerRecordStore:
         return found
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
+        if record.live is not None:
+            await self._languages.announce(tenant, record.live.language)
         point = record_id(tenant, record.document_id)
         token = secrets.token_hex(8)
         payload = record_payload(tenant, record, token)
@@ -143,6 +147,9 @@ class ServerRecordStore:
             elif integer_of(payload, "is_open") or integer_of(payload, "is_failed"):
                 failed += 1
         return Totals(indexed, processing, failed, chunks, characters, size_bytes)
+
+    async def languages(self, tenant: str) -> Mapping[str, int]:
+        return await self._languages.counts(tenant)
 
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         wanted = every(has_text("tenant", tenant), has_integer("is_open", 1))

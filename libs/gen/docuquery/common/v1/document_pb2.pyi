@@ -345,6 +345,7 @@ class Document(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """UUID, stable for (tenant, source)."""
     source: _builtins.str
@@ -367,6 +368,11 @@ class Document(_message.Message):
     """The version searches see; empty when there is none."""
     title: _builtins.str
     """The document's own title, where it has one."""
+    language: _builtins.str
+    """The language of the live version's text as a BCP 47 tag (`de`): the one that was named, or was told from
+    the text. Empty when it could not be told, and for versions stored before it was kept: their words are
+    stemmed in the server's own language (BM25_LANGUAGE).
+    """
     @_builtins.property
     def latest_attempt(self) -> Global___IngestAttempt:
         """The latest attempt. A failed one leaves the live version searchable."""
@@ -401,10 +407,11 @@ class Document(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         title: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "latest_attempt", b"latest_attempt", "metadata", b"metadata", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["character_count", b"character_count", "chunk_count", b"chunk_count", "create_time", b"create_time", "document_id", b"document_id", "filename", b"filename", "latest_attempt", b"latest_attempt", "live_version", b"live_version", "metadata", b"metadata", "page_count", b"page_count", "size_bytes", b"size_bytes", "source", b"source", "status", b"status", "title", b"title", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["character_count", b"character_count", "chunk_count", b"chunk_count", "create_time", b"create_time", "document_id", b"document_id", "filename", b"filename", "language", b"language", "latest_attempt", b"latest_attempt", "live_version", b"live_version", "metadata", b"metadata", "page_count", b"page_count", "size_bytes", b"size_bytes", "source", b"source", "status", b"status", "title", b"title", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -102,6 +102,7 @@ class UploadDocumentRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     IF_EXISTS_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name; folders are dropped. Required, at most 255 characters."""
     content: _builtins.bytes
@@ -116,6 +117,11 @@ class UploadDocumentRequest(_message.Message):
     """What to do when the source exists. Default REPLACE."""
     password: _builtins.str
     """Opens an encrypted document. Never stored, never logged."""
+    language: _builtins.str
+    """The language of its text, for stemming and stop words: a BCP 47 tag such as `de` or `pt-BR`, of which
+    the language counts, or its English name. Empty: that of the tenant, if the server is told one, else it
+    is told from the text. Naming another language than before makes a new version.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON. Takes the
@@ -132,10 +138,11 @@ class UploadDocumentRequest(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         if_exists: _document_pb2.IfExistsPolicy.ValueType = ...,
         password: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "filename", b"filename", "if_exists", b"if_exists", "metadata", b"metadata", "password", b"password", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "filename", b"filename", "if_exists", b"if_exists", "language", b"language", "metadata", b"metadata", "password", b"password", "source", b"source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

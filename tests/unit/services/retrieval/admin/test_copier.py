@@ -164,7 +164,7 @@ async def test_new_vectors_are_those_an_upload_would_have_made(
         text = contextual_text(item.chunk)
         assert "Title › Part" in text
         assert np.allclose(item.dense, await embedder.embed_query(text), atol=2e-3)
-        assert item.sparse.indices == ENCODER.document(text).indices
+        assert item.sparse.indices == ENCODER.document(text, "").indices
 
 
 async def test_an_embedder_that_cannot_be_reached_is_waited_for(source: Stores) -> None:
