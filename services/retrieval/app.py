@@ -24,6 +24,7 @@ from services.retrieval.embedders.openai import DEFAULT_MODEL as OPENAI_MODEL
 from services.retrieval.embedders.opening import Server, open_openai
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.embedders.remote import Limits
+from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.fusion import Fuse
 from services.retrieval.indexing import Indexer
 from services.retrieval.listing import Listing
@@ -183,6 +184,7 @@ def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> Abstra
             settings.qdrant_shard_number,
         ),
         timeout_seconds=settings.qdrant_timeout_seconds,
+        filter_fields=parse_filter_fields(settings.filter_fields),
     )
     return open_server(options, space, clock)
 

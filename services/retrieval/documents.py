@@ -6,7 +6,6 @@ former version invisible at once, since readers look at the record, not at the c
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -31,6 +30,7 @@ from services.retrieval.model import (
 )
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
+from services.retrieval.repeated import redescribed, unneeded
 from services.retrieval.store.protocol import Stores, Totals
 
 
@@ -111,8 +111,8 @@ class Documents:
         totals = await self._totals(tenant)
 
         def decide(record: DocumentRecord | None) -> DocumentRecord:
-            if record is not None and (result := _unneeded(record, version, if_exists)):
-                return record if result is UploadResult.SKIPPED else _redescribed(record, description)
+            if record is not None and (result := unneeded(record, version, if_exists)):
+                return record if result is UploadResult.SKIPPED else redescribed(record, description)
             self._quota.require_room(totals, record, description.size_bytes)
             now = self._clock.now()
             # A version is known when all bytes are there.
@@ -132,7 +132,7 @@ class Documents:
             return replace(record, attempt=attempt)
 
         change = await self._editor.change(tenant, document_id, decide)
-        if result := _unneeded(change.after, version, if_exists):
+        if result := unneeded(change.after, version, if_exists):
             return NothingToDo(UploadResult.METADATA_UPDATED if change.was_needed else result, change.after)
         self._discard_open_attempt(tenant, change.before)
         return Begun(document_id, change.after.attempt.attempt_id)
@@ -167,7 +167,7 @@ class Documents:
                 lease_end=now + self._lease,
             )
             if record.live and record.live.version == attempt.version:
-                record = _redescribed(record, attempt.description)
+                record = redescribed(record, attempt.description)
                 attempt = replace(attempt, status=Status.INDEXED, stage=Stage.DONE)
             else:
                 self._quota.require_room(totals, record, attempt.description.size_bytes)
@@ -272,38 +272,6 @@ class Documents:
     def _discard_open_attempt(self, tenant: str, record: DocumentRecord | None) -> None:
         if record and record.attempt.is_open:
             self._leftovers.discard(tenant, record.attempt.attempt_id)
-
-
-def _unneeded(record: DocumentRecord, version: str, if_exists: IfExists) -> UploadResult | None:
-    """Why an attempt on this record is not needed, or None. Raises DOCUMENT_ALREADY_EXISTS."""
-    if record.live is None:
-        return None
-    if if_exists is IfExists.FAIL:
-        raise DocuQueryError(
-            reasons.ERROR_REASON_DOCUMENT_ALREADY_EXISTS,
-            "A document with this source exists. Choose another source, or allow replacing it.",
-            metadata={"document_id": record.document_id},
-        )
-    if if_exists is IfExists.SKIP:
-        return UploadResult.SKIPPED
-    return UploadResult.UNCHANGED if version == record.live.version else None
-
-
-def _redescribed(record: DocumentRecord, description: Description) -> DocumentRecord:
-    """The record with what `description` says of the live version; the very same when that is no news."""
-    live = record.live
-    if live is None:
-        return record
-    known = live.description
-    told = replace(description.over(known), type=known.type, size_bytes=known.size_bytes)
-    # As JSON: to Python true is 1.
-    if told.filename == known.filename and _as_json(told) == _as_json(known):
-        return record
-    return replace(record, live=replace(live, description=told))
-
-
-def _as_json(description: Description) -> str:
-    return json.dumps(description.metadata, sort_keys=True)
 
 
 def document_not_found() -> DocuQueryError:

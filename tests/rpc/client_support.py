@@ -231,6 +231,7 @@ class FakeGateway(DocuQueryServiceServicer):
             status=DocumentStatus.DOCUMENT_STATUS_INDEXED,
             live_version=version,
             metadata=header.metadata,
+            language=header.language,
         )
         self.documents[source] = document
         self.contents[source] = content

@@ -509,8 +509,8 @@ def test_a_folder_without_documents_is_an_error(docuquery: Docuquery, tmp_path: 
 
 def test_ingest_sends_type_and_policy(gateway: FakeGateway, docuquery: Docuquery, tmp_path: Path) -> None:
     path = write(tmp_path / "x", a__log=b"one") / "a.log"
-    assert docuquery("ingest", str(path), "--type", "text").exit_code == 0
-    assert gateway.documents["a.log"].type == 4
+    assert docuquery("ingest", str(path), "--type", "text", "--language", "de").exit_code == 0
+    assert (gateway.documents["a.log"].type, gateway.documents["a.log"].language) == (4, "de")
     path.write_bytes(b"other")
     result = docuquery("ingest", str(path), "--if-exists", "skip")
     assert result.stdout.startswith("1 document: 1 skipped.")

@@ -81,6 +81,7 @@ class AsyncDocuQuery:
         metadata: Mapping[str, JsonValue] | None = None,
         if_exists: IfExistsPolicy.ValueType = IfExistsPolicy.IF_EXISTS_POLICY_UNSPECIFIED,
         password: str = "",
+        language: str = "",
         **options: Unpack[CallOptions],
     ) -> pb.UploadDocumentResponse:
         """Uploads one small document (4 MiB by default) and waits until it is searchable.
@@ -89,14 +90,10 @@ class AsyncDocuQuery:
         is described, {} takes its metadata away. For files use `upload_many`.
         """
         request = pb.UploadDocumentRequest(
-            filename=filename,
-            content=content,
-            type=type,
-            source=source,
+            filename=filename, content=content, type=type, source=source,
             metadata=None if metadata is None else to_struct(metadata),
-            if_exists=if_exists,
-            password=password,
-        )
+            if_exists=if_exists, password=password, language=language,
+        )  # fmt: skip
         return await self._call(self._connection.stub.UploadDocument, request, options)
 
     async def upload_many(
@@ -241,19 +238,10 @@ class AsyncDocuQuery:
     ) -> pb.QueryResult:
         """Answers a question from the documents. The fields are those of QueryRequest."""
         query = pb.QueryRequest(
-            question=question,
-            conversation_id=conversation_id,
-            top_k=top_k,
-            include_sources=include_sources,
-            filter=filter,
-            mode=mode,
-            score_threshold=score_threshold,
-            prompt_version=prompt_version,
-            provider=provider,
-            rerank=rerank,
-            max_per_document=max_per_document,
-            expand_chunks=expand_chunks,
-        )
+            question=question, conversation_id=conversation_id, top_k=top_k, include_sources=include_sources,
+            filter=filter, mode=mode, score_threshold=score_threshold, prompt_version=prompt_version,
+            provider=provider, rerank=rerank, max_per_document=max_per_document, expand_chunks=expand_chunks,
+        )  # fmt: skip
         return await self.query(query, **options)
 
     async def query(self, request: pb.QueryRequest, **options: Unpack[CallOptions]) -> pb.QueryResult:

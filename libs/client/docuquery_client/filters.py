@@ -14,8 +14,11 @@ from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange
 Scalar: TypeAlias = str | int | float | bool
 JsonValue: TypeAlias = Scalar | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
 
-BUILT_IN_FIELDS = frozenset({"document_id", "source", "filename", "type", "create_time"})
-"""Filter fields that are not metadata."""
+BUILT_IN_FIELDS = frozenset({
+    "document_id", "source", "filename", "type", "title", "language", "size_bytes", "page_count",
+    "create_time", "update_time",
+})  # fmt: skip
+"""Filter fields that are not metadata; a key of the metadata by such a name is `metadata.title`."""
 
 # Up to here a double, which is what protobuf's Value holds, has every whole number (2**53 has 16 digits).
 _MAX_EXACT_DIGITS = 15
@@ -27,7 +30,7 @@ _FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 def where(**fields: Scalar | Sequence[Scalar]) -> Filter:
     """A filter that keeps documents whose fields equal the given values; a list means "one of these".
 
-    Names are built-in fields (`source`, `filename`, `type`, `document_id`) or metadata keys:
+    Names are built-in fields (`source`, `filename`, `type`, `title`, `language`, ...) or metadata keys:
     `where(type="pdf", year=2024, team=["hr", "legal"])`. Build a Filter yourself for ranges, negation
     and nested keys. Raises ValueError for an empty list.
     """

@@ -32,6 +32,7 @@ class UploadFile:
     """None leaves what the document has."""
     if_exists: IfExistsPolicy.ValueType = IfExistsPolicy.IF_EXISTS_POLICY_UNSPECIFIED
     password: str = field(default="", repr=False)
+    language: str = ""
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Self:
@@ -48,6 +49,7 @@ class UploadFile:
             if_exists=self.if_exists,
             size_bytes=size_bytes,
             password=self.password,
+            language=self.language,
         )
 
 

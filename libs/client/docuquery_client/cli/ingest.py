@@ -59,6 +59,14 @@ def ingest(
     type: Annotated[
         FileType | None, typer.Option(help="What the files are.", show_default="told from the content")
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="LANGUAGE",
+            help="What they are written in: de, german.",
+            show_default="told from the text",
+        ),
+    ] = "",
     password: Annotated[
         bool,
         typer.Option(
@@ -103,6 +111,7 @@ def ingest(
             metadata=details,
             if_exists=if_exists_value(if_exists),
             password=secret,
+            language=language,
         )
         for found in selection.files
     ]

@@ -63,7 +63,7 @@ FilterOption = Annotated[
         "--filter",
         "-f",
         metavar="KEY=VALUE",
-        help="Only documents with this metadata or field (source, filename, type, document_id); "
+        help="Only documents with this metadata or field (source, filename, type, title, language, ...); "
         "a key given twice means either value.",
         show_default=False,
     ),
