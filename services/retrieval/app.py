@@ -34,6 +34,7 @@ from services.retrieval.passages import Passages
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
 from services.retrieval.rerank_stage import RerankStage
+from services.retrieval.rerankers.by_language import RerankerByLanguage
 from services.retrieval.rerankers.cross_encoder import DEFAULT_MODEL as CROSS_ENCODER_MODEL
 from services.retrieval.rerankers.cross_encoder import open_cross_encoder
 from services.retrieval.rerankers.http import open_http
@@ -87,11 +88,7 @@ RERANKERS: dict[
     str, Callable[[Settings, Stores, Embedder, Bm25Encoder], AbstractAsyncContextManager[Reranker]]
 ] = {
     "local": lambda _settings, stores, embedder, encoder: nullcontext(
-        LocalReranker(
-            # Its word vectors, which cost no time, whoever embeds the passages.
-            WordTable(embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder.load(), encoder),
-            stores.chunks,
-        )
+        _local_reranker(stores, embedder, encoder)
     ),
     "http": lambda settings, *_: open_http(
         settings.rerank_url,
@@ -156,6 +153,12 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             serve(name="retrieval", settings=settings, services=[registration], clock=clock)
         )
         yield server
+
+
+def _local_reranker(stores: Stores, embedder: Embedder, encoder: Bm25Encoder) -> Reranker:
+    # Its word vectors, which cost no time, whoever embeds the passages.
+    words = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder.load()
+    return RerankerByLanguage(lambda terms: LocalReranker(WordTable(words, terms), stores.chunks), encoder)
 
 
 @asynccontextmanager

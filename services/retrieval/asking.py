@@ -51,16 +51,16 @@ class Asker:
         tenant: str,
         text: str,
         look_up: Callable[[SparseVector], Awaitable[T]],
-        documents: Mapping[str, int],
+        sizes: Mapping[str, int],
     ) -> tuple[QuestionTerms, T]:
-        terms = terms_under(self._encoder, text, documents)
-        if len(documents) > 1:
-            terms = weighted(terms, documents, await self._stores.chunks.idf(tenant, terms.vector.indices))
+        terms = terms_under(self._encoder, text, sizes)
+        if len(sizes) > 1:
+            terms = weighted(terms, sizes, await self._stores.chunks.idf(tenant, terms.vector.indices))
         return terms, await look_up(terms.vector)
 
     async def _read(self, tenant: str) -> Mapping[str, int]:
-        documents = asked_languages(self._encoder, await self._stores.records.languages(tenant))
+        sizes = asked_languages(self._encoder, await self._stores.records.languages(tenant))
         if len(self._known) >= _MAX_REMEMBERED_TENANTS:
             self._known.clear()
-        self._known[tenant] = documents
-        return documents
+        self._known[tenant] = sizes
+        return sizes

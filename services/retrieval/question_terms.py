@@ -21,7 +21,7 @@ from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.protocol import SparseVector
 
 MAX_LANGUAGES = 8
-"""Those with the most documents, when there are more. Each adds the question's terms once."""
+"""Those with the most text, when there are more. Each adds the question's terms once."""
 
 _FEWEST_STOP_WORDS = 2
 """`die` alone may be a word of any language."""
@@ -51,13 +51,13 @@ class QuestionTerms:
 NO_TERMS = QuestionTerms(SparseVector((), ()), {})
 
 
-def asked_languages(encoder: Bm25Encoder, documents: Mapping[str, int]) -> dict[str, int]:
-    """Languages to ask under, with their documents; `documents` is by code. The store's own for no document.
+def asked_languages(encoder: Bm25Encoder, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Languages to ask under, and how much is in each; `sizes` is by code. The store's own for no document.
 
-    At most MAX_LANGUAGES, those of most documents first.
+    At most MAX_LANGUAGES, those with most first.
     """
     counts: Counter[str] = Counter()
-    for code, count in documents.items():
+    for code, count in sizes.items():
         counts[encoder.language_of(code)] += count
     return dict(counts.most_common(MAX_LANGUAGES)) or {encoder.language_of(""): 0}
 
@@ -78,21 +78,21 @@ def terms_under(encoder: Bm25Encoder, text: str, languages: Collection[str]) -> 
     return QuestionTerms(SparseVector(indices, (1.0,) * len(indices)), by_language)
 
 
-def weighted(terms: QuestionTerms, documents: Mapping[str, int], idf: Mapping[int, float]) -> QuestionTerms:
+def weighted(terms: QuestionTerms, sizes: Mapping[str, int], idf: Mapping[int, float]) -> QuestionTerms:
     """The same terms, weighted by their frequencies within their language.
 
-    `documents` as `asked_languages` gives it, `idf` as the engine applies it. That of a term in n of N
-    documents is ln((N + 1) / (n + 0.5)); among the M of its language it is less by ln((N + 1) / (M + 1)).
-    The weights of a language are stretched so that the sum of weight times idf stays what it was.
+    `sizes` as `asked_languages` gives it, `idf` as the engine applies it. That of a term in n of N chunks is
+    ln((N + 1) / (n + 0.5)); among the M of its language it is less by ln((N + 1) / (M + 1)). The weights of a
+    language are stretched so that the sum of weight times idf stays what it was.
     """
     if len(terms.by_language) == 1:
         return terms
-    total = sum(documents.values())
+    total = sum(sizes.values())
     shared = frozenset.intersection(*terms.by_language.values())
     weights = dict.fromkeys(terms.vector.indices, 1.0)
     for language, found in terms.by_language.items():
         own = found - shared
-        surplus = math.log((total + 1) / (documents[language] + 1))
+        surplus = math.log((total + 1) / (sizes[language] + 1))
         within = {term: max(_LEAST_IDF, idf[term] - surplus) for term in own if idf[term] > 0.0}
         stretch = sum(idf[term] for term in within) / sum(within.values()) if within else 1.0
         weights |= {term: stretch * value / idf[term] for term, value in within.items()}

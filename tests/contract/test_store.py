@@ -261,7 +261,7 @@ async def test_languages_are_those_of_live_documents(stores: Stores) -> None:
     italian = next_revision(german, live=replace(german.live, language="it"))
     assert await stores.records.put(TENANT, italian, expected_revision=1)
     assert {"it"} <= await spoken(stores) <= {"de", "it"}
-    assert (await stores.records.languages(TENANT))[""] == 1
+    assert (await stores.records.languages(TENANT))[""] >= 1
     assert await spoken(stores, "globex") == set()
 
 

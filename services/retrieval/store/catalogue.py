@@ -69,7 +69,7 @@ class Catalogue:
 
     @property
     def languages(self) -> Mapping[str, int]:
-        """How many live versions are in each language."""
+        """How many chunks of live versions are in each language."""
         return +self._languages
 
     def get(self, document_id: str) -> DocumentRecord | None:
@@ -183,7 +183,7 @@ class Catalogue:
         self._characters += sign * live.character_count
         self._size_bytes += sign * live.description.size_bytes
         self._text_blocks += sign * live.text_block_count
-        self._languages[live.language] += sign
+        self._languages[live.language] += sign * live.chunk_count
 
     def _drop_from_order(self, record: DocumentRecord) -> None:
         position = bisect_left(self._order, _order_key(record))

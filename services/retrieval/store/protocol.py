@@ -225,10 +225,11 @@ class RecordStore(Protocol):
         ...
 
     async def languages(self, tenant: str) -> Mapping[str, int]:
-        """How many documents have a live version in each language, by code; "" where it is not known.
+        """How much live text is in each language, by code; "" where it is not known.
 
-        Never without the language of a document whose commit was acknowledged before; it may still name one
-        whose last document is gone.
+        In chunks, or in documents where these are easier to count: proportions are what matters. Never
+        without the language of a document whose commit was acknowledged before; it may still name one whose
+        last document is gone.
         """
         ...
 

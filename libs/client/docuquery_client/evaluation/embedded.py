@@ -24,7 +24,10 @@ _ALWAYS = {"LLM_PROVIDER": "extractive"}
 # The longest query retrieval takes: collections have longer ones (CISI: 2,000 characters) than people.
 _DEFAULTS = {"QUESTION_MAX_CHARACTERS": "4000"}
 
-_MEASURED = ("BM25_", "CHUNK_", "EMBEDDING_", "ENABLE_", "RERANK", "RETRIEVAL_", "VECTOR_STORE")
+_MEASURED = (
+    "BM25_", "CHUNK_", "DOCUMENT_LANGUAGE", "EMBEDDING_", "ENABLE_", "RERANK", "RETRIEVAL_",
+    "TENANT_LANGUAGES", "VECTOR_STORE",
+)  # fmt: skip
 
 
 def measured_settings(environment: Mapping[str, str]) -> dict[str, str]:
