@@ -1,6 +1,6 @@
 """Whether the languages of documents are told, and whether they disturb each other.
 
-    python -m benchmarks.languages detect FOLDER
+    python -m benchmarks.languages detect [--pieces N] FOLDER
     python -m benchmarks.languages beside DIR OTHER...
 
 `detect` takes a folder of texts named after their language (`de.txt`) and cuts pieces of several lengths from
@@ -30,11 +30,10 @@ from libs.languages import LANGUAGES
 from services.ingest.language import detect
 
 _LENGTHS = (40, 60, 80, 120, 200, 400)
-_PIECES = 40
 _OTHER_LANGUAGE = "ru"
 
 
-def detection(folder: Path) -> None:
+def detection(folder: Path, pieces_each: int) -> None:
     """Prints a line for each length."""
     texts = {path.stem: " ".join(path.read_text("utf-8").split()) for path in sorted(folder.glob("*.txt"))}
     texts = {code: text for code, text in texts.items() if code in LANGUAGES}
@@ -43,7 +42,7 @@ def detection(folder: Path) -> None:
         told = wrong = pieces = 0
         seconds = time.process_time()
         for code, text in texts.items():
-            for _ in range(_PIECES if len(text) > length else 0):
+            for _ in range(pieces_each if len(text) > length else 0):
                 start = rng.randrange(len(text) - length)
                 found = detect(text[start : start + length])
                 pieces += 1
@@ -87,13 +86,15 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.languages")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("detect").add_argument("folder", type=Path)
+    detect_command = commands.add_parser("detect")
+    detect_command.add_argument("folder", type=Path)
+    detect_command.add_argument("--pieces", type=int, default=40, help="of each length from each text")
     beside_command = commands.add_parser("beside")
     beside_command.add_argument("folder", type=Path)
     beside_command.add_argument("others", type=Path, nargs="+")
     arguments = parser.parse_args()
     if arguments.command == "detect":
-        detection(arguments.folder)
+        detection(arguments.folder, arguments.pieces)
     else:
         asyncio.run(beside(arguments.folder, arguments.others))
 
