@@ -45,6 +45,7 @@ class Asker:
             return found if now.keys() <= known.keys() else await self._under(tenant, text, look_up, now)
         finally:
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _under(
         self,

@@ -64,7 +64,8 @@ FilterOption = Annotated[
         "-f",
         metavar="KEY=VALUE",
         help="Only documents with this metadata or field (source, filename, type, title, language, ...); "
-        "a key given twice means either value.",
+        "a key given twice means either value. Also KEY!=VALUE, and >=, >, <=, < for numbers; times take "
+        "'due>=2024-05-01' and <.",
         show_default=False,
     ),
 ]
