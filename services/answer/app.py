@@ -9,6 +9,7 @@ from functools import partial
 from docuquery.answer.v1.answer_service_pb2_grpc import add_AnswerServiceServicer_to_server
 from libs.clock import Clock, SystemClock
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from services.answer.configuration import configuration_of
 from services.answer.conversations import MemoryConversations
 from services.answer.engine import Engine
 from services.answer.prompts.manager import PromptManager
@@ -64,6 +65,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             conversations=conversations,
             prompts=prompts,
             providers=providers,
+            configurations={
+                name: configuration_of(provider, settings, prompts.versions())
+                for name, provider in providers.items()
+            },
+            clock=clock,
         )
         registration = ServiceRegistration(
             SERVICE_NAME, partial(add_AnswerServiceServicer_to_server, servicer)

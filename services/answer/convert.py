@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.common.v1 import answer_pb2, conversation_pb2, passage_pb2, text_pb2
 from libs.errors import Violations
 from services.answer.conversations import Conversation
 from services.answer.engine import Completed, Event, Started, Task
-from services.answer.model import Citation, Passage, RejectedCitation, SentenceSupport, Span
+from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
 from services.answer.prompts.manager import PromptVersion
 from services.answer.providers.protocol import FinishReason, Provider
 
 _MAX_PASSAGES = 50
 
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _FINISH = {
     FinishReason.STOP: answer_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: answer_pb2.FINISH_REASON_LENGTH,
@@ -48,13 +51,25 @@ def task_from_proto(request: pb.GenerateRequest) -> Task:
 
 
 def conversation_id_from_proto(
-    request: pb.GetConversationRequest | pb.DeleteConversationRequest | pb.RewriteQuestionRequest,
+    request: pb.GetConversationRequest
+    | pb.DeleteConversationRequest
+    | pb.RewriteQuestionRequest
+    | pb.AppendTurnRequest,
 ) -> str:
     """The id. Raises INVALID_REQUEST when it is empty."""
     violations = Violations()
     violations.require(bool(request.conversation_id), "conversation_id", "must be set.")
     violations.raise_if_any()
     return request.conversation_id
+
+
+def turn_from_proto(request: pb.AppendTurnRequest, time: datetime) -> Turn:
+    """A turn that ended at `time`. Raises INVALID_REQUEST."""
+    violations = Violations()
+    violations.require(bool(request.question.strip()), "question", "must not be blank.")
+    violations.require(request.outcome in _OUTCOMES, "outcome", "must be one the contract names.")
+    violations.raise_if_any()
+    return Turn(request.query_id, request.question, request.answer, _OUTCOMES[request.outcome], time)
 
 
 def passage_from_proto(passage: passage_pb2.Passage) -> Passage:
@@ -110,6 +125,7 @@ def completed_to_proto(completed: Completed) -> pb.GenerationCompleted:
         prompt_version=completed.prompt_version,
         prompt_sha256=completed.prompt_sha256,
         degradations=_degradations(completed),
+        history_turn_count=completed.history_turn_count,
     )
 
 
@@ -197,11 +213,12 @@ def prompt_to_proto(prompt: PromptVersion) -> conversation_pb2.PromptVersion:
     )
 
 
-def provider_to_proto(provider: Provider) -> pb.Provider:
-    """A configured provider."""
+def provider_to_proto(provider: Provider, configuration: str) -> pb.Provider:
+    """A configured provider; `configuration` is the digest of all that its answers depend on."""
     return pb.Provider(
         name=provider.name,
         adapter=provider.adapter,
         model=provider.model,
         context_window_tokens=provider.capabilities.context_window_tokens,
+        configuration=configuration,
     )

@@ -89,6 +89,7 @@ class Completed:
     prompt_version: str = ""
     prompt_sha256: str = ""
     passages_left_out: int = 0
+    history_turn_count: int = 0
 
 
 Event = Started | str | Citation | Completed
@@ -234,6 +235,7 @@ class _Run:
             provider=provider.name,
             model=provider.model,
             passages_left_out=self._context.left_out,
+            history_turn_count=len(self._context.history),
         )
 
     def _numbered(self, citation: Citation) -> Citation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
@@ -46,6 +47,15 @@ _SYSTEM = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A question after rewriting."""
+
+    text: str
+    is_self_contained: bool
+    """Whether it means the same without the conversation, as far as words tell."""
+
+
 def needs_context(question: str) -> bool:
     """Whether a question seems to lean on what was said before."""
     words = question.split()
@@ -54,6 +64,15 @@ def needs_context(question: str) -> bool:
     if len(content_keys(question)) <= _FEW_CONTENT_WORDS:
         return True
     return len(words) <= _SHORT_WORDS and _REFERRING.search(question) is not None
+
+
+def refers_back(question: str) -> bool:
+    """Whether any word could refer to what was said before; `needs_context` asks whether it probably does."""
+    return (
+        len(content_keys(question)) <= _FEW_CONTENT_WORDS
+        or _OPENING.match(question.strip()) is not None
+        or _REFERRING.search(question) is not None
+    )
 
 
 def join_locally(question: str, turns: Sequence[Turn]) -> str:
@@ -101,7 +120,7 @@ class Rewriter:
 
     async def rewrite(
         self, tenant: str, conversation_id: str, question: str, provider: str, timeout_seconds: float
-    ) -> str:
+    ) -> Rewritten:
         """The self-contained question; the asked one when the conversation is new.
 
         An empty `provider` means the local rule. Raises DocuQueryError when the provider fails.
@@ -112,7 +131,9 @@ class Rewriter:
         except DocuQueryError as error:
             if error.reason != reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
                 raise
-            return question
+            return Rewritten(question, is_self_contained=True)  # nothing was said before
         if model is None or model.adapter == EXTRACTIVE_ADAPTER:
-            return join_locally(question, turns)
-        return await rewrite_by_model(question, turns, model, timeout_seconds)
+            text = join_locally(question, turns)
+        else:
+            text = await rewrite_by_model(question, turns, model, timeout_seconds)
+        return Rewritten(text, is_self_contained=not refers_back(text))

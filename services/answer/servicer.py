@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
+from libs.clock import Clock
 from libs.rpc.context import current_call
 from services.answer import convert
 from services.answer.conversations import Conversations
@@ -27,12 +28,17 @@ class AnswerServicer(rpc.AnswerServiceServicer):
         conversations: Conversations,
         prompts: PromptManager,
         providers: Mapping[str, Provider],
+        configurations: Mapping[str, str],
+        clock: Clock,
     ) -> None:
+        """`configurations`: by provider, the digest of all that its answers depend on."""
         self._engine = engine
         self._rewriter = rewriter
         self._conversations = conversations
         self._prompts = prompts
         self._providers = providers
+        self._configurations = configurations
+        self._clock = clock
 
     async def Generate(
         self, request: pb.GenerateRequest, _context: object
@@ -57,7 +63,9 @@ class AnswerServicer(rpc.AnswerServiceServicer):
             request.provider,
             call.deadline.remaining(),
         )
-        return pb.RewriteQuestionResponse(standalone_question=rewritten)
+        return pb.RewriteQuestionResponse(
+            standalone_question=rewritten.text, is_self_contained=rewritten.is_self_contained
+        )
 
     async def GetConversation(
         self, request: pb.GetConversationRequest, _context: object
@@ -66,6 +74,13 @@ class AnswerServicer(rpc.AnswerServiceServicer):
         conversation_id = convert.conversation_id_from_proto(request)
         kept = await self._conversations.get(current_call().identity.tenant, conversation_id)
         return pb.GetConversationResponse(conversation=convert.conversation_to_proto(conversation_id, kept))
+
+    async def AppendTurn(self, request: pb.AppendTurnRequest, _context: object) -> pb.AppendTurnResponse:
+        """See the contract."""
+        conversation_id = convert.conversation_id_from_proto(request)
+        turn = convert.turn_from_proto(request, self._clock.now())
+        await self._conversations.append(current_call().identity.tenant, conversation_id, turn)
+        return pb.AppendTurnResponse()
 
     async def DeleteConversation(
         self, request: pb.DeleteConversationRequest, _context: object
@@ -86,5 +101,8 @@ class AnswerServicer(rpc.AnswerServiceServicer):
     ) -> pb.ListProvidersResponse:
         """See the contract."""
         return pb.ListProvidersResponse(
-            providers=[convert.provider_to_proto(provider) for provider in self._providers.values()]
+            providers=[
+                convert.provider_to_proto(provider, self._configurations[name])
+                for name, provider in self._providers.items()
+            ]
         )

@@ -19,6 +19,7 @@ from libs.rpc.interceptor import Layer
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission import rate_limit_layer
+from services.gateway.answer_cache import AnswerCache
 from services.gateway.attempts import Ladder
 from services.gateway.auth import (
     AnonymousAuthenticator,
@@ -65,6 +66,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             clock=clock,
             new_id=lambda: str(uuid.uuid4()),
             policy=settings.query_policy,
+            cache=AnswerCache(retrieval, answer) if settings.enable_semantic_cache else None,
         )
         checks = {name: health_check(channel) for name, channel in channels.items()}
         servicer = DocuQueryServicer(

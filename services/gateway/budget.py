@@ -29,6 +29,10 @@ ATTEMPT_MINIMUM_SECONDS = 0.1
 ACCEPT_SECONDS = 2.0
 """A service sends its headers as soon as it sees a call: one that has not by then is not working."""
 
+CACHE_SECONDS = 0.5
+"""The longest a kept answer is looked for, or an answer offered; usually a millisecond, some hundred when a
+remote embedder compares two questions. Short enough to say nothing of the service (JUDGEABLE_SECONDS)."""
+
 PROVIDER_LIST_SECONDS = 2.0
 """The longest a query waits for a new list of providers when it could use the old one."""
 

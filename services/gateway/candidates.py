@@ -25,6 +25,8 @@ class Candidate:
     model: str
     context_window_tokens: int = 0
     """0 when not known."""
+    configuration: str = ""
+    """A digest of all that its answers depend on besides a request."""
 
     @property
     def target(self) -> str:

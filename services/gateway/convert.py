@@ -56,6 +56,7 @@ def question_from_proto(request: pb.QueryRequest, default_top_k: int) -> Questio
         rerank=request.rerank if request.HasField("rerank") else None,
         max_per_document=request.max_per_document,
         expand_chunks=request.expand_chunks,
+        no_cache=request.no_cache,
     )
 
 
@@ -111,7 +112,13 @@ def generation_event_from_proto(response: answer.GenerateResponse) -> Generation
 
 def candidate_from_proto(provider: answer.Provider) -> Candidate:
     """A provider of the answer service."""
-    return Candidate(provider.name, provider.adapter, provider.model, provider.context_window_tokens)
+    return Candidate(
+        provider.name,
+        provider.adapter,
+        provider.model,
+        provider.context_window_tokens,
+        provider.configuration,
+    )
 
 
 def degradation_to_proto(degraded: Degraded) -> Degradation:
@@ -132,7 +139,7 @@ def attempt_to_proto(attempt: Attempt) -> ProviderAttempt:
 
 def result_to_proto(result: QueryResult) -> pb.QueryResult:
     """The whole answer. What the gateway found out stands before what the answer service did."""
-    generation, time = result.generation, Timestamp()
+    generation, hit, time = result.generation, result.cache_hit, Timestamp()
     time.FromDatetime(result.time)
     return pb.QueryResult(
         query_id=result.query_id,
@@ -162,6 +169,9 @@ def result_to_proto(result: QueryResult) -> pb.QueryResult:
         time=time,
         finish_reason=generation.finish_reason,
         conversation_id=result.question.conversation_id,
+        cache_hit=pb.CacheHit(question=hit.question, similarity=hit.similarity, age_seconds=hit.age_seconds)
+        if hit
+        else None,
     )
 
 

@@ -25,7 +25,7 @@ from services.gateway.breakers import Breakers, circuit_open, service_target
 from services.gateway.candidates import Candidate
 from services.gateway.classification import is_bare, judge_service
 from services.gateway.convert import candidate_from_proto, generation_event_from_proto
-from services.gateway.model import GenerationEvent
+from services.gateway.model import GenerationEvent, Standalone
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -157,6 +157,18 @@ class RetrievalClient:
         """A piece of a document's text."""
         return await self._guard.unary(self._stub.GetPassage, request, timeout_seconds)
 
+    async def lookup_answer(
+        self, request: retrieval.LookupAnswerRequest, timeout_seconds: float
+    ) -> retrieval.LookupAnswerResponse:
+        """The answer to a question asked before, and the present corpus revision."""
+        return await self._guard.unary(self._stub.LookupAnswer, request, timeout_seconds)
+
+    async def store_answer(
+        self, request: retrieval.StoreAnswerRequest, timeout_seconds: float
+    ) -> retrieval.StoreAnswerResponse:
+        """Keeps an answer."""
+        return await self._guard.unary(self._stub.StoreAnswer, request, timeout_seconds)
+
 
 class AnswerClient:
     """The answer service. All methods raise DocuQueryError."""
@@ -189,13 +201,17 @@ class AnswerClient:
 
     async def rewrite_question(
         self, conversation_id: str, question: str, provider: str, timeout_seconds: float
-    ) -> str:
+    ) -> Standalone:
         """The self-contained form of a follow-up question."""
         request = answer.RewriteQuestionRequest(
             conversation_id=conversation_id, question=question, provider=provider
         )
         response = await self._guard.unary(self._stub.RewriteQuestion, request, timeout_seconds)
-        return response.standalone_question
+        return Standalone(response.standalone_question, response.is_self_contained)
+
+    async def append_turn(self, request: answer.AppendTurnRequest, timeout_seconds: float) -> None:
+        """Adds a turn to a conversation."""
+        await self._guard.unary(self._stub.AppendTurn, request, timeout_seconds)
 
     async def get_conversation(
         self, request: answer.GetConversationRequest, timeout_seconds: float

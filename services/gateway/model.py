@@ -40,6 +40,8 @@ class Question:
     max_per_document: int = 0
     """0: no cap."""
     expand_chunks: int = 0
+    no_cache: bool = False
+    """Whether the answer is to be made anew, and not to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,17 @@ class Degraded:
     kind: DegradationKind.ValueType
     detail: str
     """A short sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """A question as it is searched for."""
+
+    text: str
+    is_self_contained: bool
+    """Whether it means the same outside its conversation."""
+    degraded: Degraded | None = None
+    """What was done less well on the way."""
 
 
 @dataclass(slots=True)
@@ -111,6 +124,17 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheHit:
+    """Where an answer comes from that was given before."""
+
+    question: str
+    """What it was made for."""
+    similarity: float
+    """1 for the same words, else the cosine of the questions' vectors."""
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """The whole answer to a question."""
 
@@ -127,6 +151,8 @@ class QueryResult:
     generation_ms: float
     first_text_ms: float | None = None
     """From the request's arrival; None when no text came before the end."""
+    cache_hit: CacheHit | None = None
+    """None: the answer was made for this query."""
 
 
 @dataclass(frozen=True, slots=True)

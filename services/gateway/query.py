@@ -20,6 +20,7 @@ from libs.clock import Clock
 from libs.errors import reason_name
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
+from services.gateway.answer_cache import AnswerCache, Cached
 from services.gateway.attempt import EventStream
 from services.gateway.attempts import Climb, Ladder
 from services.gateway.candidates import Plan, make_plan
@@ -37,6 +38,7 @@ from services.gateway.model import (
     Started,
 )
 from services.gateway.providers import ProviderDirectory
+from services.gateway.replay import replayed
 from services.gateway.rewrite import FollowUps
 from services.gateway.search import Searcher
 
@@ -81,7 +83,9 @@ class QueryRunner:
         clock: Clock,
         new_id: Callable[[], str],
         policy: QueryPolicy,
+        cache: AnswerCache | None = None,
     ) -> None:
+        """`cache` None: every answer is made anew, and no look-up costs anything."""
         self._searcher = searcher
         self._follow_ups = follow_ups
         self._generator = generator
@@ -90,6 +94,7 @@ class QueryRunner:
         self._clock = clock
         self._new_id = new_id
         self._policy = policy
+        self._cache = cache
 
     async def run(
         self, question: Question, deadline: Deadline, *, whole: bool
@@ -109,13 +114,28 @@ class QueryRunner:
             self._policy.extractive_fallback,
         )
         query_id = self._new_id()
-        standalone, rewrite_degraded = await self._follow_ups.rewrite(question, plan, deadline)
-        found = await self._search(question, standalone, deadline)
+        standalone = await self._follow_ups.rewrite(question, plan, deadline)
+        degradations = [standalone.degraded] if standalone.degraded else []
+        ticket = None
+        if self._cache is not None:
+            looked_up = await self._cache.look_up(question, standalone, plan, query_id, deadline)
+            if isinstance(looked_up, Cached):
+                took_ms = self._since(arrived)
+                for old in replayed(
+                    looked_up, question, standalone, query_id, self._clock.now(), took_ms, whole=whole
+                ):
+                    if isinstance(old, Finished):
+                        _log(old.result)
+                    yield old
+                return
+            ticket = looked_up
+        found = await self._search(question, standalone.text, deadline)
+        degradations += found.degradations
         retrieved = self._clock.monotonic()
 
         def open_generation(provider: str, timeout_seconds: float) -> EventStream:
             request = generate_request(
-                question, query_id, standalone, found.passages, provider, stream_text=not whole
+                question, query_id, standalone.text, found.passages, provider, stream_text=not whole
             )
             return self._generator.generate(request, timeout_seconds)
 
@@ -134,11 +154,10 @@ class QueryRunner:
                     if not isinstance(event, Completed):
                         yield event
                         continue
-                    degradations = [*([rewrite_degraded] if rewrite_degraded else []), *found.degradations]
                     result = QueryResult(
                         query_id=query_id,
                         question=question,
-                        standalone_question=standalone,
+                        standalone_question=standalone.text,
                         sources=sources,
                         generation=event.generation,
                         degradations=(*degradations, *_fallback(plan, climb)),
@@ -149,6 +168,9 @@ class QueryRunner:
                         generation_ms=self._since(retrieved),
                         first_text_ms=first_text_ms,
                     )
+                    if self._cache is not None and ticket is not None:
+                        # Before the end is told: who has it may go at once, and this with him.
+                        await self._cache.offer(ticket, result, found.passages, deadline)
                     _log(result)
                     yield Finished(result)
         finally:
@@ -199,5 +221,6 @@ def _log(result: QueryResult) -> None:
         model=generation.model,
         attempts=len(result.attempts),
         passages=len(result.sources),
+        cached=result.cache_hit is not None,
         total_ms=round(result.total_ms, 1),
     )

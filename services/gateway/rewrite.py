@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -16,7 +17,7 @@ from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Plan
 from services.gateway.classification import judge_provider
-from services.gateway.model import Degraded, Question
+from services.gateway.model import Degraded, Question, Standalone
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ class QuestionRewriter(Protocol):
 
     async def rewrite_question(
         self, conversation_id: str, question: str, provider: str, timeout_seconds: float
-    ) -> str:
+    ) -> Standalone:
         """The self-contained question. Raises DocuQueryError."""
         ...
 
@@ -42,16 +43,14 @@ class FollowUps:
         self._breakers = breakers
         self._clock = clock
 
-    async def rewrite(
-        self, question: Question, plan: Plan, deadline: Deadline
-    ) -> tuple[str, Degraded | None]:
-        """The question to search for, and what was done less well.
+    async def rewrite(self, question: Question, plan: Plan, deadline: Deadline) -> Standalone:
+        """The question to search for.
 
         Asks the first model provider whose breaker lets it; when it fails, or there is none, the local
         rule; when that fails too, the question stays as it was asked.
         """
         if not question.conversation_id:
-            return question.text, None
+            return Standalone(question.text, is_self_contained=True)
         slice_end = budget.bounded(
             deadline, deadline.slice(share=budget.REWRITE_SHARE, cap=budget.REWRITE_CAP_SECONDS)
         )
@@ -59,7 +58,7 @@ class FollowUps:
         try:
             by_model = await self._by_model(question, plan, slice_end)
             if by_model is not None:
-                return by_model, None
+                return by_model
         except DocuQueryError as error:
             log.warning("rewrite_failed", reason=error.reason_name)
             degraded = Degraded(
@@ -69,15 +68,17 @@ class FollowUps:
         try:
             # The rule needs a millisecond, which is there even when the model has used up the slice.
             rest = deadline.slice(share=budget.REWRITE_SHARE, cap=budget.REWRITE_CAP_SECONDS)
-            return await self._ask(question, LOCAL_RULE, rest), degraded
+            by_rule = await self._ask(question, LOCAL_RULE, rest)
+            return replace(by_rule, degraded=degraded)
         except DocuQueryError as error:
             log.warning("rewrite_skipped", reason=error.reason_name)
-            return question.text, Degraded(
+            degraded = Degraded(
                 DEGRADATION_KIND_REWRITE_SKIPPED,
                 "The follow-up could not be made self-contained: it was searched for as asked.",
             )
+            return Standalone(question.text, is_self_contained=False, degraded=degraded)
 
-    async def _by_model(self, question: Question, plan: Plan, deadline: Deadline) -> str | None:
+    async def _by_model(self, question: Question, plan: Plan, deadline: Deadline) -> Standalone | None:
         """The rewritten question; None when no model provider takes calls now."""
         for candidate in plan.candidates:
             if candidate.is_extractive:
@@ -94,17 +95,18 @@ class FollowUps:
                     permit.report(judge_provider(error, self._clock.monotonic() - began).outcome)
                     raise
                 # Unchanged text may mean that no model was asked, which says nothing of the provider.
-                permit.report(IGNORED if rewritten == question.text else SUCCESS)
+                permit.report(IGNORED if rewritten.text == question.text else SUCCESS)
                 return rewritten
         return None
 
-    async def _ask(self, question: Question, provider: str, seconds: float) -> str:
+    async def _ask(self, question: Question, provider: str, seconds: float) -> Standalone:
         try:
             rewritten = await self._rewriter.rewrite_question(
                 question.conversation_id, question.text, provider, seconds
             )
         except DocuQueryError as error:
             if error.reason == reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
-                return question.text  # its first question: there is nothing it could follow
+                # Its first question: there is nothing it could follow.
+                return Standalone(question.text, is_self_contained=True)
             raise
-        return rewritten or question.text
+        return rewritten if rewritten.text else replace(rewritten, text=question.text)

@@ -53,6 +53,10 @@ class Settings(ServiceSettings):
     upload_stall_seconds: float = Field(300.0, gt=0, validation_alias="UPLOAD_STALL_SECONDS")
     """An upload ends when the ingest service, with a whole document in hand, is silent for so long."""
 
+    enable_semantic_cache: bool = Field(False, validation_alias="ENABLE_SEMANTIC_CACHE")
+    """Answer a question that was answered before without searching or asking a model, while the documents are
+    the same. Gateway and all retrieval replicas must be set alike."""
+
     rate_limit_requests: int = Field(0, ge=0, validation_alias="RATE_LIMIT_REQUESTS")
     """Calls one caller may make per window; 0: no limit."""
     rate_limit_window_seconds: float = Field(60.0, gt=0, validation_alias="RATE_LIMIT_WINDOW")

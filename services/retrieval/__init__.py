@@ -6,6 +6,6 @@ ingest writes to it, the gateway reads from it.
 
 Where to look: `documents` (the life of a document), `indexing` (chunks in), `search` (passages out),
 `rerankers/` (their order once more), `expansion` (with their neighbours),
-`passages` (a citation with its surroundings), `listing`, `sweeper` (leftovers), `store/` (the engines),
-`embedders/`.
+`passages` (a citation with its surroundings), `listing`, `sweeper` (leftovers), `answers/` (the semantic
+cache), `store/` (the engines), `embedders/`.
 """

@@ -16,6 +16,9 @@ from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.retrieval import fusion
 from services.retrieval.admin.child import compact_in_child
+from services.retrieval.answers.cache import AnswerCache
+from services.retrieval.answers.memory import AnswerMemory
+from services.retrieval.answers.revising import RevisingDocuments
 from services.retrieval.documents import Documents
 from services.retrieval.embedders.fastembed import DEFAULT_MODEL as FASTEMBED_MODEL
 from services.retrieval.embedders.fastembed import open_fastembed
@@ -126,6 +129,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         lease = timedelta(seconds=settings.ingest_lease_seconds)
         quota = Quota(settings.quota_documents, settings.quota_bytes)
         await sweeper.recover()
+        answers = None
+        if settings.enable_semantic_cache:
+            await stores.revisions.advance_all()
+            answers = _answer_cache(settings, stores, embedder, clock)
+        documents_class = RevisingDocuments if answers else Documents
         await stack.enter_async_context(_running(sweeper))
 
         opening_reranker = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
@@ -137,13 +145,14 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             by_default=settings.enable_reranking,
         )
         servicer = RetrievalServicer(
-            documents=Documents(stores, editor, sweeper, clock, lease, quota),
+            documents=documents_class(stores, editor, sweeper, clock, lease, quota),
             indexer=Indexer(stores, editor, PassageEncoder(embedder, encoder), clock, lease),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
             searcher=Searcher(
                 stores, embedder, encoder, FUSIONS[settings.fusion], settings.dense_weight, rerank_stage
             ),
             passages=Passages(stores),
+            answers=answers,
             score_threshold=settings.score_threshold,
             embedder=embedder.name,
             store=stores.name,
@@ -170,6 +179,16 @@ async def _running(sweeper: Sweeper) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _answer_cache(settings: Settings, stores: Stores, embedder: Embedder, clock: Clock) -> AnswerCache:
+    memory = AnswerMemory(
+        clock,
+        ttl_seconds=settings.semantic_cache_ttl_seconds,
+        max_entries=settings.semantic_cache_max_entries,
+        max_bytes=settings.semantic_cache_max_bytes,
+    )
+    return AnswerCache(stores.revisions, stores.records, embedder, memory, settings.semantic_cache_similarity)
 
 
 def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> AbstractAsyncContextManager[Stores]:

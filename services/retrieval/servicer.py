@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery.retrieval.v1 import retrieval_service_pb2_grpc as pb_grpc
 from libs.rpc.context import current_call
-from services.retrieval import convert, convert_reply
+from services.retrieval import convert, convert_answers, convert_reply
+from services.retrieval.answers.cache import AnswerCache
 from services.retrieval.convert_enums import MODE_VALUES
 from services.retrieval.convert_piece import piece_from_proto
 from services.retrieval.documents import Documents
@@ -33,15 +34,18 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         listing: Listing,
         searcher: Searcher,
         passages: Passages,
+        answers: AnswerCache | None,
         score_threshold: float,
         embedder: str,
         store: str,
     ) -> None:
+        """`answers` None: none are kept."""
         self._documents = documents
         self._indexer = indexer
         self._listing = listing
         self._searcher = searcher
         self._passages = passages
+        self._answers = answers
         self._score_threshold = score_threshold
         self._embedder = embedder
         self._store = store
@@ -119,6 +123,22 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
     async def GetPassage(self, request: pb.GetPassageRequest, _context: Context) -> pb.GetPassageResponse:
         passage = await self._passages.get(_tenant(), convert.passage_request_from_proto(request))
         return convert_reply.passage_text_to_proto(passage)
+
+    async def LookupAnswer(
+        self, request: pb.LookupAnswerRequest, _context: Context
+    ) -> pb.LookupAnswerResponse:
+        convert_answers.check_lookup(request)
+        if self._answers is None:
+            return pb.LookupAnswerResponse()
+        looked_up = await self._answers.look_up(_tenant(), request.question, request.key)
+        return convert_answers.looked_up_to_proto(looked_up)
+
+    async def StoreAnswer(self, request: pb.StoreAnswerRequest, _context: Context) -> pb.StoreAnswerResponse:
+        answer = convert_answers.answer_from_proto(request)
+        stored = self._answers is not None and await self._answers.store(
+            _tenant(), request.corpus_revision, request.key, answer
+        )
+        return pb.StoreAnswerResponse(stored=stored)
 
 
 def _tenant() -> str:

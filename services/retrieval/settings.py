@@ -174,6 +174,25 @@ class Settings(ServiceSettings):
     rerank_download: bool = Field(False, validation_alias="RERANK_DOWNLOAD")
     """`cross-encoder`: download the model when it is not there."""
 
+    enable_semantic_cache: bool = Field(False, validation_alias="ENABLE_SEMANTIC_CACHE")
+    """Answer a question that was answered before without searching or asking a model, while the documents are
+    the same. Gateway and all retrieval replicas must be set alike."""
+
+    semantic_cache_similarity: float = Field(
+        0.7, ge=0.0, le=1.0, validation_alias="SEMANTIC_CACHE_SIMILARITY"
+    )
+    """Cosine that two questions in nearly the same words need besides; 1: only the same words count
+    (docs/semantic-cache.md)."""
+
+    semantic_cache_ttl_seconds: float = Field(3600.0, gt=0.0, validation_alias="SEMANTIC_CACHE_TTL_SECONDS")
+    """The longest an answer is kept."""
+
+    semantic_cache_max_entries: int = Field(10_000, ge=1, validation_alias="SEMANTIC_CACHE_MAX_ENTRIES")
+    """Answers kept in one process. The tenant that has most loses one when there are more."""
+
+    semantic_cache_max_bytes: int = Field(64 * 2**20, ge=2**20, validation_alias="SEMANTIC_CACHE_MAX_BYTES")
+    """Estimated memory they may take in one process."""
+
     old_version_grace_seconds: float = Field(
         5.0, ge=0.0, validation_alias="RETRIEVAL_OLD_VERSION_GRACE_SECONDS"
     )

@@ -67,3 +67,37 @@ async def test_models_answer_fall_back_and_never_switch_after_the_first_text(tmp
         assert last.provider == "extractive"
         assert last.answer == "The mascot of the firm is a heron."
         assert answer_pb2.DEGRADATION_KIND_EXTRACTIVE_ONLY in [d.kind for d in last.degradations]
+
+
+async def test_what_was_asked_before_needs_no_model_until_the_documents_change(tmp_path: Path) -> None:
+    """The semantic cache in four processes, through an upload, a delete, and the death of retrieval."""
+    async with (
+        LlmServer() as openai,
+        running_system(
+            tmp_path,
+            OPENAI_BASE_URL=f"http://127.0.0.1:{openai.port}/v1",
+            ENABLE_SEMANTIC_CACHE="true",
+        ) as system,
+    ):
+        client = system.client
+        openai.play(*OPENAI)
+        heron = await client.upload_document("mascot.txt", b"The mascot of the firm is a heron.")
+        asked_model = []
+        for question in (QUESTION, QUESTION.lower(), f"Hi! {QUESTION}"):
+            result = await client.ask(question)
+            asked_model.append(not result.HasField("cache_hit"))
+            assert result.citations[0].version == heron.document.live_version
+        assert asked_model == [True, False, False]
+        assert len(openai.requests) == 1
+
+        other = await client.upload_document("lunch.txt", b"Lunch is at noon.")
+        assert not (await client.ask(QUESTION)).HasField("cache_hit")
+        assert (await client.ask(QUESTION)).HasField("cache_hit")
+        await client.delete_document(other.document.document_id)
+        assert not (await client.ask(QUESTION)).HasField("cache_hit")
+
+        await system.kill("retrieval")
+        await system.restart("retrieval")
+        assert not (await client.ask(QUESTION)).HasField("cache_hit"), "answers go with the process"
+        assert (await client.ask(QUESTION)).HasField("cache_hit")
+        assert len(openai.requests) == 4

@@ -115,14 +115,15 @@ class Draft:
 class Client:
     """Calls the service as the gateway or an ingest of one tenant would. Raises DocuQueryError."""
 
-    def __init__(self, channel: Any, tenant: str = "acme") -> None:
+    def __init__(self, channel: Any, tenant: str = "acme", address: str = "") -> None:
         self._channel = channel
+        self.address = address
         self._stub = RetrievalServiceStub(channel)
         self.tenant = tenant
 
     def of(self, tenant: str) -> Client:
         """The same service, another tenant."""
-        return Client(self._channel, tenant)
+        return Client(self._channel, tenant, self.address)
 
     async def call(self, request: Any) -> Any:
         """Sends a request to the method it is named after."""
@@ -193,7 +194,7 @@ async def running(folder: Path, clock: Clock | None = None, **fields: Any) -> As
         start(settings(folder, **fields), clock) as server,
         open_channel(server.address, max_message_bytes=16 * MIB) as channel,
     ):
-        yield Client(channel)
+        yield Client(channel, address=server.address)
 
 
 def where(field_name: str, negate: bool = False, **test: Any) -> filter_pb2.Filter:

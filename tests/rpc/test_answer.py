@@ -201,12 +201,37 @@ async def test_a_conversation_is_kept_rewritten_read_and_deleted(
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_turn_answered_elsewhere_joins_the_conversation(stub: rpc.AnswerServiceAsyncStub) -> None:
+    turn = pb.AppendTurnRequest(
+        conversation_id="c-2",
+        query_id="q-9",
+        question="What is the mascot of the firm?",
+        answer=FACT,
+        outcome=answer_pb2.OUTCOME_ANSWERED,
+    )
+    await stub.AppendTurn(turn, metadata=TENANT)
+    kept = await stub.GetConversation(pb.GetConversationRequest(conversation_id="c-2"), metadata=TENANT)
+    [found] = kept.conversation.turns
+    assert (found.query_id, found.question, found.answer) == ("q-9", turn.question, FACT)
+    assert (found.outcome, found.HasField("time")) == (answer_pb2.OUTCOME_ANSWERED, True)
+    follow_up = pb.RewriteQuestionRequest(conversation_id="c-2", question="And in 2023?")
+    rewritten = await stub.RewriteQuestion(follow_up, metadata=TENANT)
+    assert rewritten.standalone_question == f"{turn.question} And in 2023?"
+    assert rewritten.is_self_contained
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.AppendTurn(pb.AppendTurnRequest(conversation_id="c-2", outcome=99), metadata=TENANT)  # type: ignore[arg-type] # what a newer caller may send
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_prompts_and_providers_are_listed(stub: rpc.AnswerServiceAsyncStub) -> None:
     prompts = (await stub.ListPrompts(pb.ListPromptsRequest(), metadata=TENANT)).prompts
     assert [(p.version, p.is_default) for p in prompts] == [("v1", False), ("v2", True)]
     assert all(len(p.sha256) == 64 and p.description for p in prompts)
     providers = (await stub.ListProviders(pb.ListProvidersRequest(), metadata=TENANT)).providers
     assert [p.name for p in providers] == ["openai", "anthropic", "extractive"]
+    assert len({p.configuration for p in providers}) == 3
+    assert all(len(p.configuration) == 64 for p in providers)
 
 
 async def test_a_request_with_several_faults_names_all_of_them(stub: rpc.AnswerServiceAsyncStub) -> None:

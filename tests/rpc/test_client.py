@@ -58,7 +58,7 @@ async def test_every_unary_call_sends_its_fields_and_returns_its_reply(
         found = await client.search("hours", limit=3, filter=where(year=2024))
         assert [p.filename for p in found.passages] == ["handbook.pdf", "allowance.md"]
         assert (await client.get_passage(document.document_id, 1, 2)).text == "10:00 to 15:00"
-        assert (await client.ask("When?", top_k=4)).answer == ANSWER
+        assert (await client.ask("When?", top_k=4, no_cache=True)).answer == ANSWER
         assert (await client.get_conversation("c")).turns[0].answer == "Here."
         assert (await client.delete_conversation("c")).deleted_turn_count == 2
         assert (await client.get_system_status()).state == pb.COMPONENT_STATE_SERVING
@@ -67,7 +67,7 @@ async def test_every_unary_call_sends_its_fields_and_returns_its_reply(
     by_type = {type(request): request for request in gateway.requests}
     asked = by_type[pb.QueryRequest]
     assert isinstance(asked, pb.QueryRequest)
-    assert (asked.question, asked.top_k) == ("When?", 4)
+    assert (asked.question, asked.top_k, asked.no_cache) == ("When?", 4, True)
     assert not asked.HasField("include_sources")
     searched = by_type[pb.SearchRequest]
     assert isinstance(searched, pb.SearchRequest)

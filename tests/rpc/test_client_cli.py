@@ -73,7 +73,7 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     options = (
         "--top-k", "7", "--conversation", "c-1", "--mode", "sparse", "--provider", "openai", "--prompt", "v1",
         "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025",
-        "--no-rerank", "--max-per-document", "2", "--expand", "1",
+        "--no-rerank", "--max-per-document", "2", "--expand", "1", "--no-cache",
     )  # fmt: skip
     assert docuquery("ask", "Why?", *options).exit_code == 0
     request = gateway.requests[-1]
@@ -83,6 +83,7 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     assert (query.mode, query.provider, query.prompt_version) == (3, "openai", "v1")
     assert query.HasField("rerank")
     assert (query.rerank, query.max_per_document, query.expand_chunks) == (False, 2, 1)
+    assert query.no_cache
     fields = [(c.field, c.WhichOneof("test")) for c in query.filter.conditions]
     assert fields == [("type", "equals"), ("metadata.year", "any_of")]
 

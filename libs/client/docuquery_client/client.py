@@ -234,6 +234,7 @@ class AsyncDocuQuery:
         rerank: bool | None = None,
         max_per_document: int = 0,
         expand_chunks: int = 0,
+        no_cache: bool = False,
         **options: Unpack[CallOptions],
     ) -> pb.QueryResult:
         """Answers a question from the documents. The fields are those of QueryRequest."""
@@ -241,6 +242,7 @@ class AsyncDocuQuery:
             question=question, conversation_id=conversation_id, top_k=top_k, include_sources=include_sources,
             filter=filter, mode=mode, score_threshold=score_threshold, prompt_version=prompt_version,
             provider=provider, rerank=rerank, max_per_document=max_per_document, expand_chunks=expand_chunks,
+            no_cache=no_cache,
         )  # fmt: skip
         return await self.query(query, **options)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.retrieval.store.edge_chunks import EdgeChunkStore
 from services.retrieval.store.edge_documents import EdgeRecordStore, EdgeTextStore
+from services.retrieval.store.edge_revisions import EdgeRevisions
 from services.retrieval.store.edge_tenant import EdgeTenants
 from services.retrieval.store.edge_upkeep import EdgeUpkeep
 from services.retrieval.store.manifest import Manifest, VectorSpace, exclusive, open_manifest, remove_unused
@@ -45,6 +46,7 @@ async def edge_stores(folder: Path, manifest: Manifest, warn_chunks: int = 0) ->
             texts=EdgeTextStore(tenants),
             records=EdgeRecordStore(tenants),
             upkeep=EdgeUpkeep(tenants),
+            revisions=EdgeRevisions(),
             page_token_key=bytes.fromhex(manifest.page_token_key),
         )
     finally:

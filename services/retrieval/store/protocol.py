@@ -1,4 +1,4 @@
-"""What the domain asks of a store: four narrow seams, and what passes through them.
+"""What the domain asks of a store: five narrow seams, and what passes through them.
 
 The tenant is an argument of every call. An engine in this process and a server elsewhere fit alike:
 every method may wait, nothing relies on two calls being one transaction, and writes that must not cross
@@ -225,11 +225,9 @@ class RecordStore(Protocol):
         ...
 
     async def languages(self, tenant: str) -> Mapping[str, int]:
-        """How much live text is in each language, by code; "" where it is not known.
+        """How much live text is in each language, by code ("" where not known); in chunks, or in documents.
 
-        In chunks, or in documents where these are easier to count: proportions are what matters. Never
-        without the language of a document whose commit was acknowledged before; it may still name one whose
-        last document is gone.
+        Never without that of a document whose commit was acknowledged; maybe with one that has no more.
         """
         ...
 
@@ -266,6 +264,26 @@ class Upkeep(Protocol):
         ...
 
 
+class CorpusRevisions(Protocol):
+    """Names the states of each tenant's documents, for those who keep what was made of them."""
+
+    async def current(self, tenant: str) -> str:
+        """The present revision: another one than before whenever `advance` returned in between.
+
+        Never one that was current before, not even in another life of the store. Every process that uses
+        the store is told the same; while it is being advanced all the time, one that is nobody else's.
+        """
+        ...
+
+    async def advance(self, tenant: str) -> None:
+        """Ends the present revision. Called after documents have changed, before that is acknowledged."""
+        ...
+
+    async def advance_all(self) -> None:
+        """Does so for every tenant: a process may have died in between."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """One opened store."""
@@ -276,6 +294,7 @@ class Stores:
     texts: TextStore
     records: RecordStore
     upkeep: Upkeep
+    revisions: CorpusRevisions
     page_token_key: bytes
     """A secret as old as the store, 32 bytes."""
     is_shared: bool = False

@@ -19,6 +19,7 @@ from services.retrieval.store.server_index_update import bring_up_to_date
 from services.retrieval.store.server_manifest import open_server_manifest
 from services.retrieval.store.server_nodes import open_nodes
 from services.retrieval.store.server_records import ServerRecordStore
+from services.retrieval.store.server_revisions import ServerRevisions
 from services.retrieval.store.server_selection import Selector
 from services.retrieval.store.server_texts import ServerTextStore
 from services.retrieval.store.server_upkeep import ServerUpkeep
@@ -62,6 +63,7 @@ async def open_server(options: ServerOptions, space: VectorSpace, clock: Clock) 
             texts=ServerTextStore(documents),
             records=ServerRecordStore(documents, index, selector, clock),
             upkeep=ServerUpkeep(chunks, documents, idf),
+            revisions=ServerRevisions(documents, clock),
             page_token_key=page_token_key,
             is_shared=True,
         )

@@ -51,6 +51,9 @@ def ask(
         str, typer.Option(help="Try this provider first (see `status`).", show_default=False)
     ] = "",
     prompt: Annotated[str, typer.Option(help="Prompt version (see `prompts`).", show_default=False)] = "",
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Make the answer anew, and do not keep it.")
+    ] = False,
 ) -> None:
     """Answers a question from your documents, with checked citations.
 
@@ -67,6 +70,7 @@ def ask(
         rerank=rerank,
         max_per_document=max_per_document,
         expand_chunks=expand,
+        no_cache=no_cache,
     )
 
     async def as_text(client: AsyncDocuQuery) -> None:

@@ -184,11 +184,17 @@ async def test_a_turn_is_kept_only_when_the_answer_is_complete() -> None:
 
     whole = Bench(Scripted(*said("The mascot of the firm is a heron [1].")))
     await whole.conversations.append("acme", "c", turn("Who are you?", "A firm."))
-    await whole.run(whole.task(conversation_id="c"))
+    done = completed(await whole.run(whole.task(conversation_id="c")))
+    assert done.history_turn_count == 1
     kept = (await whole.conversations.get("acme", "c")).turns
     assert [t.answer for t in kept] == ["A firm.", "The mascot of the firm is a heron."]
     asked = whole.provider.requests[0].prompt.messages
     assert [message.text for message in asked[:2]] == ["Who are you?", "A firm."]
+
+
+async def test_the_first_answer_of_a_conversation_owes_nothing_to_it() -> None:
+    bench = Bench(Scripted(*said("The mascot of the firm is a heron [1].")))
+    assert completed(await bench.run(bench.task(conversation_id="c"))).history_turn_count == 0
 
 
 async def test_leaving_the_stream_closes_the_provider() -> None:

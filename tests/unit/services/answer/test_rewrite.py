@@ -18,7 +18,7 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
-from services.answer.rewrite import Rewriter, join_locally, needs_context
+from services.answer.rewrite import Rewriter, Rewritten, join_locally, needs_context
 from tests.unit.services.answer.support import turn
 
 SHIPPED = "How many instruments did Tarnquill ship in 2024?"
@@ -86,7 +86,7 @@ async def rewriter_for(text: str) -> tuple[Rewriter, Scripted]:
 async def test_a_model_rewrites_with_the_turns_before_it() -> None:
     rewriter, scripted = await rewriter_for('"How many instruments did Tarnquill ship in 2023?"')
     rewritten = await rewriter.rewrite("acme", "c", "And the year before?", "scripted", 5)
-    assert rewritten == "How many instruments did Tarnquill ship in 2023?"
+    assert rewritten == Rewritten("How many instruments did Tarnquill ship in 2023?", is_self_contained=True)
     assert SHIPPED in scripted.asked
     assert "12,400." in scripted.asked
 
@@ -95,14 +95,34 @@ async def test_a_model_rewrites_with_the_turns_before_it() -> None:
 async def test_a_useless_rewriting_falls_back_to_the_local_rule(useless: str) -> None:
     rewriter, _ = await rewriter_for(useless)
     rewritten = await rewriter.rewrite("acme", "c", "And in 2023?", "scripted", 5)
-    assert rewritten == f"{SHIPPED} And in 2023?"
+    assert rewritten.text == f"{SHIPPED} And in 2023?"
 
 
 async def test_without_a_provider_the_rule_is_used_and_a_new_conversation_changes_nothing() -> None:
     rewriter, _ = await rewriter_for("unused")
-    assert await rewriter.rewrite("acme", "c", "And in 2023?", "", 5) == f"{SHIPPED} And in 2023?"
-    assert await rewriter.rewrite("acme", "new", "And in 2023?", "", 5) == "And in 2023?"
-    assert await rewriter.rewrite("other", "c", "And in 2023?", "", 5) == "And in 2023?"
+    joined = await rewriter.rewrite("acme", "c", "And in 2023?", "", 5)
+    assert joined.text == f"{SHIPPED} And in 2023?"
+    unchanged = Rewritten("And in 2023?", is_self_contained=True)
+    assert await rewriter.rewrite("acme", "new", "And in 2023?", "", 5) == unchanged
+    assert await rewriter.rewrite("other", "c", "And in 2023?", "", 5) == unchanged
+
+
+@pytest.mark.parametrize(
+    ("question", "stands_alone"),
+    [
+        ("How many days of annual leave does a manager get in Porto?", True),
+        # Too long for the rule to join it with anything, and yet only the conversation tells what "it" is.
+        ("Does it cover managers, too, when they have been here for more than two years?", False),
+        ("Then how many days of annual leave do managers get in their third year here?", False),
+        ("And what do managers get?", True),  # joined with the question before it
+    ],
+)
+async def test_a_question_with_a_word_that_may_refer_back_does_not_stand_alone(
+    question: str, stands_alone: bool
+) -> None:
+    rewriter, _ = await rewriter_for("unused")
+    rewritten = await rewriter.rewrite("acme", "c", question, "", 5)
+    assert rewritten.is_self_contained == stands_alone
 
 
 async def test_an_unknown_provider_is_an_error() -> None:

@@ -26,6 +26,7 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from services.gateway import convert
 from services.gateway.model import (
     Attempt,
+    CacheHit,
     CitationFound,
     Completed,
     Degraded,
@@ -145,6 +146,7 @@ def full_result() -> QueryResult:
         retrieval_ms=3,
         generation_ms=7,
         first_text_ms=5,
+        cache_hit=CacheHit("What was it?", 0.9, 12.5),
     )
 
 
@@ -152,6 +154,7 @@ def test_a_result_fills_every_field_of_the_contract() -> None:
     message = convert.result_to_proto(full_result())
     assert unset(message) == []
     assert unset(message.latency) == []
+    assert unset(message.cache_hit) == []
     assert [d.kind for d in message.degradations] == [
         DEGRADATION_KIND_SPARSE_ONLY,
         DEGRADATION_KIND_CONTEXT_TRUNCATED,

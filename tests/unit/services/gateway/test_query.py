@@ -15,8 +15,17 @@ from docuquery.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchRe
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
+from services.gateway.answer_cache import AnswerCache
 from services.gateway.candidates import Candidate
-from services.gateway.model import Finished, GenerationEvent, QueryEvent, QueryResult, Question, Retrieved
+from services.gateway.model import (
+    Finished,
+    GenerationEvent,
+    QueryEvent,
+    QueryResult,
+    Question,
+    Retrieved,
+    Standalone,
+)
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryPolicy, QueryRunner
 from services.gateway.rewrite import FollowUps
@@ -43,6 +52,7 @@ class Services:
         self.scripted = generator
         self.offered = offered
         self.embedder_down = False
+        self.is_self_contained = True
         self.list_fetches = 0
         self.searches: list[tuple[SearchRequest, float]] = []
         self.generations: list[GenerateRequest] = []
@@ -60,9 +70,9 @@ class Services:
 
     async def rewrite_question(
         self, conversation_id: str, question: str, provider: str, timeout_seconds: float
-    ) -> str:
+    ) -> Standalone:
         self.clock.advance(1)
-        return f"{question} (in full)"
+        return Standalone(f"{question} (in full)", self.is_self_contained)
 
     def generate(
         self, request: GenerateRequest, timeout_seconds: float
@@ -73,7 +83,12 @@ class Services:
 
 class QueryBench:
     def __init__(
-        self, scripts: dict[str, list[list[Step]]], policy: QueryPolicy | None = None, *, offered: str = ""
+        self,
+        scripts: dict[str, list[list[Step]]],
+        policy: QueryPolicy | None = None,
+        *,
+        offered: str = "",
+        cache: AnswerCache | None = None,
     ) -> None:
         self.clock = ManualClock()
         bench = Bench(scripts, clock=self.clock)
@@ -88,6 +103,7 @@ class QueryBench:
             clock=self.clock,
             new_id=lambda: "query-1",
             policy=policy or QueryPolicy(),
+            cache=cache,
         )
 
     async def events(

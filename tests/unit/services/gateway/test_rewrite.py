@@ -13,7 +13,7 @@ from libs.rpc.deadlines import Deadline
 from services.gateway.breaker_model import BreakerPolicy, Override
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Plan
-from services.gateway.model import Degraded, Question
+from services.gateway.model import Question, Standalone
 from services.gateway.rewrite import LOCAL_RULE, FollowUps
 from tests.unit.services.gateway.support import plan
 
@@ -31,13 +31,13 @@ class Rewriter:
 
     async def rewrite_question(
         self, conversation_id: str, question: str, provider: str, timeout_seconds: float
-    ) -> str:
+    ) -> Standalone:
         assert (conversation_id, question) == ("c1", "And on Sundays?")
         self.asked.append((provider, timeout_seconds))
         reply = self.replies[provider]
         if isinstance(reply, DocuQueryError):
             raise reply
-        return reply
+        return Standalone(reply, is_self_contained=True)
 
 
 class Bench:
@@ -46,9 +46,7 @@ class Bench:
         self.rewriter = Rewriter(replies)
         self.breakers = Breakers(BreakerPolicy(), monotonic=self.clock.monotonic, random=lambda: 0.5)
 
-    async def rewrite(
-        self, plan: Plan, conversation_id: str = "c1", seconds: float = 60
-    ) -> tuple[str, Degraded | None]:
+    async def rewrite(self, plan: Plan, conversation_id: str = "c1", seconds: float = 60) -> Standalone:
         question = Question("And on Sundays?", 5, SEARCH_MODE_HYBRID, conversation_id)
         follow_ups = FollowUps(self.rewriter, self.breakers, self.clock)
         return await follow_ups.rewrite(question, plan, Deadline.after(seconds, self.clock))
@@ -60,13 +58,13 @@ class Bench:
 
 async def test_a_question_outside_a_conversation_stays_as_it_is() -> None:
     bench = Bench({})
-    assert await bench.rewrite(plan("a"), conversation_id="") == ("And on Sundays?", None)
+    assert await bench.rewrite(plan("a"), conversation_id="") == Standalone("And on Sundays?", True)
     assert bench.asked == []
 
 
 async def test_the_first_model_provider_rewrites_within_its_slice() -> None:
     bench = Bench({"a": "Are we open on Sundays?"})
-    assert await bench.rewrite(plan("a", "b")) == ("Are we open on Sundays?", None)
+    assert await bench.rewrite(plan("a", "b")) == Standalone("Are we open on Sundays?", True)
     assert bench.rewriter.asked == [("a", 5.0)]
     assert bench.breakers.get("provider:a/a-model").snapshot().calls == 1
 
@@ -79,7 +77,7 @@ async def test_a_short_deadline_makes_a_short_slice() -> None:
 
 async def test_without_a_model_the_local_rule_does_it() -> None:
     bench = Bench({LOCAL_RULE: "opening hours. And on Sundays?"})
-    assert await bench.rewrite(plan("extractive")) == ("opening hours. And on Sundays?", None)
+    assert await bench.rewrite(plan("extractive")) == Standalone("opening hours. And on Sundays?", True)
 
 
 async def test_a_provider_whose_breaker_is_open_is_passed_over() -> None:
@@ -91,26 +89,27 @@ async def test_a_provider_whose_breaker_is_open_is_passed_over() -> None:
 
 async def test_a_failing_model_is_replaced_by_the_rule_and_that_is_said() -> None:
     bench = Bench({"a": OVERLOADED, LOCAL_RULE: "opening hours. And on Sundays?"})
-    text, degraded = await bench.rewrite(plan("a", "b"))
-    assert text == "opening hours. And on Sundays?"
-    assert degraded is not None
-    assert degraded.kind == DEGRADATION_KIND_REWRITE_SKIPPED
+    standalone = await bench.rewrite(plan("a", "b"))
+    assert standalone.text == "opening hours. And on Sundays?"
+    assert standalone.degraded is not None
+    assert standalone.degraded.kind == DEGRADATION_KIND_REWRITE_SKIPPED
     assert bench.asked == ["a", LOCAL_RULE]
     assert bench.breakers.get("provider:a/a-model").snapshot().failures == 1
 
 
 async def test_when_nothing_works_the_question_is_searched_for_as_asked() -> None:
     bench = Bench({"a": DEAD, LOCAL_RULE: DEAD})
-    text, degraded = await bench.rewrite(plan("a"))
-    assert text == "And on Sundays?"
-    assert degraded is not None
-    assert "as asked" in degraded.detail
+    standalone = await bench.rewrite(plan("a"))
+    assert standalone.text == "And on Sundays?"
+    assert not standalone.is_self_contained
+    assert standalone.degraded is not None
+    assert "as asked" in standalone.degraded.detail
     assert bench.breakers.get("provider:a/a-model").snapshot().calls == 0, "no verdict on the provider"
 
 
 async def test_the_first_question_of_a_conversation_follows_nothing() -> None:
     bench = Bench({"a": NEW})
-    assert await bench.rewrite(plan("a")) == ("And on Sundays?", None)
+    assert await bench.rewrite(plan("a")) == Standalone("And on Sundays?", True)
 
 
 async def test_an_unchanged_question_proves_nothing_of_the_provider() -> None:

@@ -27,7 +27,7 @@ from docuquery.common.v1 import conversation_pb2 as docuquery_dot_common_dot_v1_
 from docuquery.common.v1 import passage_pb2 as docuquery_dot_common_dot_v1_dot_passage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuquery/answer/v1/answer_service.proto\x12\x13\x64ocuquery.answer.v1\x1a docuquery/common/v1/answer.proto\x1a&docuquery/common/v1/conversation.proto\x1a!docuquery/common/v1/passage.proto\"\xda\x01\n\x0fGenerateRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x1b\n\x13standalone_question\x18\x03 \x01(\t\x12.\n\x08passages\x18\x04 \x03(\x0b\x32\x1c.docuquery.common.v1.Passage\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x16\n\x0eprompt_version\x18\x06 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x07 \x01(\t\x12\x13\n\x0bstream_text\x18\x08 \x01(\x08\"\xde\x01\n\x10GenerateResponse\x12\x39\n\x07started\x18\x01 \x01(\x0b\x32&.docuquery.answer.v1.GenerationStartedH\x00\x12\x14\n\ntext_delta\x18\x02 \x01(\tH\x00\x12\x31\n\x08\x63itation\x18\x03 \x01(\x0b\x32\x1d.docuquery.common.v1.CitationH\x00\x12=\n\tcompleted\x18\x04 \x01(\x0b\x32(.docuquery.answer.v1.GenerationCompletedH\x00\x42\x07\n\x05\x65vent\"4\n\x11GenerationStarted\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x99\x04\n\x13GenerationCompleted\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x30\n\tcitations\x18\x02 \x03(\x0b\x32\x1d.docuquery.common.v1.Citation\x12\x41\n\x12rejected_citations\x18\x03 \x03(\x0b\x32%.docuquery.common.v1.RejectedCitation\x12\x37\n\tsentences\x18\x04 \x03(\x0b\x32$.docuquery.common.v1.SentenceSupport\x12\x14\n\x0cgroundedness\x18\x05 \x01(\x01\x12\x12\n\nconfidence\x18\x06 \x01(\x01\x12-\n\x07outcome\x18\x07 \x01(\x0e\x32\x1c.docuquery.common.v1.Outcome\x12\x38\n\rfinish_reason\x18\x08 \x01(\x0e\x32!.docuquery.common.v1.FinishReason\x12)\n\x05usage\x18\t \x01(\x0b\x32\x1a.docuquery.common.v1.Usage\x12\x10\n\x08provider\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x16\n\x0eprompt_version\x18\x0c \x01(\t\x12\x36\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32 .docuquery.common.v1.Degradation\x12\x15\n\rprompt_sha256\x18\x0e \x01(\t\"U\n\x16RewriteQuestionRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"6\n\x17RewriteQuestionResponse\x12\x1b\n\x13standalone_question\x18\x01 \x01(\t\"1\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"R\n\x17GetConversationResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.docuquery.common.v1.Conversation\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"8\n\x1a\x44\x65leteConversationResponse\x12\x1a\n\x12\x64\x65leted_turn_count\x18\x01 \x01(\x05\"\x14\n\x12ListPromptsRequest\"J\n\x13ListPromptsResponse\x12\x33\n\x07prompts\x18\x01 \x03(\x0b\x32\".docuquery.common.v1.PromptVersion\"\x16\n\x14ListProvidersRequest\"I\n\x15ListProvidersResponse\x12\x30\n\tproviders\x18\x01 \x03(\x0b\x32\x1d.docuquery.answer.v1.Provider\"W\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x1d\n\x15\x63ontext_window_tokens\x18\x04 \x01(\x05\x32\x87\x05\n\rAnswerService\x12Y\n\x08Generate\x12$.docuquery.answer.v1.GenerateRequest\x1a%.docuquery.answer.v1.GenerateResponse0\x01\x12l\n\x0fRewriteQuestion\x12+.docuquery.answer.v1.RewriteQuestionRequest\x1a,.docuquery.answer.v1.RewriteQuestionResponse\x12l\n\x0fGetConversation\x12+.docuquery.answer.v1.GetConversationRequest\x1a,.docuquery.answer.v1.GetConversationResponse\x12u\n\x12\x44\x65leteConversation\x12..docuquery.answer.v1.DeleteConversationRequest\x1a/.docuquery.answer.v1.DeleteConversationResponse\x12`\n\x0bListPrompts\x12\'.docuquery.answer.v1.ListPromptsRequest\x1a(.docuquery.answer.v1.ListPromptsResponse\x12\x66\n\rListProviders\x12).docuquery.answer.v1.ListProvidersRequest\x1a*.docuquery.answer.v1.ListProvidersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuquery/answer/v1/answer_service.proto\x12\x13\x64ocuquery.answer.v1\x1a docuquery/common/v1/answer.proto\x1a&docuquery/common/v1/conversation.proto\x1a!docuquery/common/v1/passage.proto\"\xda\x01\n\x0fGenerateRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x1b\n\x13standalone_question\x18\x03 \x01(\t\x12.\n\x08passages\x18\x04 \x03(\x0b\x32\x1c.docuquery.common.v1.Passage\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x16\n\x0eprompt_version\x18\x06 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x07 \x01(\t\x12\x13\n\x0bstream_text\x18\x08 \x01(\x08\"\xde\x01\n\x10GenerateResponse\x12\x39\n\x07started\x18\x01 \x01(\x0b\x32&.docuquery.answer.v1.GenerationStartedH\x00\x12\x14\n\ntext_delta\x18\x02 \x01(\tH\x00\x12\x31\n\x08\x63itation\x18\x03 \x01(\x0b\x32\x1d.docuquery.common.v1.CitationH\x00\x12=\n\tcompleted\x18\x04 \x01(\x0b\x32(.docuquery.answer.v1.GenerationCompletedH\x00\x42\x07\n\x05\x65vent\"4\n\x11GenerationStarted\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xb5\x04\n\x13GenerationCompleted\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x30\n\tcitations\x18\x02 \x03(\x0b\x32\x1d.docuquery.common.v1.Citation\x12\x41\n\x12rejected_citations\x18\x03 \x03(\x0b\x32%.docuquery.common.v1.RejectedCitation\x12\x37\n\tsentences\x18\x04 \x03(\x0b\x32$.docuquery.common.v1.SentenceSupport\x12\x14\n\x0cgroundedness\x18\x05 \x01(\x01\x12\x12\n\nconfidence\x18\x06 \x01(\x01\x12-\n\x07outcome\x18\x07 \x01(\x0e\x32\x1c.docuquery.common.v1.Outcome\x12\x38\n\rfinish_reason\x18\x08 \x01(\x0e\x32!.docuquery.common.v1.FinishReason\x12)\n\x05usage\x18\t \x01(\x0b\x32\x1a.docuquery.common.v1.Usage\x12\x10\n\x08provider\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x16\n\x0eprompt_version\x18\x0c \x01(\t\x12\x36\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32 .docuquery.common.v1.Degradation\x12\x15\n\rprompt_sha256\x18\x0e \x01(\t\x12\x1a\n\x12history_turn_count\x18\x0f \x01(\x05\"U\n\x16RewriteQuestionRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"Q\n\x17RewriteQuestionResponse\x12\x1b\n\x13standalone_question\x18\x01 \x01(\t\x12\x19\n\x11is_self_contained\x18\x02 \x01(\x08\"1\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"R\n\x17GetConversationResponse\x12\x37\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32!.docuquery.common.v1.Conversation\"\x8f\x01\n\x11\x41ppendTurnRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x10\n\x08query_id\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x04 \x01(\t\x12-\n\x07outcome\x18\x05 \x01(\x0e\x32\x1c.docuquery.common.v1.Outcome\"\x14\n\x12\x41ppendTurnResponse\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"8\n\x1a\x44\x65leteConversationResponse\x12\x1a\n\x12\x64\x65leted_turn_count\x18\x01 \x01(\x05\"\x14\n\x12ListPromptsRequest\"J\n\x13ListPromptsResponse\x12\x33\n\x07prompts\x18\x01 \x03(\x0b\x32\".docuquery.common.v1.PromptVersion\"\x16\n\x14ListProvidersRequest\"I\n\x15ListProvidersResponse\x12\x30\n\tproviders\x18\x01 \x03(\x0b\x32\x1d.docuquery.answer.v1.Provider\"n\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x1d\n\x15\x63ontext_window_tokens\x18\x04 \x01(\x05\x12\x15\n\rconfiguration\x18\x05 \x01(\t2\xe6\x05\n\rAnswerService\x12Y\n\x08Generate\x12$.docuquery.answer.v1.GenerateRequest\x1a%.docuquery.answer.v1.GenerateResponse0\x01\x12l\n\x0fRewriteQuestion\x12+.docuquery.answer.v1.RewriteQuestionRequest\x1a,.docuquery.answer.v1.RewriteQuestionResponse\x12l\n\x0fGetConversation\x12+.docuquery.answer.v1.GetConversationRequest\x1a,.docuquery.answer.v1.GetConversationResponse\x12]\n\nAppendTurn\x12&.docuquery.answer.v1.AppendTurnRequest\x1a\'.docuquery.answer.v1.AppendTurnResponse\x12u\n\x12\x44\x65leteConversation\x12..docuquery.answer.v1.DeleteConversationRequest\x1a/.docuquery.answer.v1.DeleteConversationResponse\x12`\n\x0bListPrompts\x12\'.docuquery.answer.v1.ListPromptsRequest\x1a(.docuquery.answer.v1.ListPromptsResponse\x12\x66\n\rListProviders\x12).docuquery.answer.v1.ListProvidersRequest\x1a*.docuquery.answer.v1.ListProvidersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,29 +41,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATIONSTARTED']._serialized_start=620
   _globals['_GENERATIONSTARTED']._serialized_end=672
   _globals['_GENERATIONCOMPLETED']._serialized_start=675
-  _globals['_GENERATIONCOMPLETED']._serialized_end=1212
-  _globals['_REWRITEQUESTIONREQUEST']._serialized_start=1214
-  _globals['_REWRITEQUESTIONREQUEST']._serialized_end=1299
-  _globals['_REWRITEQUESTIONRESPONSE']._serialized_start=1301
-  _globals['_REWRITEQUESTIONRESPONSE']._serialized_end=1355
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=1357
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=1406
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=1408
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1490
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1492
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1544
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1546
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1602
-  _globals['_LISTPROMPTSREQUEST']._serialized_start=1604
-  _globals['_LISTPROMPTSREQUEST']._serialized_end=1624
-  _globals['_LISTPROMPTSRESPONSE']._serialized_start=1626
-  _globals['_LISTPROMPTSRESPONSE']._serialized_end=1700
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1702
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1724
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1726
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1799
-  _globals['_PROVIDER']._serialized_start=1801
-  _globals['_PROVIDER']._serialized_end=1888
-  _globals['_ANSWERSERVICE']._serialized_start=1891
-  _globals['_ANSWERSERVICE']._serialized_end=2538
+  _globals['_GENERATIONCOMPLETED']._serialized_end=1240
+  _globals['_REWRITEQUESTIONREQUEST']._serialized_start=1242
+  _globals['_REWRITEQUESTIONREQUEST']._serialized_end=1327
+  _globals['_REWRITEQUESTIONRESPONSE']._serialized_start=1329
+  _globals['_REWRITEQUESTIONRESPONSE']._serialized_end=1410
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=1412
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=1461
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=1463
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1545
+  _globals['_APPENDTURNREQUEST']._serialized_start=1548
+  _globals['_APPENDTURNREQUEST']._serialized_end=1691
+  _globals['_APPENDTURNRESPONSE']._serialized_start=1693
+  _globals['_APPENDTURNRESPONSE']._serialized_end=1713
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1715
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1767
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1769
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1825
+  _globals['_LISTPROMPTSREQUEST']._serialized_start=1827
+  _globals['_LISTPROMPTSREQUEST']._serialized_end=1847
+  _globals['_LISTPROMPTSRESPONSE']._serialized_start=1849
+  _globals['_LISTPROMPTSRESPONSE']._serialized_end=1923
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1925
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1947
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1949
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=2022
+  _globals['_PROVIDER']._serialized_start=2024
+  _globals['_PROVIDER']._serialized_end=2134
+  _globals['_ANSWERSERVICE']._serialized_start=2137
+  _globals['_ANSWERSERVICE']._serialized_end=2879
 # @@protoc_insertion_point(module_scope)

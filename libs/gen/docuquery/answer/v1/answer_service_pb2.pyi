@@ -161,6 +161,7 @@ class GenerationCompleted(_message.Message):
     PROMPT_VERSION_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     PROMPT_SHA256_FIELD_NUMBER: _builtins.int
+    HISTORY_TURN_COUNT_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """The whole answer, without markers."""
     groundedness: _builtins.float
@@ -179,6 +180,8 @@ class GenerationCompleted(_message.Message):
     """The prompt version that made it; empty when no prompt was used."""
     prompt_sha256: _builtins.str
     """SHA-256 of that prompt version's templates."""
+    history_turn_count: _builtins.int
+    """Turns of the conversation the provider was shown; 0: the answer is from question and passages alone."""
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[_answer_pb2.Citation]:
         """Checked citations in the order of the answer."""
@@ -216,10 +219,11 @@ class GenerationCompleted(_message.Message):
         prompt_version: _builtins.str = ...,
         degradations: _abc.Iterable[_answer_pb2.Degradation] | None = ...,
         prompt_sha256: _builtins.str = ...,
+        history_turn_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "citations", b"citations", "confidence", b"confidence", "degradations", b"degradations", "finish_reason", b"finish_reason", "groundedness", b"groundedness", "model", b"model", "outcome", b"outcome", "prompt_sha256", b"prompt_sha256", "prompt_version", b"prompt_version", "provider", b"provider", "rejected_citations", b"rejected_citations", "sentences", b"sentences", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "citations", b"citations", "confidence", b"confidence", "degradations", b"degradations", "finish_reason", b"finish_reason", "groundedness", b"groundedness", "history_turn_count", b"history_turn_count", "model", b"model", "outcome", b"outcome", "prompt_sha256", b"prompt_sha256", "prompt_version", b"prompt_version", "provider", b"provider", "rejected_citations", b"rejected_citations", "sentences", b"sentences", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,16 +266,22 @@ class RewriteQuestionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STANDALONE_QUESTION_FIELD_NUMBER: _builtins.int
+    IS_SELF_CONTAINED_FIELD_NUMBER: _builtins.int
     standalone_question: _builtins.str
     """The self-contained question; equal to the asked one when nothing had to change."""
+    is_self_contained: _builtins.bool
+    """Whether it means the same without the conversation: nothing was said before, or no word of it seems to
+    refer back.
+    """
     def __init__(
         self,
         *,
         standalone_question: _builtins.str = ...,
+        is_self_contained: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["standalone_question", b"standalone_question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_self_contained", b"is_self_contained", "standalone_question", b"standalone_question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +332,61 @@ class GetConversationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetConversationResponse: _TypeAlias = GetConversationResponse  # noqa: Y015
+
+@_typing.final
+class AppendTurnRequest(_message.Message):
+    """See AnswerService.AppendTurn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation; begun when there is none of this id."""
+    query_id: _builtins.str
+    """The query's id."""
+    question: _builtins.str
+    """The question as asked."""
+    answer: _builtins.str
+    """The answer as given."""
+    outcome: _answer_pb2.Outcome.ValueType
+    """How it ended."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        query_id: _builtins.str = ...,
+        question: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        outcome: _answer_pb2.Outcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "conversation_id", b"conversation_id", "outcome", b"outcome", "query_id", b"query_id", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendTurnRequest: _TypeAlias = AppendTurnRequest  # noqa: Y015
+
+@_typing.final
+class AppendTurnResponse(_message.Message):
+    """See AnswerService.AppendTurn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendTurnResponse: _TypeAlias = AppendTurnResponse  # noqa: Y015
 
 @_typing.final
 class DeleteConversationRequest(_message.Message):
@@ -459,6 +524,7 @@ class Provider(_message.Message):
     ADAPTER_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     CONTEXT_WINDOW_TOKENS_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its configured name; what Generate takes."""
     adapter: _builtins.str
@@ -467,6 +533,10 @@ class Provider(_message.Message):
     """Its model."""
     context_window_tokens: _builtins.int
     """The model's context window in tokens; 0 when not known."""
+    configuration: _builtins.str
+    """Lower-case hex SHA-256 of all that its answers depend on besides a request: the server's settings,
+    prompts, what is known of the model. Secrets take no part.
+    """
     def __init__(
         self,
         *,
@@ -474,10 +544,11 @@ class Provider(_message.Message):
         adapter: _builtins.str = ...,
         model: _builtins.str = ...,
         context_window_tokens: _builtins.int = ...,
+        configuration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "context_window_tokens", b"context_window_tokens", "model", b"model", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "configuration", b"configuration", "context_window_tokens", b"context_window_tokens", "model", b"model", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

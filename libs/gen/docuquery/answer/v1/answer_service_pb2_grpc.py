@@ -52,6 +52,11 @@ class AnswerServiceStub:
                 request_serializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationRequest.SerializeToString,
                 response_deserializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationResponse.FromString,
                 _registered_method=True)
+        self.AppendTurn = channel.unary_unary(
+                '/docuquery.answer.v1.AnswerService/AppendTurn',
+                request_serializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnRequest.SerializeToString,
+                response_deserializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnResponse.FromString,
+                _registered_method=True)
         self.DeleteConversation = channel.unary_unary(
                 '/docuquery.answer.v1.AnswerService/DeleteConversation',
                 request_serializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.DeleteConversationRequest.SerializeToString,
@@ -96,6 +101,13 @@ class AnswerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendTurn(self, request, context):
+        """Adds a turn that was answered without Generate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteConversation(self, request, context):
         """Forgets a conversation.
         """
@@ -134,6 +146,11 @@ def add_AnswerServiceServicer_to_server(servicer, server):
                     servicer.GetConversation,
                     request_deserializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationRequest.FromString,
                     response_serializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationResponse.SerializeToString,
+            ),
+            'AppendTurn': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendTurn,
+                    request_deserializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnRequest.FromString,
+                    response_serializer=docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnResponse.SerializeToString,
             ),
             'DeleteConversation': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteConversation,
@@ -235,6 +252,33 @@ class AnswerService:
             '/docuquery.answer.v1.AnswerService/GetConversation',
             docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationRequest.SerializeToString,
             docuquery_dot_answer_dot_v1_dot_answer__service__pb2.GetConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuquery.answer.v1.AnswerService/AppendTurn',
+            docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnRequest.SerializeToString,
+            docuquery_dot_answer_dot_v1_dot_answer__service__pb2.AppendTurnResponse.FromString,
             options,
             channel_credentials,
             insecure,

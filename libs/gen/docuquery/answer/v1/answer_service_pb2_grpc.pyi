@@ -42,6 +42,8 @@ class AnswerServiceStub:
     """Makes a follow-up question self-contained, with the conversation's last turns."""
     GetConversation: _grpc.UnaryUnaryMultiCallable[_answer_service_pb2.GetConversationRequest, _answer_service_pb2.GetConversationResponse]
     """The kept turns of a conversation."""
+    AppendTurn: _grpc.UnaryUnaryMultiCallable[_answer_service_pb2.AppendTurnRequest, _answer_service_pb2.AppendTurnResponse]
+    """Adds a turn that was answered without Generate."""
     DeleteConversation: _grpc.UnaryUnaryMultiCallable[_answer_service_pb2.DeleteConversationRequest, _answer_service_pb2.DeleteConversationResponse]
     """Forgets a conversation."""
     ListPrompts: _grpc.UnaryUnaryMultiCallable[_answer_service_pb2.ListPromptsRequest, _answer_service_pb2.ListPromptsResponse]
@@ -63,6 +65,8 @@ class AnswerServiceAsyncStub(AnswerServiceStub):
     """Makes a follow-up question self-contained, with the conversation's last turns."""
     GetConversation: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.GetConversationRequest, _answer_service_pb2.GetConversationResponse]  # type: ignore[assignment]
     """The kept turns of a conversation."""
+    AppendTurn: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.AppendTurnRequest, _answer_service_pb2.AppendTurnResponse]  # type: ignore[assignment]
+    """Adds a turn that was answered without Generate."""
     DeleteConversation: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.DeleteConversationRequest, _answer_service_pb2.DeleteConversationResponse]  # type: ignore[assignment]
     """Forgets a conversation."""
     ListPrompts: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.ListPromptsRequest, _answer_service_pb2.ListPromptsResponse]  # type: ignore[assignment]
@@ -99,6 +103,14 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_answer_service_pb2.GetConversationResponse, _abc.Awaitable[_answer_service_pb2.GetConversationResponse]]:
         """The kept turns of a conversation."""
+
+    @_abc_1.abstractmethod
+    def AppendTurn(
+        self,
+        request: _answer_service_pb2.AppendTurnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_answer_service_pb2.AppendTurnResponse, _abc.Awaitable[_answer_service_pb2.AppendTurnResponse]]:
+        """Adds a turn that was answered without Generate."""
 
     @_abc_1.abstractmethod
     def DeleteConversation(

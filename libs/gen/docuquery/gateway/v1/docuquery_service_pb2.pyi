@@ -693,6 +693,7 @@ class QueryRequest(_message.Message):
     RERANK_FIELD_NUMBER: _builtins.int
     MAX_PER_DOCUMENT_FIELD_NUMBER: _builtins.int
     EXPAND_CHUNKS_FIELD_NUMBER: _builtins.int
+    NO_CACHE_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The question, 1 to 1000 characters by default."""
     conversation_id: _builtins.str
@@ -720,6 +721,8 @@ class QueryRequest(_message.Message):
     SearchRequest.expand_chunks. Passages that come to touch each other are merged, so `sources` may be
     fewer than `top_k`. Citations stay exact: their spans are places in the document.
     """
+    no_cache: _builtins.bool
+    """Make the answer anew, and do not keep it, although the semantic cache is on."""
     @_builtins.property
     def filter(self) -> _filter_pb2.Filter:
         """Use only documents that pass."""
@@ -739,10 +742,11 @@ class QueryRequest(_message.Message):
         rerank: _builtins.bool | None = ...,
         max_per_document: _builtins.int = ...,
         expand_chunks: _builtins.int = ...,
+        no_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "no_cache", b"no_cache", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__include_sources: _TypeAlias = _typing.Literal["include_sources"]  # noqa: Y015
     _WhichOneofArgType__include_sources: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources"]  # noqa: Y015
@@ -980,6 +984,7 @@ class QueryResult(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     PROMPT_SHA256_FIELD_NUMBER: _builtins.int
+    CACHE_HIT_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
     """UUID of this query."""
     question: _builtins.str
@@ -1042,6 +1047,12 @@ class QueryResult(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the answer was completed."""
 
+    @_builtins.property
+    def cache_hit(self) -> Global___CacheHit:
+        """Set when the answer comes from the semantic cache. Provider, model and prompt are then those it was
+        made with; `usage` is 0 and `attempts` is empty.
+        """
+
     def __init__(
         self,
         *,
@@ -1067,14 +1078,45 @@ class QueryResult(_message.Message):
         finish_reason: _answer_pb2.FinishReason.ValueType = ...,
         conversation_id: _builtins.str = ...,
         prompt_sha256: _builtins.str = ...,
+        cache_hit: Global___CacheHit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "time", b"time", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit", "latency", b"latency", "time", b"time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attempts", b"attempts", "citations", b"citations", "confidence", b"confidence", "conversation_id", b"conversation_id", "degradations", b"degradations", "finish_reason", b"finish_reason", "groundedness", b"groundedness", "latency", b"latency", "model", b"model", "outcome", b"outcome", "prompt_sha256", b"prompt_sha256", "prompt_version", b"prompt_version", "provider", b"provider", "query_id", b"query_id", "question", b"question", "rejected_citations", b"rejected_citations", "sentences", b"sentences", "sources", b"sources", "standalone_question", b"standalone_question", "time", b"time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "citations", b"citations", "confidence", b"confidence", "conversation_id", b"conversation_id", "degradations", b"degradations", "finish_reason", b"finish_reason", "groundedness", b"groundedness", "latency", b"latency", "model", b"model", "outcome", b"outcome", "prompt_sha256", b"prompt_sha256", "prompt_version", b"prompt_version", "provider", b"provider", "query_id", b"query_id", "question", b"question", "rejected_citations", b"rejected_citations", "sentences", b"sentences", "sources", b"sources", "standalone_question", b"standalone_question", "time", b"time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueryResult: _TypeAlias = QueryResult  # noqa: Y015
+
+@_typing.final
+class CacheHit(_message.Message):
+    """An answer that was given before to the same question, or one in nearly the same words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """The question it was made for."""
+    similarity: _builtins.float
+    """1 when both questions have the same words, else the cosine of their vectors."""
+    age_seconds: _builtins.float
+    """Seconds since it was made."""
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+        age_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "question", b"question", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheHit: _TypeAlias = CacheHit  # noqa: Y015
 
 @_typing.final
 class GetConversationRequest(_message.Message):

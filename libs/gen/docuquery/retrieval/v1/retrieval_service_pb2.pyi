@@ -889,3 +889,165 @@ class GetPassageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPassageResponse: _TypeAlias = GetPassageResponse  # noqa: Y015
+
+@_typing.final
+class LookupAnswerRequest(_message.Message):
+    """See RetrievalService.LookupAnswer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """The self-contained question, 1 to 4000 characters."""
+    key: _builtins.bytes
+    """A digest of everything else the answer depends on but the documents; 1 to 64 bytes. Answers are found
+    under the key they were stored under.
+    """
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupAnswerRequest: _TypeAlias = LookupAnswerRequest  # noqa: Y015
+
+@_typing.final
+class LookupAnswerResponse(_message.Message):
+    """See RetrievalService.LookupAnswer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORPUS_REVISION_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    corpus_revision: _builtins.str
+    """Names the state of the tenant's documents when this call began; StoreAnswer wants it of an answer whose
+    search began afterwards. Opaque. Empty: no answers are kept (ENABLE_SEMANTIC_CACHE).
+    """
+    @_builtins.property
+    def answer(self) -> Global___StoredAnswer:
+        """Absent: there is none."""
+
+    def __init__(
+        self,
+        *,
+        corpus_revision: _builtins.str = ...,
+        answer: Global___StoredAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "corpus_revision", b"corpus_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupAnswerResponse: _TypeAlias = LookupAnswerResponse  # noqa: Y015
+
+@_typing.final
+class StoredAnswer(_message.Message):
+    """An answer that was kept. All its sources are live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCES_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    generation: _builtins.bytes
+    """A serialized docuquery.answer.v1.GenerationCompleted, as it was stored."""
+    question: _builtins.str
+    """The question it was made for."""
+    similarity: _builtins.float
+    """1 when both questions have the same words, else the cosine of their vectors."""
+    age_seconds: _builtins.float
+    """Seconds since it was stored."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[_passage_pb2.Passage]:
+        """The passages it was made from, best first."""
+
+    def __init__(
+        self,
+        *,
+        sources: _abc.Iterable[_passage_pb2.Passage] | None = ...,
+        generation: _builtins.bytes = ...,
+        question: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+        age_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "generation", b"generation", "question", b"question", "similarity", b"similarity", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredAnswer: _TypeAlias = StoredAnswer  # noqa: Y015
+
+@_typing.final
+class StoreAnswerRequest(_message.Message):
+    """See RetrievalService.StoreAnswer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    CORPUS_REVISION_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """As in LookupAnswerRequest."""
+    key: _builtins.bytes
+    """As in LookupAnswerRequest."""
+    corpus_revision: _builtins.str
+    """From the LookupAnswer that came before the search."""
+    generation: _builtins.bytes
+    """A serialized docuquery.answer.v1.GenerationCompleted. Not looked into."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[_passage_pb2.Passage]:
+        """The passages the answer was made from, best first, at least one."""
+
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        corpus_revision: _builtins.str = ...,
+        sources: _abc.Iterable[_passage_pb2.Passage] | None = ...,
+        generation: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus_revision", b"corpus_revision", "generation", b"generation", "key", b"key", "question", b"question", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreAnswerRequest: _TypeAlias = StoreAnswerRequest  # noqa: Y015
+
+@_typing.final
+class StoreAnswerResponse(_message.Message):
+    """See RetrievalService.StoreAnswer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORED_FIELD_NUMBER: _builtins.int
+    stored: _builtins.bool
+    """False when the documents have changed since the look-up, the answer is larger than 256 KiB, or no
+    answers are kept.
+    """
+    def __init__(
+        self,
+        *,
+        stored: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreAnswerResponse: _TypeAlias = StoreAnswerResponse  # noqa: Y015

@@ -94,6 +94,16 @@ class RetrievalServiceStub:
                 request_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageRequest.SerializeToString,
                 response_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageResponse.FromString,
                 _registered_method=True)
+        self.LookupAnswer = channel.unary_unary(
+                '/docuquery.retrieval.v1.RetrievalService/LookupAnswer',
+                request_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerRequest.SerializeToString,
+                response_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerResponse.FromString,
+                _registered_method=True)
+        self.StoreAnswer = channel.unary_unary(
+                '/docuquery.retrieval.v1.RetrievalService/StoreAnswer',
+                request_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.SerializeToString,
+                response_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.FromString,
+                _registered_method=True)
 
 
 class RetrievalServiceServicer:
@@ -181,6 +191,20 @@ class RetrievalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookupAnswer(self, request, context):
+        """The answer kept for the same question, if nothing it was made from has changed since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StoreAnswer(self, request, context):
+        """Keeps an answer for LookupAnswer, in the memory of this process.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetrievalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -238,6 +262,16 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.GetPassage,
                     request_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageRequest.FromString,
                     response_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageResponse.SerializeToString,
+            ),
+            'LookupAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupAnswer,
+                    request_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerRequest.FromString,
+                    response_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerResponse.SerializeToString,
+            ),
+            'StoreAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreAnswer,
+                    request_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.FromString,
+                    response_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -542,6 +576,60 @@ class RetrievalService:
             '/docuquery.retrieval.v1.RetrievalService/GetPassage',
             docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageRequest.SerializeToString,
             docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetPassageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuquery.retrieval.v1.RetrievalService/LookupAnswer',
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerRequest.SerializeToString,
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.LookupAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuquery.retrieval.v1.RetrievalService/StoreAnswer',
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.SerializeToString,
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

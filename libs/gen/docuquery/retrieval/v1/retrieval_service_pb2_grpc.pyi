@@ -60,6 +60,10 @@ class RetrievalServiceStub:
     """The passages most relevant to a query."""
     GetPassage: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.GetPassageRequest, _retrieval_service_pb2.GetPassageResponse]
     """A piece of a document's text with its surroundings."""
+    LookupAnswer: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.LookupAnswerRequest, _retrieval_service_pb2.LookupAnswerResponse]
+    """The answer kept for the same question, if nothing it was made from has changed since."""
+    StoreAnswer: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.StoreAnswerRequest, _retrieval_service_pb2.StoreAnswerResponse]
+    """Keeps an answer for LookupAnswer, in the memory of this process."""
 
 @_typing.type_check_only
 class RetrievalServiceAsyncStub(RetrievalServiceStub):
@@ -93,6 +97,10 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """The passages most relevant to a query."""
     GetPassage: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.GetPassageRequest, _retrieval_service_pb2.GetPassageResponse]  # type: ignore[assignment]
     """A piece of a document's text with its surroundings."""
+    LookupAnswer: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.LookupAnswerRequest, _retrieval_service_pb2.LookupAnswerResponse]  # type: ignore[assignment]
+    """The answer kept for the same question, if nothing it was made from has changed since."""
+    StoreAnswer: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.StoreAnswerRequest, _retrieval_service_pb2.StoreAnswerResponse]  # type: ignore[assignment]
+    """Keeps an answer for LookupAnswer, in the memory of this process."""
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the store and the embedder. Internal: the tenant comes in the metadata `x-docuquery-tenant`.
@@ -189,5 +197,21 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.GetPassageResponse, _abc.Awaitable[_retrieval_service_pb2.GetPassageResponse]]:
         """A piece of a document's text with its surroundings."""
+
+    @_abc_1.abstractmethod
+    def LookupAnswer(
+        self,
+        request: _retrieval_service_pb2.LookupAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_service_pb2.LookupAnswerResponse, _abc.Awaitable[_retrieval_service_pb2.LookupAnswerResponse]]:
+        """The answer kept for the same question, if nothing it was made from has changed since."""
+
+    @_abc_1.abstractmethod
+    def StoreAnswer(
+        self,
+        request: _retrieval_service_pb2.StoreAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_service_pb2.StoreAnswerResponse, _abc.Awaitable[_retrieval_service_pb2.StoreAnswerResponse]]:
+        """Keeps an answer for LookupAnswer, in the memory of this process."""
 
 def add_RetrievalServiceServicer_to_server(servicer: RetrievalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
