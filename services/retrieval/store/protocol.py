@@ -225,10 +225,7 @@ class RecordStore(Protocol):
         ...
 
     async def languages(self, tenant: str) -> Mapping[str, int]:
-        """How much live text is in each language, by code ("" where not known); in chunks, or in documents.
-
-        Never without that of a document whose commit was acknowledged; maybe with one that has no more.
-        """
+        """Chunks, or documents, by language ("": not known); all languages of acknowledged ones are there."""
         ...
 
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
