@@ -57,9 +57,13 @@ class Fingerprint:
             for kind in DocumentType
         }
 
-    def version_of(self, kind: DocumentType, sha256: str) -> str:
-        """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`."""
-        return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}".encode()).hexdigest()
+    def version_of(self, kind: DocumentType, sha256: str, language: str = "") -> str:
+        """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`.
+
+        `language` is the one somebody named; empty when it is told from the text.
+        """
+        named = f"\nlanguage {language}" if language else ""
+        return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}{named}".encode()).hexdigest()
 
 
 def _version(library: str) -> str:

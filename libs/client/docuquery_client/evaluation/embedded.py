@@ -28,11 +28,14 @@ _MEASURED = (
     "ANSWER_",
     "BM25_",
     "CHUNK_",
+    "DOCUMENT_LANGUAGE",
     "EMBEDDING_",
     "ENABLE_",
     "EXTRACTIVE_",
+    "QUERY_RERANKING",
     "RERANK",
     "RETRIEVAL_",
+    "TENANT_LANGUAGES",
     "VECTOR_STORE",
 )
 

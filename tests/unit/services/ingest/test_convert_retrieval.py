@@ -55,7 +55,7 @@ def test_chunks_carry_spans_in_both_units_and_pages_where_there_are_any() -> Non
     message = convert_retrieval.write_chunks_to_proto(
         Attempt("d", "t"),
         Batch("abcdé", 10, 12, 18, (paged, plain)),
-        ParsedSummary("T", 3, 9, 99, 99, "Label"),
+        ParsedSummary("T", 3, 9, 99, 99, label="Label"),
     )
     span = message.text_span
     assert (span.char_start, span.char_end, span.byte_start, span.byte_end) == (10, 15, 12, 18)
