@@ -16,7 +16,6 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from services.retrieval.filters import AnyOf, Condition, Equals, Filter
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey, DocumentError, DocumentType, Status
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import (
     ChunkKeys,
     ChunkQuery,
@@ -26,6 +25,7 @@ from services.retrieval.store.protocol import (
     SparseVector,
     Stores,
 )
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (
     DIMENSIONS,
     NOW,

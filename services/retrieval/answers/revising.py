@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from libs.clock import Clock
 from services.retrieval.completeness import Completion
-from services.retrieval.documents import Committed, Documents, Leftovers
+from services.retrieval.documents import BeforeCommit, Committed, Documents, Leftovers
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
 from services.retrieval.store.protocol import Stores
@@ -28,8 +28,9 @@ class RevisingDocuments(Documents):
         clock: Clock,
         lease: timedelta,
         quota: Quota | None = None,
+        before_commit: BeforeCommit | None = None,
     ) -> None:
-        super().__init__(stores, editor, leftovers, clock, lease, quota)
+        super().__init__(stores, editor, leftovers, clock, lease, quota, before_commit)
         self._revisions = stores.revisions
 
     async def commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:

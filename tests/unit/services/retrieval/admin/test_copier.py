@@ -19,8 +19,8 @@ from services.retrieval.admin.vectors import Vectors
 from services.retrieval.indexing import contextual_text
 from services.retrieval.model import ChunkKey, Status
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record
 from tests.unit.services.retrieval.admin.support import (
     ENCODER,
