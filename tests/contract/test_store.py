@@ -17,7 +17,6 @@ from libs.clock import SystemClock
 from services.retrieval.filters import AnyOf, Condition, Equals, Exists, Filter, NumberRange, TimeRange
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import (
     ChunkKeys,
@@ -29,6 +28,7 @@ from services.retrieval.store.protocol import (
     Stores,
 )
 from services.retrieval.store.server import open_server
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (
     DIMENSIONS,
     NOW,

@@ -12,15 +12,9 @@ import qdrant_edge as edge
 from services.retrieval.filters import predicate
 from services.retrieval.lease import as_of
 from services.retrieval.model import DocumentRecord
-from services.retrieval.store.edge_chunks import touching
-from services.retrieval.store.edge_tenant import (
-    KIND_RECORD,
-    KIND_TEXT,
-    EdgeTenants,
-    engine_errors,
-    match,
-    scroll,
-)
+from services.retrieval.store.edge_engine import engine_errors, match, scroll
+from services.retrieval.store.edge_points import touching
+from services.retrieval.store.edge_tenant import KIND_RECORD, KIND_TEXT, EdgeTenants
 from services.retrieval.store.payloads import (
     block_from_payload,
     block_to_payload,

@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from qdrant_client import grpc as q
 
 from services.retrieval.model import Chunk, ChunkKey
-from services.retrieval.store.payloads import chunk_from_payload, chunk_to_payload
+from services.retrieval.store.payloads import (
+    LACKABLE,
+    LACKS,
+    chunk_from_payload,
+    chunk_to_payload,
+    lacks_of,
+)
 from services.retrieval.store.protocol import (
     ChunkKeys,
     ChunkQuery,
@@ -48,10 +55,11 @@ from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Select
 _DEPTH_MARGIN = 1.5
 # Bases of ids whose attempts are remembered; a base never changes its attempt.
 _MAX_REMEMBERED_BASES = 100_000
+_IS_LACKING = has_one_of(LACKS, LACKABLE)
 
 
 class ServerChunkStore:
-    """Implements `ChunkStore`."""
+    """Implements `ChunkStore` and `Lacking` for one space."""
 
     def __init__(self, collection: Collection, selector: Selector, idf: IdfCache) -> None:
         self._collection = collection
@@ -62,19 +70,13 @@ class ServerChunkStore:
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         if not chunks:
             return
-        dense = np.stack([item.dense for item in chunks])
-        if not np.isfinite(dense).all():
-            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
-            raise ValueError("a vector with a value that is no finite number must not be stored")
-        await self._collection.upsert(
-            [_to_point(tenant, item, vector) for item, vector in zip(chunks, dense.tolist(), strict=True)]
-        )
+        await self._collection.upsert([_to_point(tenant, item) for item in chunks])
         self._idf.forget(tenant)
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
         by_id = {_id(tenant, key).uuid: key for key in keys}
-        found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id])
-        return frozenset(by_id[point.id.uuid] for point in found)
+        found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id], only(LACKS))
+        return frozenset(by_id[point.id.uuid] for point in found if LACKS not in point.payload)
 
     async def count(self, tenant: str, attempt_id: str) -> int:
         return await self._collection.count(_of_attempt(tenant, attempt_id))
@@ -135,6 +137,19 @@ class ServerChunkStore:
             chunk_from_payload(from_values(point.payload))
             async for point in self._collection.scroll(wanted, ALL)
         ]
+
+    async def known_complete(self, tenant: str) -> Mapping[str, int]:
+        return await self._collection.facet(
+            "attempt_id", q.Filter(must=[has_text("tenant", tenant)], must_not=[_IS_LACKING])
+        )
+
+    async def lacking(self, tenant: str) -> Sequence[str]:
+        return sorted(
+            await self._collection.facet("attempt_id", every(has_text("tenant", tenant), _IS_LACKING))
+        )
+
+    async def tenants_lacking(self) -> Sequence[str]:
+        return sorted(await self._collection.facet("tenant", every(_IS_LACKING)))
 
     async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:
         return await self._idf.get(tenant, terms)
@@ -241,15 +256,19 @@ def _of_attempt(tenant: str, attempt_id: str) -> q.Filter:
     return every(has_text("attempt_id", attempt_id), has_text("tenant", tenant))
 
 
-def _to_point(tenant: str, item: EmbeddedChunk, dense: list[float]) -> q.PointStruct:
-    vectors = {
-        DENSE: q.Vector(dense=q.DenseVector(data=dense)),
-        SPARSE: q.Vector(sparse=_to_sparse(item.sparse)),
-    }
+def _to_point(tenant: str, item: EmbeddedChunk) -> q.PointStruct:
+    vectors: dict[str, q.Vector] = {}
+    if item.dense is not None:
+        if not np.isfinite(item.dense).all():
+            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
+            raise ValueError("a vector with a value that is no finite number must not be stored")
+        vectors[DENSE] = q.Vector(dense=q.DenseVector(data=item.dense.tolist()))
+    if item.sparse is not None:
+        vectors[SPARSE] = q.Vector(sparse=_to_sparse(item.sparse))
     return q.PointStruct(
         id=_id(tenant, item.chunk.key),
         vectors=q.Vectors(vectors=q.NamedVectors(vectors=vectors)),
-        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk)}),
+        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk), **lacks_of(item)}),
     )
 
 
@@ -258,10 +277,14 @@ def _to_sparse(vector: SparseVector) -> q.SparseVector:
 
 
 def _from_point(point: q.RetrievedPoint) -> EmbeddedChunk:
-    stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
-    indices, values = sparse_from(point.vectors, SPARSE)
-    return EmbeddedChunk(
-        chunk_from_payload(from_values(point.payload)),
-        stored / np.linalg.norm(stored),  # half precision: the length is 1 within 1e-4
-        SparseVector(tuple(indices), tuple(values)),
-    )
+    payload = from_values(point.payload)
+    missing = payload.get(LACKS, ())
+    dense: NDArray[np.float32] | None = None
+    if "dense" not in missing:
+        stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
+        dense = stored / np.linalg.norm(stored)  # half precision: the length is 1 within 1e-4
+    sparse: SparseVector | None = None
+    if "terms" not in missing:
+        indices, values = sparse_from(point.vectors, SPARSE)
+        sparse = SparseVector(tuple(indices), tuple(values))
+    return EmbeddedChunk(chunk_from_payload(payload), dense, sparse)

@@ -1,8 +1,10 @@
-"""The two collections of a server store: made when missing, told apart by their prefix, read and written."""
+"""The collections of a server store: made when missing, told apart by their prefix, read and written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Collection as Group
 from dataclasses import dataclass
 from itertools import starmap
 from typing import TypeAlias
@@ -13,8 +15,10 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 from services.retrieval.filter_fields import FieldKind
+from services.retrieval.store.payloads import LACKS
 from services.retrieval.store.server_nodes import Nodes, gathered
 from services.retrieval.store.server_points import ALL, DENSE, NONE, SPARSE
+from services.retrieval.store.spaces import FIRST_PLACE, KeptSpace
 
 _QUORUM = q.ReadConsistency(type=q.Quorum)
 _SCROLL_POINTS = 1000
@@ -180,17 +184,18 @@ class Collection:
         request = q.CountPoints(collection_name=self.name, filter=wanted, exact=exact)
         return int((await self.nodes.points("Count", request)).result.count)
 
-    async def facet(self, key: str, wanted: q.Filter | None = None) -> Sequence[str]:
-        """The distinct values of keyword field `key` among points that pass."""
-        return list(await self.facet_counts(key, wanted))
-
-    async def facet_counts(self, key: str, wanted: q.Filter | None = None) -> Mapping[str, int]:
-        """These, with how many points have each."""
+    async def facet(self, key: str, wanted: q.Filter | None = None) -> Mapping[str, int]:
+        """The distinct values of keyword field `key` among points that pass, and how many have each."""
         request = q.FacetCounts(
             collection_name=self.name, key=key, filter=wanted, limit=_FACET_LIMIT, exact=True
         )
         reply = await self.nodes.points("Facet", request)
         return {hit.value.string_value: hit.count for hit in reply.hits}
+
+    async def is_settled(self) -> bool:
+        """Whether the server has built all the indexes it means to build."""
+        info = await self.nodes.collections("Get", q.GetCollectionInfoRequest(collection_name=self.name))
+        return bool(info.result.status == q.Green)
 
 
 # More distinct values than a store of this kind can hold.
@@ -201,27 +206,35 @@ async def _listed(points: AsyncIterator[q.RetrievedPoint]) -> list[q.RetrievedPo
     return [point async for point in points]
 
 
-async def open_collections(
+async def open_documents(
     nodes: Nodes,
     prefix: str,
-    dimensions: int,
     layout: Layout,
     clock: Clock,
     ranges: Iterable[tuple[str, FieldKind]] = (),
-) -> tuple[Collection, Collection]:
-    """The collections `<prefix>_chunks` and `<prefix>_documents`, made when they are missing.
+) -> Collection:
+    """The collection `<prefix>_documents`, made when it is missing.
 
     `ranges` are fields of documents that are indexed besides.
 
     Several processes may do so at once. Raises STORE_UNAVAILABLE.
     """
-    chunks = q.CreateCollection(
-        collection_name=f"{prefix}_chunks",
+    wanted = q.CreateCollection(collection_name=f"{prefix}_documents")
+    indexes = (*_DOCUMENT_INDEXES, *starmap(_range, ranges))
+    return await _open(nodes, wanted, indexes, layout, clock)
+
+
+async def open_chunks(
+    nodes: Nodes, prefix: str, kept: KeptSpace, layout: Layout, clock: Clock, *, may_make: bool = True
+) -> Collection:
+    """The collection of a space's chunks, made when it is missing, if it may be; as `open_documents`."""
+    wanted = q.CreateCollection(
+        collection_name=f"{prefix}_{kept.place}",
         vectors_config=q.VectorsConfig(
             params_map=q.VectorParamsMap(
                 map={
                     # Half precision: cosines move by less than 1e-4, memory is halved.
-                    DENSE: q.VectorParams(size=dimensions, distance=q.Cosine, datatype=q.Float16)
+                    DENSE: q.VectorParams(size=kept.space.dimensions, distance=q.Cosine, datatype=q.Float16)
                 }
             )
         ),
@@ -229,11 +242,17 @@ async def open_collections(
         # Every search names its tenant: a graph for each large tenant, none over all of them.
         hnsw_config=q.HnswConfigDiff(m=0, payload_m=16),
     )
-    documents = q.CreateCollection(collection_name=f"{prefix}_documents")
-    return (
-        await _open(nodes, chunks, _CHUNK_INDEXES, layout, clock),
-        await _open(nodes, documents, (*_DOCUMENT_INDEXES, *starmap(_range, ranges)), layout, clock),
-    )
+    return await _open(nodes, wanted, _CHUNK_INDEXES, layout, clock, may_make=may_make)
+
+
+async def drop_chunks(nodes: Nodes, prefix: str, kept: Group[str]) -> None:
+    """Deletes the collections of chunks that are not at one of the places `kept`."""
+    chunks = re.compile(rf"{re.escape(prefix)}_({FIRST_PLACE}(?:-[0-9a-f]{{8}})?)")
+    found = await nodes.collections("List", q.ListCollectionsRequest())
+    for name in (collection.name for collection in found.collections):
+        named = chunks.fullmatch(name)
+        if named and named[1] not in kept:
+            await nodes.collections("Delete", q.DeleteCollection(collection_name=name))
 
 
 _Index: TypeAlias = "tuple[str, q.FieldType.ValueType, q.PayloadIndexParams]"
@@ -256,7 +275,7 @@ def _range(name: str, kind: FieldKind) -> _Index:
 
 
 # Never booleans: on 100,000 points such a filter took 233 ms, an integer 2.5.
-_CHUNK_INDEXES = (_keyword("tenant", is_tenant=True), _keyword("attempt_id"))
+_CHUNK_INDEXES = (_keyword("tenant", is_tenant=True), _keyword("attempt_id"), _keyword(LACKS))
 _DOCUMENT_INDEXES = (
     _keyword("tenant", is_tenant=True),
     *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "facts", "indexed_as", "language")),
@@ -270,9 +289,11 @@ async def _open(
     indexes: Iterable[_Index],
     layout: Layout,
     clock: Clock,
+    *,
+    may_make: bool = True,
 ) -> Collection:
     name = wanted.collection_name
-    if not await _exists(nodes, name):
+    if may_make and not await _exists(nodes, name):
         wanted.replication_factor = layout.replication_factor
         wanted.write_consistency_factor = layout.write_consistency_factor
         if layout.shard_number:
