@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from services.retrieval.model import DocumentRecord
-from services.retrieval.store.protocol import ChunkQuery, Legs, Stores
+from services.retrieval.model import ChunkKey, DocumentRecord
+from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Legs, Stores
+from services.retrieval.together import both
 
 # Each further asking needs a replacement committed during the one before.
 _MAX_ASKINGS = 4
+_MAX_REMEMBERED_ENDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +22,69 @@ class LiveHits:
     legs: Legs
     live: Mapping[str, DocumentRecord]
     """Attempt → record. One reading judged all hits: never two versions of a document."""
+    others: Legs | None
+    """What each index gives the hits only the other one found; None when that was not asked."""
 
 
-async def find_live(stores: Stores, tenant: str, query: ChunkQuery) -> LiveHits:
+def found_by_one(dense: AbstractSet[ChunkKey], sparse: AbstractSet[ChunkKey]) -> ChunkKeys:
+    """The hits each index has to score because only the other one found them."""
+    return ChunkKeys(dense=frozenset(sparse - dense), sparse=frozenset(dense - sparse))
+
+
+class LiveFinder:
     """Asks the indexes, then the records.
 
     In a shared store a document may be replaced between the two, by a version the indexes did not know yet:
     its old hits are dead, its new ones were not found, and it would be missing. So when hits are dead, the
-    indexes are asked again, until all dead ones were dead before the asking.
+    indexes are asked again, until all dead ones were dead before the asking. Two kinds need no second asking:
+    hits of an attempt whose end was seen before the first one (it was never live since), and hits of an
+    attempt that is still open, on a document without another live version (nothing was committed on it since
+    the attempt began, or it would have ended).
     """
-    dead: frozenset[str] = frozenset()
-    for _ in range(_MAX_ASKINGS):
-        legs = await stores.chunks.search(tenant, query)
-        attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
-        live = await stores.records.live(tenant, attempts)
-        if not stores.is_shared or attempts - live.keys() <= dead:
-            break
-        dead = frozenset(attempts - live.keys())
-    return LiveHits(legs, live)
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._askings = 0
+        self._ended: dict[str, int] = {}  # attempt → the last asking that had begun when its end was seen
+
+    async def find(self, tenant: str, query: ChunkQuery, *, with_others: bool) -> LiveHits:
+        """The hits and the records of those that are live; `with_others` as well if it costs no time."""
+        records, is_shared = self._stores.records, self._stores.is_shared
+        dead: set[str] = set()
+        for _ in range(_MAX_ASKINGS):
+            self._askings = asking = self._askings + 1
+            legs = await self._stores.chunks.search(tenant, query)
+            attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
+            if is_shared and with_others:
+                # Two more round trips, at once; of nearly all hits the second is wanted.
+                live, others = await both(records.live(tenant, attempts), self._others(tenant, query, legs))
+            else:
+                live, others = await records.live(tenant, attempts), None
+            new = {
+                attempt_id
+                for attempt_id in attempts - live.keys() - dead
+                if self._ended.get(attempt_id, asking) >= asking
+            }
+            if not is_shared or not new or not await self._may_miss(tenant, new, live):
+                break
+            dead |= new
+        return LiveHits(legs, live, others)
+
+    async def _others(self, tenant: str, query: ChunkQuery, legs: Legs) -> Legs | None:
+        if legs.dense is None or legs.sparse is None:
+            return None
+        dense, sparse = ({hit.key for hit in leg.hits} for leg in (legs.dense, legs.sparse))
+        return await self._stores.chunks.score(tenant, query, found_by_one(dense, sparse))
+
+    async def _may_miss(
+        self, tenant: str, dead: AbstractSet[str], live: Mapping[str, DocumentRecord]
+    ) -> bool:
+        """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
+        unfinished = await self._stores.records.still_open(tenant, dead)
+        ended = dead - unfinished.keys()
+        self._ended.update(dict.fromkeys(ended, self._askings))
+        while len(self._ended) > _MAX_REMEMBERED_ENDS:
+            del self._ended[next(iter(self._ended))]
+        return bool(ended) or any(
+            record.live is not None and record.live.attempt_id not in live for record in unfinished.values()
+        )

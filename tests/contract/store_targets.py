@@ -14,6 +14,7 @@ from typing import Any
 
 from qdrant_client import grpc as q
 
+from benchmarks.qdrant_server import Servers
 from libs.clock import SystemClock
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.manifest import VectorSpace
@@ -22,7 +23,7 @@ from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import parse_addresses
 from services.retrieval.store.server_collections import Layout
 from services.retrieval.store.server_nodes import open_nodes
-from tests.contract.qdrant_server import Servers, cluster, one_server
+from tests.contract.qdrant_server import cluster, one_server
 
 ENGINES = ("edge", "server", "cluster")
 

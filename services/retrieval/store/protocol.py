@@ -201,6 +201,10 @@ class RecordStore(Protocol):
         """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading."""
         ...
 
+    async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` that are open, each with its record."""
+        ...
+
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
         """Writes `record` whole if the stored one has `expected_revision` (None: if there is none).
 

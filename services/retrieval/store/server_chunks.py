@@ -37,11 +37,13 @@ from services.retrieval.store.server_points import (
     id_base,
     only,
     point_id,
+    point_uuid,
     sparse_from,
     split_id,
     to_values,
     touching,
 )
+from services.retrieval.store.server_record_payloads import text_of
 from services.retrieval.store.server_selection import Selector
 
 # Beyond this many attempts named in a filter it is cheaper to ask for more hits and drop what does not pass.
@@ -89,7 +91,7 @@ class ServerChunkStore:
         first = point_id(id_base(tenant, attempt_id), count - 1)
         highest = count - 1
         async for point in self._collection.scroll(_of_attempt(tenant, attempt_id), start=first):
-            highest = split_id(point.id)[1]
+            highest = split_id(point.id.uuid)[1]
         return highest
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
@@ -113,7 +115,7 @@ class ServerChunkStore:
         )
         limit = max(len(keys.dense), len(keys.sparse))
         dense_filter, sparse_filter = (
-            every(has_id([_id(tenant, key) for key in named])) for named in (keys.dense, keys.sparse)
+            every(has_id(_uuid(tenant, key) for key in named)) for named in (keys.dense, keys.sparse)
         )
         dense, sparse = await self._ask(tenant, asked, limit, dense_filter, sparse_filter)
         return Legs(None if dense is None else Leg(dense), None if sparse is None else Leg(sparse))
@@ -187,21 +189,28 @@ class ServerChunkStore:
         )
 
     async def _hits(self, points: Sequence[q.ScoredPoint]) -> tuple[Hit, ...]:
-        scored = [(*split_id(point.id), point.score) for point in points]
-        some_id = {base: point.id for (base, _, _), point in zip(scored, points, strict=True)}
-        attempts = {base: self._attempts[base] for base in some_id if base in self._attempts}
-        unknown = [point for base, point in some_id.items() if base not in attempts]
-        for found in await self._collection.retrieve(unknown, only("attempt_id")):
-            attempts[split_id(found.id)[0]] = found.payload["attempt_id"].string_value
+        found = [(*split_id(point.id.uuid), point.score) for point in points]
+        attempts: Mapping[str, str] = self._attempts
+        unknown = {base for base, _, _ in found} - attempts.keys()
         if unknown:
-            if len(self._attempts) > _MAX_REMEMBERED_BASES:
-                self._attempts.clear()
-            self._attempts.update(attempts)
-        return tuple(
-            Hit(ChunkKey(attempts[base], ordinal), score)
-            for base, ordinal, score in scored
-            if base in attempts  # else deleted since
-        )
+            known = {base: attempts[base] for base, _, _ in found if base in attempts}
+            some_id = {base: point_uuid(base, serial) for base, serial, _ in found}
+            attempts = known | await self._learn([some_id[base] for base in unknown])
+            found = [hit for hit in found if hit[0] in attempts]  # others were deleted since
+        # A list first: a generator takes twice as long.
+        return tuple([Hit(ChunkKey(attempts[base], serial), score) for base, serial, score in found])
+
+    async def _learn(self, ids: Sequence[str]) -> dict[str, str]:
+        """The attempts of points, by the bases of their ids; remembers them."""
+        points = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in ids], only("attempt_id"))
+        learned = {split_id(point.id.uuid)[0]: text_of(point.payload, "attempt_id") for point in points}
+        self._remember(learned)
+        return learned
+
+    def _remember(self, attempts: Mapping[str, str]) -> None:
+        self._attempts.update(attempts)
+        while len(self._attempts) > _MAX_REMEMBERED_BASES:
+            del self._attempts[next(iter(self._attempts))]  # the one met first
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +241,12 @@ def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, lim
     )
 
 
+def _uuid(tenant: str, key: ChunkKey) -> str:
+    return point_uuid(id_base(tenant, key.attempt_id), key.ordinal)
+
+
 def _id(tenant: str, key: ChunkKey) -> q.PointId:
-    return point_id(id_base(tenant, key.attempt_id), key.ordinal)
+    return q.PointId(uuid=_uuid(tenant, key))
 
 
 def _of_attempt(tenant: str, attempt_id: str) -> q.Filter:

@@ -11,8 +11,9 @@ from qdrant_client import grpc as q
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
-from services.retrieval.store.server_nodes import Nodes, gathered
+from services.retrieval.store.server_nodes import Nodes
 from services.retrieval.store.server_points import ALL, DENSE, NONE, SPARSE
+from services.retrieval.together import both
 
 _QUORUM = q.ReadConsistency(type=q.Quorum)
 _SCROLL_POINTS = 1000
@@ -151,7 +152,7 @@ class Collection:
         """Every point that passes, as most replicas have it; some may have stopped passing meanwhile."""
         if not self._is_replicated:
             return await _listed(self.scroll(wanted, payload))
-        agreed, anywhere = await gathered(
+        agreed, anywhere = await both(
             _listed(self.scroll(wanted, payload, consistency=_QUORUM)), _listed(self.scroll(wanted))
         )
         seen = {point.id.uuid for point in agreed}
@@ -162,6 +163,13 @@ class Collection:
         """Points that pass."""
         request = q.CountPoints(collection_name=self.name, filter=wanted, exact=exact)
         return int((await self.nodes.points("Count", request)).result.count)
+
+    async def all_pass(self, wanted: q.Filter, number: int) -> bool:
+        """Whether `number` points pass, as most replicas have them. May say no while they differ."""
+        if not self._is_replicated:
+            return await self.count(wanted) == number
+        # The server counts on one replica only, whatever consistency is asked for.
+        return len(await _listed(self.scroll(wanted, consistency=_QUORUM))) == number
 
     async def facet(self, key: str, wanted: q.Filter | None = None) -> Sequence[str]:
         """The distinct values of keyword field `key` among points that pass."""
@@ -225,7 +233,7 @@ def _integer(name: str) -> _Index:
 _CHUNK_INDEXES = (_keyword("tenant", is_tenant=True), _keyword("attempt_id"))
 _DOCUMENT_INDEXES = (
     _keyword("tenant", is_tenant=True),
-    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "facts")),
+    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "token", "facts")),
     *map(_integer, ("is_open", "create_time")),
 )
 
