@@ -97,6 +97,8 @@ class _Candidates:
     dense: dict[ChunkKey, float]
     sparse: dict[ChunkKey, float]
     records: Mapping[str, DocumentRecord]
+    idf: Mapping[int, float]
+    """Of the terms of the question."""
 
     def chunk_counts(self, keys: Iterable[ChunkKey]) -> dict[str, int]:
         """How many chunks the attempt of each of `keys` has."""
@@ -145,10 +147,9 @@ class Searcher:
         sparse = self._encoder.query(request.query) if request.mode is not Mode.DENSE else None
         query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
         candidates = await self._live_candidates(tenant, query, request)
-        idf = await self._chunks.idf(tenant, sparse.indices) if sparse is not None else {}
         # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
-        scorer = Scorer(idf)
+        scorer = Scorer(candidates.idf)
 
         def score(key: ChunkKey) -> float:
             return scorer.score(candidates.dense.get(key), candidates.sparse.get(key, no_words))
@@ -193,7 +194,7 @@ class Searcher:
                 if not cap or any(_fills(leg, live, cap, request.limit) for leg in asked):
                     break
             query = replace(query, depth=query.depth * _DEEPER)
-        candidates = _Candidates(_scores(legs.dense, live), _scores(legs.sparse, live), live)
+        candidates = _Candidates(_scores(legs.dense, live), _scores(legs.sparse, live), live, legs.idf)
         if query.dense is not None and query.sparse is not None:
             others = found.others or await self._chunks.score(
                 tenant, query, found_by_one(candidates.dense.keys(), candidates.sparse.keys())

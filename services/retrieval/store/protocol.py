@@ -60,6 +60,8 @@ class Legs:
 
     dense: Leg | None
     sparse: Leg | None
+    idf: Mapping[int, float] = field(default_factory=dict)
+    """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
 
 
 @dataclass(frozen=True, slots=True)

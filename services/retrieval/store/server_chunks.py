@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from qdrant_client import grpc as q
@@ -22,7 +22,8 @@ from services.retrieval.store.protocol import (
     SparseVector,
 )
 from services.retrieval.store.server_collections import Collection
-from services.retrieval.store.server_idf import IdfCache, idf_probe
+from services.retrieval.store.server_hits import HitReader
+from services.retrieval.store.server_idf import IdfCache
 from services.retrieval.store.server_points import (
     ALL,
     DENSE,
@@ -35,7 +36,6 @@ from services.retrieval.store.server_points import (
     has_one_of,
     has_text,
     id_base,
-    only,
     point_id,
     point_uuid,
     sparse_from,
@@ -43,15 +43,12 @@ from services.retrieval.store.server_points import (
     to_values,
     touching,
 )
-from services.retrieval.store.server_record_payloads import text_of
 from services.retrieval.store.server_selection import Selector
 
 # Beyond this many attempts named in a filter it is cheaper to ask for more hits and drop what does not pass.
 _MAX_NAMED_ATTEMPTS = 1000
 # Asked for beyond the expected share when hits are dropped afterwards.
 _DEPTH_MARGIN = 1.5
-# Bases of ids whose attempts are remembered; a base never changes its attempt.
-_MAX_REMEMBERED_BASES = 100_000
 
 
 class ServerChunkStore:
@@ -61,7 +58,7 @@ class ServerChunkStore:
         self._collection = collection
         self._selector = selector
         self._idf = idf
-        self._attempts: dict[str, str] = {}
+        self._hits = HitReader(collection)
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         if not chunks:
@@ -73,7 +70,8 @@ class ServerChunkStore:
         await self._collection.upsert(
             [_to_point(tenant, item, vector) for item, vector in zip(chunks, dense.tolist(), strict=True)]
         )
-        self._idf.forget(tenant)
+        self._idf.note(len(chunks))
+        self._hits.remember(tenant, {item.chunk.key.attempt_id for item in chunks})
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
         by_id = {_id(tenant, key).uuid: key for key in keys}
@@ -101,23 +99,25 @@ class ServerChunkStore:
             return Legs(
                 nothing if query.dense is not None else None, nothing if query.sparse is not None else None
             )
-        dense, sparse = await self._ask(tenant, query, plan.depth, plan.filter, plan.filter)
+        requests = self._requests(query, plan.filter, plan.filter, plan.depth)
+        probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
+        replies = await self._collection.query([*requests, *probe.requests])
+        dense, sparse = await self._legs(query, replies[: len(requests)])
         return Legs(
             None if dense is None else plan.leg(dense, query.depth),
             None if sparse is None else plan.leg(sparse, query.depth),
+            probe.learn(replies[len(requests) :]),
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
-        if not (keys.dense or keys.sparse):
-            return Legs(None, None)
-        asked = ChunkQuery(
-            query.dense if keys.dense else None, query.sparse if keys.sparse else None, query.depth
+        asked = replace(
+            query, dense=query.dense if keys.dense else None, sparse=query.sparse if keys.sparse else None
         )
-        limit = max(len(keys.dense), len(keys.sparse))
-        dense_filter, sparse_filter = (
+        of_dense, of_sparse = (
             every(has_id(_uuid(tenant, key) for key in named)) for named in (keys.dense, keys.sparse)
         )
-        dense, sparse = await self._ask(tenant, asked, limit, dense_filter, sparse_filter)
+        requests = self._requests(asked, of_dense, of_sparse, max(len(keys.dense), len(keys.sparse)))
+        dense, sparse = await self._legs(asked, await self._collection.query(requests))
         return Legs(None if dense is None else Leg(dense), None if sparse is None else Leg(sparse))
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
@@ -137,8 +137,8 @@ class ServerChunkStore:
             async for point in self._collection.scroll(wanted, ALL)
         ]
 
-    async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:
-        return await self._idf.get(tenant, terms)
+    async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:  # noqa: ARG002  # all tenants'
+        return await self._idf.get(terms)
 
     async def _plan(self, tenant: str, query: ChunkQuery) -> _Plan | None:
         if not query.filter:
@@ -155,62 +155,28 @@ class ServerChunkStore:
         expected = query.depth * stored / max(1, selection.chunk_count)
         return _Plan(max(1, min(stored, math.ceil(expected * _DEPTH_MARGIN))), wanted, keep=passing)
 
-    async def _ask(
-        self, tenant: str, query: ChunkQuery, limit: int, dense_filter: q.Filter, sparse_filter: q.Filter
-    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
-        """Both questions in one round trip, with those for unknown idf; None for what was not asked."""
-        requests = []
-        name = self._collection.name
-        has_dense, has_sparse = (
-            query.dense is not None,
-            query.sparse is not None and bool(query.sparse.indices),
-        )
+    def _requests(
+        self, query: ChunkQuery, of_dense: q.Filter, of_sparse: q.Filter, limit: int
+    ) -> list[q.QueryPoints]:
+        """The questions to the indexes, that to the dense one first; a query without terms is none."""
+        name, requests = self._collection.name, []
         if query.dense is not None:
             vector = q.VectorInput(dense=q.DenseVector(data=query.dense.tolist()))
-            requests.append(_nearest(name, vector, DENSE, dense_filter, limit))
-        unknown: list[int] = []
-        if query.sparse is not None and has_sparse:
+            requests.append(_nearest(name, vector, DENSE, of_dense, limit))
+        if query.sparse is not None and query.sparse.indices:
             vector = q.VectorInput(sparse=_to_sparse(query.sparse))
-            requests.append(_nearest(name, vector, SPARSE, sparse_filter, limit))
-            unknown = self._idf.unknown(tenant, query.sparse.indices)
-            requests += [idf_probe(name, term) for term in unknown]
-        replies = []
-        if requests:
-            batch = q.QueryBatchPoints(collection_name=name, query_points=requests)
-            replies = list((await self._collection.nodes.points("QueryBatch", batch)).result)
-        dense = replies[0].result if has_dense else None
-        sparse = replies[has_dense].result if has_sparse else ()
-        if unknown:
-            probes = [reply.result for reply in replies[has_dense + 1 :]]
-            await self._idf.learn(tenant, unknown, probes)
-        return (
-            None if dense is None else await self._hits(dense),
-            None if query.sparse is None else await self._hits(sparse),
-        )
+            requests.append(_nearest(name, vector, SPARSE, of_sparse, limit))
+        return requests
 
-    async def _hits(self, points: Sequence[q.ScoredPoint]) -> tuple[Hit, ...]:
-        found = [(*split_id(point.id.uuid), point.score) for point in points]
-        attempts: Mapping[str, str] = self._attempts
-        unknown = {base for base, _, _ in found} - attempts.keys()
-        if unknown:
-            known = {base: attempts[base] for base, _, _ in found if base in attempts}
-            some_id = {base: point_uuid(base, serial) for base, serial, _ in found}
-            attempts = known | await self._learn([some_id[base] for base in unknown])
-            found = [hit for hit in found if hit[0] in attempts]  # others were deleted since
-        # A list first: a generator takes twice as long.
-        return tuple([Hit(ChunkKey(attempts[base], serial), score) for base, serial, score in found])
-
-    async def _learn(self, ids: Sequence[str]) -> dict[str, str]:
-        """The attempts of points, by the bases of their ids; remembers them."""
-        points = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in ids], only("attempt_id"))
-        learned = {split_id(point.id.uuid)[0]: text_of(point.payload, "attempt_id") for point in points}
-        self._remember(learned)
-        return learned
-
-    def _remember(self, attempts: Mapping[str, str]) -> None:
-        self._attempts.update(attempts)
-        while len(self._attempts) > _MAX_REMEMBERED_BASES:
-            del self._attempts[next(iter(self._attempts))]  # the one met first
+    async def _legs(
+        self, query: ChunkQuery, replies: Sequence[Sequence[q.ScoredPoint]]
+    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
+        """The replies to `_requests` as hits; None for an index that was not asked."""
+        rest = list(replies)
+        dense = None if query.dense is None else await self._hits.read(rest.pop(0))
+        if query.sparse is None:
+            return dense, None
+        return dense, await self._hits.read(rest[0]) if rest else ()
 
 
 @dataclass(frozen=True, slots=True)
