@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from services.retrieval.model import ChunkKey, DocumentRecord
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Legs, Stores
+from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, ChunkStore, Legs, RecordStore
 from services.retrieval.together import both
 
 # Each further asking needs a replacement committed during the one before.
@@ -42,30 +42,34 @@ class LiveFinder:
     the attempt began, or it would have ended).
     """
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+    def __init__(self, chunks: ChunkStore, records: RecordStore, *, is_shared: bool) -> None:
+        """`is_shared`: whether other processes write to the store as well."""
+        self._chunks = chunks
+        self._records = records
+        self._is_shared = is_shared
         self._askings = 0
         self._ended: dict[str, int] = {}  # attempt → the last asking that had begun when its end was seen
 
     async def find(self, tenant: str, query: ChunkQuery, *, with_others: bool) -> LiveHits:
         """The hits and the records of those that are live; `with_others` as well if it costs no time."""
-        records, is_shared = self._stores.records, self._stores.is_shared
         dead: set[str] = set()
         for _ in range(_MAX_ASKINGS):
             self._askings = asking = self._askings + 1
-            legs = await self._stores.chunks.search(tenant, query)
+            legs = await self._chunks.search(tenant, query)
             attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
-            if is_shared and with_others:
-                # Two more round trips, at once; of nearly all hits the second is wanted.
-                live, others = await both(records.live(tenant, attempts), self._others(tenant, query, legs))
-            else:
-                live, others = await records.live(tenant, attempts), None
+            if not self._is_shared:
+                return LiveHits(legs, await self._records.live(tenant, attempts), None)
+            # Two round trips at once: nearly always all hits are live, and their scores are wanted.
+            live, others = await both(
+                self._records.live(tenant, attempts),
+                self._others(tenant, query, legs if with_others else Legs(None, None)),
+            )
             new = {
                 attempt_id
                 for attempt_id in attempts - live.keys() - dead
                 if self._ended.get(attempt_id, asking) >= asking
             }
-            if not is_shared or not new or not await self._may_miss(tenant, new, live):
+            if not new or not await self._may_miss(tenant, new, live):
                 break
             dead |= new
         return LiveHits(legs, live, others)
@@ -74,13 +78,13 @@ class LiveFinder:
         if legs.dense is None or legs.sparse is None:
             return None
         dense, sparse = ({hit.key for hit in leg.hits} for leg in (legs.dense, legs.sparse))
-        return await self._stores.chunks.score(tenant, query, found_by_one(dense, sparse))
+        return await self._chunks.score(tenant, query, found_by_one(dense, sparse))
 
     async def _may_miss(
         self, tenant: str, dead: AbstractSet[str], live: Mapping[str, DocumentRecord]
     ) -> bool:
         """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
-        unfinished = await self._stores.records.still_open(tenant, dead)
+        unfinished = await self._records.still_open(tenant, dead)
         ended = dead - unfinished.keys()
         self._ended.update(dict.fromkeys(ended, self._askings))
         while len(self._ended) > _MAX_REMEMBERED_ENDS:

@@ -130,7 +130,7 @@ class Searcher:
         rerank_stage: RerankStage,
     ) -> None:
         self._chunks = stores.chunks
-        self._finder = LiveFinder(stores)
+        self._finder = LiveFinder(stores.chunks, stores.records, is_shared=stores.is_shared)
         self._expander = Expander(stores.chunks, stores.texts)
         self._embedder = embedder
         self._encoder = encoder

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.live_hits import LiveFinder, LiveHits
 from services.retrieval.model import ChunkKey, DocumentRecord, Status
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Hit, Leg, Legs, SparseVector, Stores
+from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Hit, Leg, Legs, SparseVector
 from tests.contract.retrieval_samples import direction, next_revision, record
 
 TENANT = "acme"
@@ -84,12 +83,11 @@ def store() -> SharedStore:
 
 @pytest.fixture
 def finder(store: SharedStore) -> LiveFinder:
-    return LiveFinder(stores(store, is_shared=True))
+    return of(store, is_shared=True)
 
 
-def stores(store: SharedStore, *, is_shared: bool) -> Stores:
-    unused: Any = None
-    return Stores("memory", store, unused, store, unused, b"", is_shared=is_shared)  # type: ignore[arg-type]  # as much of it as is used
+def of(store: SharedStore, *, is_shared: bool) -> LiveFinder:
+    return LiveFinder(store, store, is_shared=is_shared)  # type: ignore[arg-type]  # as much as is used
 
 
 async def find(finder: LiveFinder) -> LiveHits:
@@ -206,5 +204,5 @@ async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: Shared
     """Nobody comes between, and nothing is gained by asking for two things at once."""
     store.upload(1)
     store.upload(1)
-    found = await find(LiveFinder(stores(store, is_shared=False)))
+    found = await find(of(store, is_shared=False))
     assert (len(found.live), found.others, store.askings) == (1, None, 1)
