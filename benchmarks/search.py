@@ -95,7 +95,7 @@ class Measurement:
     async def _at(self, size: int, stack: Stack, client: AsyncDocuQuery) -> Result:
         stored = await fill(client, self._sentences, size, self._work)
         self._store.settle()
-        name = (await client.get_stats()).store
+        name = self._arguments.store or (await client.get_stats()).store
         single = await one_caller(client, self._asked)
         print(f"{name}, {stored} chunks, one caller: {single}")
         load = await self._under_load(stack, client)

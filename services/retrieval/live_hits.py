@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from services.retrieval.model import ChunkKey, DocumentRecord
+from services.retrieval.remembered import Remembered
 from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, ChunkStore, Legs, RecordStore
 from services.retrieval.together import both
 
@@ -48,7 +49,8 @@ class LiveFinder:
         self._records = records
         self._is_shared = is_shared
         self._askings = 0
-        self._ended: dict[str, int] = {}  # attempt → the last asking that had begun when its end was seen
+        # Attempt → the last asking that had begun when its end was seen.
+        self._ended: Remembered[str, int] = Remembered(_MAX_REMEMBERED_ENDS)
 
     async def find(self, tenant: str, query: ChunkQuery, *, with_others: bool) -> LiveHits:
         """The hits and the records of those that are live; `with_others` as well if it costs no time."""
@@ -86,9 +88,7 @@ class LiveFinder:
         """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
         unfinished = await self._records.still_open(tenant, dead)
         ended = dead - unfinished.keys()
-        self._ended.update(dict.fromkeys(ended, self._askings))
-        while len(self._ended) > _MAX_REMEMBERED_ENDS:
-            del self._ended[next(iter(self._ended))]
+        self._ended.put(dict.fromkeys(ended, self._askings))
         return bool(ended) or any(
             record.live is not None and record.live.attempt_id not in live for record in unfinished.values()
         )

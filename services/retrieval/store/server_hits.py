@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from qdrant_client import grpc as q
 
 from services.retrieval.model import ChunkKey
+from services.retrieval.remembered import Remembered
 from services.retrieval.store.protocol import Hit
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import id_base, only, point_id, split_id
@@ -21,11 +22,11 @@ class HitReader:
 
     def __init__(self, chunks: Collection) -> None:
         self._chunks = chunks
-        self._attempts: dict[str, str] = {}
+        self._attempts: Remembered[str, str] = Remembered(_MAX_REMEMBERED)
 
     def remember(self, tenant: str, attempt_ids: Iterable[str]) -> None:
         """These attempts have chunks."""
-        self._keep({id_base(tenant, attempt_id): attempt_id for attempt_id in attempt_ids})
+        self._attempts.put({id_base(tenant, attempt_id): attempt_id for attempt_id in attempt_ids})
 
     async def read(self, points: Sequence[q.ScoredPoint]) -> tuple[Hit, ...]:
         """The hits, in order; points deleted since they were found are left out if they were not known."""
@@ -44,10 +45,5 @@ class HitReader:
     async def _learn(self, ids: Sequence[q.PointId]) -> dict[str, str]:
         points = await self._chunks.retrieve(ids, only("attempt_id"))
         learned = {split_id(point.id.uuid)[0]: text_of(point.payload, "attempt_id") for point in points}
-        self._keep(learned)
+        self._attempts.put(learned)
         return learned
-
-    def _keep(self, attempts: Mapping[str, str]) -> None:
-        self._attempts.update(attempts)
-        while len(self._attempts) > _MAX_REMEMBERED:
-            del self._attempts[next(iter(self._attempts))]  # the one met first

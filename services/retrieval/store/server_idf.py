@@ -16,6 +16,7 @@ from typing import NamedTuple
 from qdrant_client import grpc as q
 
 from libs.clock import Clock
+from services.retrieval.remembered import Remembered
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import NONE, SPARSE, sparse_from
 
@@ -57,7 +58,7 @@ class IdfCache:
     def __init__(self, collection: Collection, clock: Clock) -> None:
         self._collection = collection
         self._clock = clock
-        self._learned: dict[int, _Learned] = {}
+        self._learned: Remembered[int, _Learned] = Remembered(_MAX_REMEMBERED_TERMS)
         self._changed = 0
         self._stored = 0
         self._look_again = -math.inf
@@ -97,10 +98,8 @@ class IdfCache:
         else:  # Qdrant's formula, ln(1 + (N - n + 0.5) / (n + 0.5)), for a term that stands nowhere (n = 0)
             idf = math.log(1 + (self._stored + 0.5) / 0.5)
         holding = max(0.0, (self._stored + 1) * math.exp(-idf) - 0.5)  # the same formula, solved for n
-        if len(self._learned) >= _MAX_REMEMBERED_TERMS:
-            self._learned.clear()
         until = self._clock.monotonic() + _KEEP_SECONDS
-        self._learned[term] = _Learned(idf, until, changed + _TOLERANCE * holding)
+        self._learned.put({term: _Learned(idf, until, changed + _TOLERANCE * holding)})
         return idf
 
 

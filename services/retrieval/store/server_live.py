@@ -16,6 +16,7 @@ from typing import NamedTuple
 from qdrant_client import grpc as q
 
 from services.retrieval.model import DocumentRecord
+from services.retrieval.remembered import Remembered
 from services.retrieval.store.payloads import record_from_payload
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import KIND_RECORD, every, has_one_of, only
@@ -42,7 +43,7 @@ class LiveRecords:
 
     def __init__(self, documents: Collection) -> None:
         self._documents = documents
-        self._known: dict[str, _Known] = {}
+        self._known: Remembered[str, _Known] = Remembered(_MAX_REMEMBERED)
 
     async def read(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
         """Those of `attempt_ids` that are live; never two of one document."""
@@ -88,13 +89,8 @@ class LiveRecords:
             if is_asked_for and text_of(payload, "kind") == KIND_RECORD:
                 token, record = payload["token"].string_value, payload["record"].string_value
                 found[attempt_id] = _Known(tenant, token, point.id.uuid, record)
-        self._remember(found)
+        self._known.put(found)
         return found
-
-    def _remember(self, found: Mapping[str, _Known]) -> None:
-        self._known.update(found)
-        while len(self._known) > _MAX_REMEMBERED:
-            del self._known[next(iter(self._known))]  # the one read first
 
 
 class _Records(Mapping[str, DocumentRecord]):
