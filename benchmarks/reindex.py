@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.search import sentences_of
+from benchmarks.texts import sentences_of
 from libs.clock import SystemClock
 from services.retrieval.embedders.local import DIMENSIONS, LocalEmbedder
 from services.retrieval.identifiers import new_attempt_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -18,7 +18,7 @@ from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.expansion import Expander, windows
 from services.retrieval.filters import Filter, predicate
 from services.retrieval.fusion import Fuse, ranked
-from services.retrieval.live_hits import find_live
+from services.retrieval.live_hits import LiveFinder, found_by_one
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
 from services.retrieval.question_terms import NO_TERMS
 from services.retrieval.question_years import with_years
@@ -26,7 +26,7 @@ from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.scoring import Scorer
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Leg, SparseVector, Stores
+from services.retrieval.store.protocol import ChunkQuery, Leg, SparseVector, Stores
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -107,11 +107,13 @@ class _Candidates:
     dense: dict[ChunkKey, float]
     sparse: dict[ChunkKey, float]
     records: Mapping[str, DocumentRecord]
+    idf: Mapping[int, float]
+    """Of the terms of the question."""
 
-    @property
-    def chunk_counts(self) -> dict[str, int]:
-        """How many chunks each live attempt has."""
-        return {attempt_id: r.live.chunk_count for attempt_id, r in self.records.items() if r.live}
+    def chunk_counts(self, keys: Iterable[ChunkKey]) -> dict[str, int]:
+        """How many chunks the attempt of each of `keys` has."""
+        found = {key.attempt_id: self.records[key.attempt_id].live for key in keys}
+        return {attempt_id: live.chunk_count for attempt_id, live in found.items() if live}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Searcher:
         rerank_stage: RerankStage,
     ) -> None:
         self._chunks = stores.chunks
-        self._stores = stores
+        self._finder = LiveFinder(stores.chunks, stores.records, is_shared=stores.is_shared)
         self._expander = Expander(stores.chunks, stores.texts)
         self._embedder = embedder
         self._asker = Asker(stores, encoder)
@@ -157,17 +159,16 @@ class Searcher:
         else:
             look_up = partial(self._candidates, tenant, request, dense)
             terms, candidates = await self._asker.ask(tenant, with_years(request.query), look_up)
-        idf = await self._chunks.idf(tenant, terms.vector.indices)
         # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
-        scorers = {
-            language: Scorer(terms.weighted_idf(language, idf))
-            for language in {self._language(record) for record in candidates.records.values()}
-        }
+        scorers: dict[str, Scorer] = {}
 
         def score(key: ChunkKey) -> float:
-            scorer = scorers[self._language(candidates.records[key.attempt_id])]
-            return scorer.score(candidates.dense.get(key), candidates.sparse.get(key, no_words))
+            # Records are looked at for what is shown only: a shared store parses them when asked.
+            language = self._language(candidates.records[key.attempt_id])
+            if language not in scorers:
+                scorers[language] = Scorer(terms.weighted_idf(language, candidates.idf))
+            return scorers[language].score(candidates.dense.get(key), candidates.sparse.get(key, no_words))
 
         fused = self._fuse(candidates.dense, candidates.sparse, self._dense_weight)
         order = ranked(fused)
@@ -177,9 +178,8 @@ class Searcher:
         if given := reranked.scores:
             looked_at = sorted(given, key=lambda key: (-given[key], -fused[key], key))
             order = looked_at + [key for key in order if key not in given]
-        wanted = windows(
-            _capped(order, request, candidates.records), request.expand_chunks, candidates.chunk_counts
-        )
+        best = _capped(order, request, candidates.records)
+        wanted = windows(best, request.expand_chunks, candidates.chunk_counts(best))
         chunks = await self._expander.fetch(tenant, wanted, reranked.chunks)
         passages = [
             Passage(
@@ -200,9 +200,7 @@ class Searcher:
         self, tenant: str, request: SearchRequest, dense: Vector | None, sparse: SparseVector | None
     ) -> _Candidates:
         query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
-        candidates = await self._live_candidates(tenant, query, request)
-        await self._complete(tenant, query, candidates)
-        return candidates
+        return await self._live_candidates(tenant, query, request)
 
     def _language(self, record: DocumentRecord) -> str:
         return self._asker.language_of(record.live.language if record.live else "")
@@ -211,7 +209,7 @@ class Searcher:
         passes = predicate(query.filter)
         wanted = max(request.limit, query.depth // 2)
         for round_number in range(1, _MAX_ROUNDS + 1):
-            found = await find_live(self._stores, tenant, query)
+            found = await self._finder.find(tenant, query, with_others=round_number == 1)
             legs, live = found.legs, found.live
             asked = [leg for leg in (legs.dense, legs.sparse) if leg is not None]
             if query.filter:
@@ -221,19 +219,14 @@ class Searcher:
                 if not cap or any(_fills(leg, live, cap, request.limit) for leg in asked):
                     break
             query = replace(query, depth=query.depth * _DEEPER)
-        return _Candidates(_scores(legs.dense, live), _scores(legs.sparse, live), live)
-
-    async def _complete(self, tenant: str, query: ChunkQuery, candidates: _Candidates) -> None:
-        """Has each index score what only the other one found."""
-        if query.dense is None or query.sparse is None:
-            return
-        missing = ChunkKeys(
-            dense=frozenset(candidates.sparse.keys() - candidates.dense.keys()),
-            sparse=frozenset(candidates.dense.keys() - candidates.sparse.keys()),
-        )
-        legs = await self._chunks.score(tenant, query, missing)
-        candidates.dense.update(legs.dense.hits if legs.dense else ())
-        candidates.sparse.update(legs.sparse.hits if legs.sparse else ())
+        candidates = _Candidates(_scores(legs.dense, live), _scores(legs.sparse, live), live, legs.idf)
+        if query.dense is not None and query.sparse is not None:
+            others = found.others or await self._chunks.score(
+                tenant, query, found_by_one(candidates.dense.keys(), candidates.sparse.keys())
+            )
+            candidates.dense.update(_scores(others.dense, live))
+            candidates.sparse.update(_scores(others.sparse, live))
+        return candidates
 
     async def _reranked(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 
 from qdrant_client import grpc as q
 
+from benchmarks.qdrant_server import Servers
 from libs.clock import Clock, SystemClock
 from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.store.edge import open_edge
@@ -23,7 +24,7 @@ from services.retrieval.store.server_addresses import parse_addresses
 from services.retrieval.store.server_collections import Layout
 from services.retrieval.store.server_nodes import Nodes, open_nodes
 from services.retrieval.store.spaces import FIRST_PLACE, VectorSpace
-from tests.contract.qdrant_server import Servers, cluster, one_server
+from tests.contract.qdrant_server import cluster, one_server
 
 ENGINES = ("edge", "server", "cluster")
 

@@ -297,7 +297,7 @@ async def upload(stores: Stores, number: int, embedder: HashEmbedder, count: int
     await mirror.write(
         TENANT,
         [
-            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text))
+            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text, chunk.language))
             for chunk, row in zip(chunks, rows, strict=True)
         ],
     )

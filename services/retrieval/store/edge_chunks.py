@@ -117,6 +117,7 @@ class EdgeChunkStore:
         return Legs(
             None if dense is None else _to_leg(_to_hits(opened, space, dense), plan, query.depth),
             None if sparse is None else _to_leg(_to_hits(opened, space, sparse), plan, query.depth),
+            await self.idf(tenant, query.sparse.indices) if query.sparse is not None else {},
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:

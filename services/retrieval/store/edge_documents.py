@@ -41,6 +41,10 @@ class EdgeRecordStore:
         opened = self._tenants.find(tenant)
         return opened.catalogue.live(attempt_ids) if opened else {}
 
+    async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        opened = {record.attempt.attempt_id: record for record in await self.open_attempts(tenant)}
+        return {attempt_id: opened[attempt_id] for attempt_id in attempt_ids if attempt_id in opened}
+
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
         opened = self._tenants.find_or_create(tenant)
         # Nothing waits between the check and the writes, so nobody comes between.

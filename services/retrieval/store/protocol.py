@@ -61,6 +61,8 @@ class Legs:
 
     dense: Leg | None
     sparse: Leg | None
+    idf: Mapping[int, float] = field(default_factory=dict)
+    """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,10 @@ class RecordStore(Protocol):
 
     async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
         """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading."""
+        ...
+
+    async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` that are open, each with its record."""
         ...
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:

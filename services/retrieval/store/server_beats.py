@@ -62,7 +62,7 @@ class Beats:
         """Shows that this process is no longer at it."""
         if self._count:
             self._last = None
-            await self._documents.delete(selected(has_id([self._point])))
+            await self._documents.delete(selected(has_id([self._point.uuid])))
 
     async def others(self) -> Sequence[Seen]:
         """The points of all others, of dead ones too."""
@@ -86,7 +86,7 @@ class Beats:
 
     async def forget_dead(self) -> None:
         """Deletes the points of all others; call it when none is alive."""
-        ids = [q.PointId(uuid=seen.id) for seen in await self.others()]
+        ids = [seen.id for seen in await self.others()]
         if ids:
             await self._documents.delete(selected(has_id(ids)))
 

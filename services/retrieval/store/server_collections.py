@@ -16,9 +16,10 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from services.retrieval.filter_fields import FieldKind
 from services.retrieval.store.payloads import LACKS
-from services.retrieval.store.server_nodes import Nodes, gathered
+from services.retrieval.store.server_nodes import Nodes
 from services.retrieval.store.server_points import ALL, DENSE, NONE, SPARSE
 from services.retrieval.store.spaces import FIRST_PLACE, KeptSpace
+from services.retrieval.together import both
 
 _QUORUM = q.ReadConsistency(type=q.Quorum)
 _SCROLL_POINTS = 1000
@@ -172,17 +173,31 @@ class Collection:
         """Every point that passes, as most replicas have it; some may have stopped passing meanwhile."""
         if not self._is_replicated:
             return await _listed(self.scroll(wanted, payload))
-        agreed, anywhere = await gathered(
+        agreed, anywhere = await both(
             _listed(self.scroll(wanted, payload, consistency=_QUORUM)), _listed(self.scroll(wanted))
         )
         seen = {point.id.uuid for point in agreed}
         unsure = [point.id for point in anywhere if point.id.uuid not in seen]
         return [*agreed, *await self.retrieve_agreed(unsure, payload)]
 
+    async def query(self, requests: Sequence[q.QueryPoints]) -> Sequence[Sequence[q.ScoredPoint]]:
+        """The hits of several searches, made in one round trip."""
+        if not requests:
+            return ()
+        batch = q.QueryBatchPoints(collection_name=self.name, query_points=requests)
+        return [found.result for found in (await self.nodes.points("QueryBatch", batch)).result]
+
     async def count(self, wanted: q.Filter | None = None, *, exact: bool = True) -> int:
         """Points that pass."""
         request = q.CountPoints(collection_name=self.name, filter=wanted, exact=exact)
         return int((await self.nodes.points("Count", request)).result.count)
+
+    async def all_pass(self, wanted: q.Filter, number: int) -> bool:
+        """Whether `number` points pass, as most replicas have them. May say no while they differ."""
+        if not self._is_replicated:
+            return await self.count(wanted) == number
+        # The server counts on one replica only, whatever consistency is asked for.
+        return len(await _listed(self.scroll(wanted, consistency=_QUORUM))) == number
 
     async def facet(self, key: str, wanted: q.Filter | None = None) -> Mapping[str, int]:
         """The distinct values of keyword field `key` among points that pass, and how many have each."""
@@ -278,7 +293,8 @@ def _range(name: str, kind: FieldKind) -> _Index:
 _CHUNK_INDEXES = (_keyword("tenant", is_tenant=True), _keyword("attempt_id"), _keyword(LACKS))
 _DOCUMENT_INDEXES = (
     _keyword("tenant", is_tenant=True),
-    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "facts", "indexed_as", "language")),
+    *map(_keyword, ("kind", "attempt_id", "live_attempt", "open_attempt", "token")),
+    *map(_keyword, ("facts", "indexed_as", "language")),
     *map(_integer, ("is_open", "create_time")),
 )
 

@@ -95,7 +95,7 @@ async def change_server_manifest(
                 collection_name=documents.name,
                 wait=True,
                 payload=to_values(_to_payload(after, token)),
-                points_selector=q.PointsSelector(filter=every(has_id([_POINT]), _is_revision(before))),
+                points_selector=q.PointsSelector(filter=every(has_id([_POINT.uuid]), _is_revision(before))),
                 ordering=MEDIUM,
             ),
         )

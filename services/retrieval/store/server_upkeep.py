@@ -61,7 +61,8 @@ class ServerUpkeep:
             if found:
                 ids = q.PointsIdsList(ids=[point.id for point in found])
                 await collection.delete(q.PointsSelector(points=ids))
-                self._idf.forget(tenant)
+                if collection is self._idf.collection:
+                    self._idf.note(-len(found))
                 return len(found)
         return 0
 
