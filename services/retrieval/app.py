@@ -261,7 +261,7 @@ def _open_qdrant(
 ) -> AbstractAsyncContextManager[Stores]:
     # Its client takes over a second to load; the embedded store has no need of it.
     from services.retrieval.store.server import ServerOptions, open_server
-    from services.retrieval.store.server_collections import Layout
+    from services.retrieval.store.server_layout import Layout
 
     options = ServerOptions(
         addresses=settings.qdrant_nodes,

@@ -21,7 +21,7 @@ from services.retrieval.store.edge import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import parse_addresses
-from services.retrieval.store.server_collections import Layout
+from services.retrieval.store.server_layout import Layout
 from services.retrieval.store.server_nodes import Nodes, open_nodes
 from services.retrieval.store.spaces import FIRST_PLACE, VectorSpace
 from tests.contract.qdrant_server import cluster, one_server

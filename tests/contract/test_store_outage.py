@@ -16,7 +16,7 @@ from services.retrieval.model import ChunkKey
 from services.retrieval.store.protocol import ChunkQuery
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import Address, parse_addresses
-from services.retrieval.store.server_collections import Layout
+from services.retrieval.store.server_layout import Layout
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.qdrant_server import one_server
 from tests.contract.retrieval_samples import block, direction, embedded, record

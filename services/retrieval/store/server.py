@@ -10,9 +10,9 @@ from libs.clock import Clock
 from services.retrieval.filter_fields import FilterField
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server_addresses import Address
-from services.retrieval.store.server_collections import Layout, open_documents
 from services.retrieval.store.server_index import RecordIndex
 from services.retrieval.store.server_index_update import bring_up_to_date
+from services.retrieval.store.server_layout import Layout, open_documents
 from services.retrieval.store.server_manifest import open_server_manifest
 from services.retrieval.store.server_nodes import open_nodes
 from services.retrieval.store.server_records import ServerRecordStore

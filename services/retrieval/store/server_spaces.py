@@ -16,8 +16,9 @@ from libs.errors import DocuQueryError
 from services.retrieval.store.progress import FillProgress, ReindexState, ReindexStatus
 from services.retrieval.store.server_beats import BEAT_SECONDS, Beats, Silence
 from services.retrieval.store.server_chunks import ServerChunkStore
-from services.retrieval.store.server_collections import Collection, Layout, drop_chunks, open_chunks
+from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_idf import IdfCache
+from services.retrieval.store.server_layout import Layout, drop_chunks, open_chunks
 from services.retrieval.store.server_manifest import change_server_manifest, read_server_manifest
 from services.retrieval.store.server_nodes import Nodes
 from services.retrieval.store.server_selection import Selector
