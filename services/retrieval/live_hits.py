@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from services.retrieval.filters import predicate
 from services.retrieval.model import ChunkKey, DocumentRecord
 from services.retrieval.remembered import Remembered
 from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, ChunkStore, Legs, RecordStore
@@ -41,6 +42,9 @@ class LiveFinder:
     hits of an attempt whose end was seen before the first one (it was never live since), and hits of an
     attempt that is still open, on a document without another live version (nothing was committed on it since
     the attempt began, or it would have ended).
+
+    With a filter the records were read once before, too. What was relied on then is judged with the hits, and
+    a hit passed over then, that passes now, is reason to ask again.
     """
 
     def __init__(self, chunks: ChunkStore, records: RecordStore, *, is_shared: bool) -> None:
@@ -55,10 +59,12 @@ class LiveFinder:
     async def find(self, tenant: str, query: ChunkQuery, *, with_others: bool) -> LiveHits:
         """The hits and the records of those that are live; `with_others` as well if it costs no time."""
         dead: set[str] = set()
+        passes = predicate(query.filter)
         for _ in range(_MAX_ASKINGS):
             self._askings = asking = self._askings + 1
             legs = await self._chunks.search(tenant, query)
             attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
+            attempts |= legs.relied_on | legs.passed_over
             if not self._is_shared:
                 return LiveHits(legs, await self._records.live(tenant, attempts), None)
             # Two round trips at once: nearly always all hits are live, and their scores are wanted.
@@ -71,7 +77,8 @@ class LiveFinder:
                 for attempt_id in attempts - live.keys() - dead
                 if self._ended.get(attempt_id, asking) >= asking
             }
-            if not new or not await self._may_miss(tenant, new, live):
+            is_new = any(map(passes, (live[name] for name in legs.passed_over & live.keys())))
+            if not is_new and (not new or not await self._may_miss(tenant, new, live)):
                 break
             dead |= new
         return LiveHits(legs, live, others)

@@ -63,6 +63,11 @@ class Legs:
     sparse: Leg | None
     idf: Mapping[int, float] = field(default_factory=dict)
     """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
+    relied_on: frozenset[str] = frozenset()
+    """Attempts without hits here that a filter's reading of the records found live. One that is dead by now
+    was replaced meanwhile, and its chunks may have been deleted before the indexes were asked."""
+    passed_over: frozenset[str] = frozenset()
+    """Attempts whose hits that reading left out. One that passes now was committed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

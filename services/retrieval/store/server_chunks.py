@@ -56,6 +56,7 @@ from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Select
 # Asked for beyond the expected share when hits are dropped afterwards.
 _DEPTH_MARGIN = 1.5
 _IS_LACKING = has_one_of(LACKS, LACKABLE)
+_NO: frozenset[str] = frozenset()
 
 
 class ServerChunkStore:
@@ -104,13 +105,17 @@ class ServerChunkStore:
         probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
         replies = await self._collection.query([*requests, *probe.requests])
         dense, sparse = await self._legs(query, replies[: len(requests)])
+        found = _NO
+        if query.filter:
+            found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
         if plan.is_to_be_judged:
-            found = {hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ()))}
             plan = replace(plan, keep=await self._selector.passing(tenant, query.filter, found))
         return Legs(
             None if dense is None else plan.leg(dense, query.depth),
             None if sparse is None else plan.leg(sparse, query.depth),
             probe.learn(replies[len(requests) :]),
+            relied_on=plan.named - found,
+            passed_over=found - plan.keep if plan.keep is not None else _NO,
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
@@ -166,7 +171,7 @@ class ServerChunkStore:
             return None
         if passing is not None and len(passing) <= MAX_NAMED_ATTEMPTS:
             # They are the tenant's own; a second condition would cost as much as the first.
-            return _Plan(query.depth, every(has_one_of("attempt_id", passing)))
+            return _Plan(query.depth, every(has_one_of("attempt_id", passing)), named=passing)
         depth = math.ceil(query.depth / selection.share * _DEPTH_MARGIN)
         return _Plan(depth, every(has_text("tenant", tenant)), passing, is_to_be_judged=passing is None)
 
@@ -204,6 +209,8 @@ class _Plan:
     """Of the hits, keep those of these attempts; None keeps all."""
     is_to_be_judged: bool = False
     """Whether the documents of the hits are yet to be looked at."""
+    named: frozenset[str] = frozenset()
+    """The attempts that `filter` names."""
 
     def leg(self, hits: tuple[Hit, ...], wanted: int) -> Leg:
         """The first `wanted` hits to keep."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from services.retrieval.filters import Condition, Exists, Filter
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.live_hits import LiveFinder, LiveHits
 from services.retrieval.model import ChunkKey, DocumentRecord, Status
@@ -25,6 +26,8 @@ class SharedStore:
         self.records: dict[str, DocumentRecord] = {}
         self.askings = 0
         self.then: Callable[[], None] | None = None
+        self.between: Callable[[], None] | None = None
+        """Done after the records were read for a filter, before the indexes are asked."""
 
     def begin(self, number: int) -> DocumentRecord:
         """Opens an attempt on document `number`, whose chunk is indexed at once."""
@@ -56,11 +59,19 @@ class SharedStore:
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         self.askings += 1
+        selected = frozenset(stored.live.attempt_id for stored in self.records.values() if stored.live)
+        if self.between is not None:
+            self.between()
+            self.between = None
         hits = tuple(Hit(ChunkKey(attempt, 0), 0.5) for attempt in self.indexed)
         if self.then is not None:
             self.then()
             self.then = None
-        return Legs(Leg(hits), Leg(hits[:1]))
+        if not query.filter:
+            return Legs(Leg(hits), Leg(hits[:1]))
+        found = frozenset(hit.key.attempt_id for hit in hits)
+        hits = tuple(hit for hit in hits if hit.key.attempt_id in selected)
+        return Legs(Leg(hits), Leg(hits), relied_on=selected - found, passed_over=found - selected)
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
         return Legs(Leg(), Leg(tuple(Hit(key, 0.25) for key in keys.sparse)))
@@ -206,3 +217,32 @@ async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: Shared
     store.upload(1)
     found = await find(of(store, is_shared=False))
     assert (len(found.live), found.others, store.askings) == (1, None, 1)
+
+
+OF_ALL = replace(QUERY, filter=Filter((Condition("source", Exists(wanted=True)),)))
+
+
+async def test_a_version_that_was_deleted_after_a_filter_chose_it_is_no_reason_to_miss_its_successor(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    """Its chunks are gone before the indexes are asked, so no hit tells that it is dead."""
+    old = store.upload(1).attempt.attempt_id
+
+    def replace_and_erase() -> None:
+        store.upload(1)
+        store.indexed.remove(old)
+
+    store.between = replace_and_erase
+    found = await finder.find(TENANT, OF_ALL, with_others=False)
+    assert [stored.document_id for stored in found.live.values()] == [record(1).document_id]
+    assert store.askings == 2
+
+
+async def test_a_document_committed_after_a_filter_chose_is_found(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    store.upload(1)
+    store.between = lambda: store.upload(2) and None
+    found = await finder.find(TENANT, OF_ALL, with_others=False)
+    assert len(found.live) == 2
+    assert store.askings == 2
