@@ -132,7 +132,7 @@ lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
 	  --extra build --extra office pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra build --extra office --extra eval --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

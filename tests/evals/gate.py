@@ -106,7 +106,9 @@ def main(arguments: Sequence[str]) -> int:
         verdict = "WORSE" if is_regression(row) else "better" if _is_gain(row) else ""
         name, before, now, tolerance = row
         sys.stdout.write(
-            f"{name:24} {before:8.3f} {now:8.3f} {now - before:+8.3f}  may fall by {tolerance:<6g} {verdict}\n"
+            f"{name:24} {before:8.3f} {now:8.3f} {now - before:+8.3f}  "
+            f"may fall by {tolerance:<6g} {verdict}".rstrip()
+            + "\n"
         )
     worse = [row[0] for row in compared if is_regression(row)]
     if worse:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from docuquery_client.cli.console import clean, one_line, output, plain_table
+from rich.table import Table
+
+from docuquery_client.cli.console import clean, messages, one_line, output, plain_table
 from docuquery_client.cli.eval_outputs import Outputs
 from docuquery_client.cli.session import usage_error
 from docuquery_client.evaluation.compare import Comparison, ComparisonError, compare, paired, read_reports
@@ -16,19 +18,21 @@ def show_comparison(a: str, b: str, outputs: Outputs) -> None:
         comparisons = [compare(*pair) for pair in paired(read_reports(a), read_reports(b))]
     except (ReportError, ComparisonError) as error:
         raise usage_error(clean(str(error))) from None
-    table = plain_table("A", "B", "metric", "a", "b", "b-a", "low", "high", "p", "questions")
-    for comparison in comparisons:
-        for row in _rows(comparison):
-            table.add_row(*row)
-    output().print(table)
+    for number, comparison in enumerate(comparisons):
+        if number:
+            output().print()
+        names = (comparison.dataset, comparison.mode_a, comparison.mode_b)
+        dataset, mode_a, mode_b = (one_line(name, 60) for name in names)
+        messages().print(f"{dataset}: a is {mode_a}, b is {mode_b}; n questions.", soft_wrap=True)
+        output().print(_table(comparison))
     outputs.write_comparison(comparisons)
 
 
-def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    modes = (one_line(comparison.mode_a, 40), one_line(comparison.mode_b, 40))
-    return [
-        (
-            *modes,
+def _table(comparison: Comparison) -> Table:
+    # Narrow enough for a terminal of 80 columns.
+    table = plain_table("metric", "a", "b", "b-a", "low", "high", "p", "n")
+    for name, found in comparison.differences.items():
+        table.add_row(
             name,
             f"{found.a:.4f}",
             f"{found.b:.4f}",
@@ -38,5 +42,4 @@ def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
             f"{found.p:.4f}",
             str(found.questions),
         )
-        for name, found in comparison.differences.items()
-    ]
+    return table

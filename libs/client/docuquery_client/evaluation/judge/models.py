@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import anthropic
+import httpx2
 import openai
 
 from docuquery_client.evaluation.judge.judging import Model, ModelError
@@ -51,7 +52,7 @@ class OpenAiModel:
                     text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
         except openai.APIStatusError as error:
             raise _status_error(error.status_code) from None
-        except (openai.APIError, ValueError) as error:
+        except (openai.APIError, httpx2.HTTPError, ValueError) as error:
             raise _broken(error) from None
         return text
 
@@ -86,7 +87,7 @@ class AnthropicModel:
                     text += piece
         except anthropic.APIStatusError as error:
             raise _status_error(error.status_code) from None
-        except (anthropic.APIError, ValueError) as error:
+        except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
             raise _broken(error) from None
         return text
 
