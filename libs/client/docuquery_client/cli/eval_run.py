@@ -30,7 +30,7 @@ from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
 from docuquery_client.evaluation.answer_run import AnswerEvaluation, evaluate_answers
 from docuquery_client.evaluation.embedded import embedded_system, measured_settings
-from docuquery_client.evaluation.judge.models import JudgeConfigurationError, judge_model
+from docuquery_client.evaluation.judge.judging import Model
 from docuquery_client.evaluation.layouts import load
 from docuquery_client.evaluation.records import DatasetError
 from docuquery_client.evaluation.report import Setting
@@ -105,10 +105,7 @@ def _score_searches(session: Session, collection: Collection[Any], wanted: Wante
 
 
 def _score_answers(session: Session, dataset: AnswerDataset, wanted: Wanted) -> AnswerEvaluation:
-    try:
-        judge = judge_model(wanted.judge, os.environ) if wanted.judge else None
-    except JudgeConfigurationError as error:
-        raise usage_error(f"--judge: {clean(str(error))}") from None
+    judge = _judge(wanted.judge) if wanted.judge else None
 
     async def measure(client: AsyncDocuQuery, settings: Settings) -> AnswerEvaluation:
         async with AsyncExitStack() as stack:
@@ -127,6 +124,16 @@ def _score_answers(session: Session, dataset: AnswerDataset, wanted: Wanted) -> 
             )
 
     return _measured(session, wanted, measure)
+
+
+def _judge(name: str) -> Model:
+    # The providers' SDKs take a second to import.
+    from docuquery_client.evaluation.judge.models import JudgeConfigurationError, judge_model
+
+    try:
+        return judge_model(name, os.environ)
+    except JudgeConfigurationError as error:
+        raise usage_error(f"--judge: {clean(str(error))}") from None
 
 
 def _measured(session: Session, wanted: Wanted, measure: Measurement[T]) -> T:
