@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,31 +13,14 @@ from docuquery.common.v1.answer_pb2 import OUTCOME_ANSWERED
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.cli import app
 from docuquery_client.evaluation.judge import prompt
-from tests.contract.llm_server import End, Finish, LlmServer, Open, Status, Step, Text
+from tests.contract.llm_server import End, Finish, Open, Status, Text
+from tests.contract.llm_thread import model_server
 from tests.rpc.client_support import FakeGateway, serving
 
 QUESTIONS = (
     {"id": "1", "question": "When does it leave?", "document": "ferry.txt", "answers": ["22:40"]},
     {"id": "2", "question": "Who steers it?", "document": "ferry.txt", "answers": [], "is_impossible": True},
 )
-
-
-@contextmanager
-def model_server(*steps: Step) -> Iterator[LlmServer]:
-    """A model server on a loop of its own: the command has another one. It always replies with `steps`."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = LlmServer()
-    server.play(*steps)
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
