@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -13,7 +14,7 @@ from docuquery.common.v1.answer_pb2 import OUTCOME_ANSWERED, OUTCOME_LOW_EVIDENC
 from docuquery.common.v1.passage_pb2 import Passage
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.cli import app
-from tests.rpc.client_support import FakeGateway, serving
+from tests.rpc.client_support import FakeGateway, serving, status
 
 Evaluate = Callable[..., Result]
 
@@ -104,6 +105,16 @@ def test_the_figures_are_printed_and_written_in_the_shape_of_the_others(
     ]  # fmt: skip
     assert gateway.contents == {"ferry/ferry.txt": b"It leaves at 22:40."}
     assert {query.provider for query in queries(gateway)} == {"extractive"}
+
+
+def test_a_provider_that_is_not_there_ends_it_with_one_line(evaluate: Evaluate, gateway: FakeGateway) -> None:
+    unknown = status(
+        grpc.StatusCode.INVALID_ARGUMENT, "PROVIDER_NOT_CONFIGURED", "There is no provider `x` here."
+    )
+    gateway.failures["Query"] = [unknown] * 3
+    result = evaluate("--provider", "x")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "There is no provider `x` here" in result.stderr
 
 
 def test_a_follow_up_is_asked_in_the_conversation_of_its_first_question(

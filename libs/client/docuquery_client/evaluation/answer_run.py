@@ -116,6 +116,7 @@ def _conditions(questions: Sequence[MarkedQuestion], answers: Answers) -> dict[s
         "queries": len(questions),
         "answerable_queries": sum(question.is_answerable for question in questions),
         "refused_queries": len(answers.refused),
+        "answered_by": dict(sorted(answers.answered_by.items())),
         "outcomes": dict(sorted(answers.outcomes.items())),
         "degraded_replies": dict(answers.degraded),
         "mean_passages_per_query": round(sum(passages) / len(passages), 1),

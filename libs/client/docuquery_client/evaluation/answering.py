@@ -26,6 +26,7 @@ from docuquery_client.evaluation.squad import MarkedQuestion
 from docuquery_client.names import enum_name
 
 _VERIFIED = (CitationVerdict.CITATION_VERDICT_VERBATIM, CitationVerdict.CITATION_VERDICT_SUPPORTED)
+_NO_PROVIDER = "PROVIDER_NOT_CONFIGURED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Answers:
     """Questions the server does not take (too long, for example), by id."""
     degraded: Counter[str] = field(default_factory=Counter)
     """How many replies were made less well than configured, by the kind of that."""
+    answered_by: Counter[str] = field(default_factory=Counter)
+    """How many replies each model made, as `provider:model`; none where no model was asked."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How many replies ended in which way."""
 
@@ -72,7 +75,8 @@ async def answer_all(
         try:
             result, seconds = await _ask(client, question, options)
         except ApiError as error:
-            if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
+            # It would refuse every question for a provider it does not know.
+            if error.code is not grpc.StatusCode.INVALID_ARGUMENT or error.reason == _NO_PROVIDER:
                 raise
             answers.refused[question.id] = error
             answers.asked[question.id] = Asked(
@@ -80,6 +84,8 @@ async def answer_all(
             )
         else:
             answers.asked[question.id] = judged(question, result, names, seconds)
+            if result.provider:
+                answers.answered_by[":".join(filter(None, (result.provider, result.model)))] += 1
             answers.outcomes[enum_name(Outcome, result.outcome)] += 1
             answers.degraded.update({enum_name(DegradationKind, each.kind) for each in result.degradations})
         on_finished()

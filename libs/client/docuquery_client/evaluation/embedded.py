@@ -65,6 +65,8 @@ async def embedded_system(provider: str = "") -> AsyncIterator[str]:
             **{name: value for name, value in _DEFAULTS.items() if name not in os.environ},
             **dict.fromkeys(_UNSET, ""),
             "LLM_PROVIDER": provider or _NO_MODEL,
+            # Sentences in the place of a model's answer would be scored as the model's.
+            "EXTRACTIVE_FALLBACK": str(provider in ("", _NO_MODEL)).lower(),
             "DATA_DIR": str(Path(data, "retrieval")),
             "INGEST_SPOOL_DIR": str(Path(data, "spool")),
         }

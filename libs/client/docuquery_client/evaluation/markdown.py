@@ -10,8 +10,8 @@ from docuquery_client.evaluation.report import Report, by_kind, kind_figures
 from docuquery_client.evaluation.scores import names_of
 
 _CONDITIONS = (
-    "server_version", "embedder", "store", "documents", "chunks", "queries", "rerank", "latency_seconds",
-    "environment",
+    "server_version", "embedder", "store", "documents", "chunks", "queries", "answered_by", "rerank",
+    "latency_seconds", "environment",
 )  # fmt: skip
 """Settings that belong beside every figure, by name."""
 
