@@ -58,6 +58,17 @@ test: dev ## Run the test suite, but for what takes half a minute or more
 test-all: dev ## Run all tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+.PHONY: eval eval-report eval-baseline
+eval-report: dev
+	mkdir -p build
+	$(BIN)/docuquery eval samples --provider extractive --json build/eval.json
+
+eval: eval-report ## Ask the golden set; fails where it is worse than the committed baseline
+	$(BIN)/python -m tests.evals.gate build/eval.json
+
+eval-baseline: eval-report ## Make what the golden set gives now the baseline
+	$(BIN)/python -m tests.evals.gate build/eval.json --write
+
 BENCH_FILES ?= samples/handbook
 
 .PHONY: bench
@@ -121,7 +132,7 @@ lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
 	  --extra build --extra office pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra build --extra office --extra eval --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data
