@@ -96,8 +96,10 @@ class LiveFinder:
     ) -> bool:
         """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
         unfinished = await self._records.still_open(tenant, dead)
-        ended = dead - unfinished.keys()
+        closed = dead - unfinished.keys()
+        # One that is not open may have become live since it was looked at: ended is what is not live after that.
+        ended = closed - (await self._records.live(tenant, closed)).keys() if closed else closed
         self._ended.put(dict.fromkeys(ended, self._askings))
-        return bool(ended) or any(
+        return bool(closed) or any(
             record.live is not None and record.live.attempt_id not in live for record in unfinished.values()
         )

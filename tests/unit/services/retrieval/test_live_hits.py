@@ -219,6 +219,26 @@ async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: Shared
     assert (len(found.live), found.others, store.askings) == (1, None, 1)
 
 
+async def test_a_version_that_becomes_live_while_it_is_judged_is_not_remembered_as_ended(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    """Else its replacement would go unnoticed later: hits of what has ended are no reason to ask again."""
+    store.upload(1)
+    opened = store.begin(1)
+    first = store.still_open
+
+    async def still_open(tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        if store.records[opened.document_id].attempt.is_open:
+            store.commit(1)
+        return await first(tenant, attempt_ids)
+
+    store.still_open = still_open  # type: ignore[method-assign]  # a commit just before the answer
+    await find(finder)
+    store.then = lambda: store.upload(1) and None
+    found = await find(finder)
+    assert [stored.document_id for stored in found.live.values()] == [opened.document_id]
+
+
 OF_ALL = replace(QUERY, filter=Filter((Condition("source", Exists(wanted=True)),)))
 
 
