@@ -97,7 +97,7 @@ class LiveFinder:
         """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
         unfinished = await self._records.still_open(tenant, dead)
         closed = dead - unfinished.keys()
-        # One that is not open may have become live since it was looked at: ended is what is not live after that.
+        # One that is not open may have become live since: what has ended is not live after that either.
         ended = closed - (await self._records.live(tenant, closed)).keys() if closed else closed
         self._ended.put(dict.fromkeys(ended, self._askings))
         return bool(closed) or any(
