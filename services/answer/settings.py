@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field, SecretStr
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import ServiceSettings
+from services.answer.providers.models import load_models
+from services.answer.providers.providers_file import ProvidersFile, load_providers
 from services.answer.providers.registry import (
     ANTHROPIC_DEFAULT_MODEL,
     OPENAI_DEFAULT_MODEL,
-    ProviderSpec,
     specs_from_settings,
 )
+from services.answer.providers.spec import ProviderSpec, base_url_fault, key_fault
+
+T = TypeVar("T")
 
 
 class Settings(ServiceSettings):
@@ -48,6 +55,8 @@ class Settings(ServiceSettings):
     """Another server with the same API."""
     anthropic_model: str = Field(ANTHROPIC_DEFAULT_MODEL, validation_alias="ANTHROPIC_MODEL")
     """Its model."""
+    providers_file: Path | None = Field(None, validation_alias="PROVIDERS_FILE")
+    """A TOML file with any number of providers, which come before those above; see docs/providers.md."""
     models_file: Path | None = Field(None, validation_alias="MODELS_FILE")
     """A TOML file with context windows and prices of further models; see providers/models.toml."""
 
@@ -69,9 +78,45 @@ class Settings(ServiceSettings):
     conversation_max_count: int = Field(10_000, ge=1, validation_alias="CONVERSATION_MAX_COUNT")
     """Conversations kept; the least recently used goes first."""
 
+    @field_validator("openai_api_key", "anthropic_api_key")
+    @classmethod
+    def _key(cls, value: SecretStr) -> SecretStr:
+        return _sound(value, key_fault(value.get_secret_value().strip()))
+
+    @field_validator("openai_base_url", "anthropic_base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return _sound(value, base_url_fault(value.strip()))
+
+    @field_validator("providers_file")
+    @classmethod
+    def _providers_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            load_providers(value, _variable)
+        return value
+
+    @field_validator("models_file")
+    @classmethod
+    def _models_file(cls, value: Path | None) -> Path | None:
+        load_models(value)
+        return value
+
     @property
     def provider_specs(self) -> tuple[ProviderSpec, ...]:
-        """The model providers these settings describe."""
+        """The model providers these settings describe: those of the file, then the plain ones.
+
+        A plain one is left out when the file has a provider of its name, or takes its key.
+        """
+        file = load_providers(self.providers_file, _variable) if self.providers_file else ProvidersFile()
+        taken = {spec.name for spec in file.specs}
+        plain = [
+            spec
+            for spec in self._plain_specs()
+            if spec.name not in taken and f"{spec.name.upper()}_API_KEY" not in file.key_variables
+        ]
+        return (*file.specs, *plain)
+
+    def _plain_specs(self) -> tuple[ProviderSpec, ...]:
         return specs_from_settings(
             openai_api_key=self.openai_api_key.get_secret_value(),
             openai_base_url=self.openai_base_url,
@@ -83,3 +128,15 @@ class Settings(ServiceSettings):
             anthropic_model=self.anthropic_model,
             llm_model=self.llm_model,
         )
+
+
+def _sound(value: T, fault: str) -> T:
+    """The value of a setting. Raises ValueError when it has a fault."""
+    if fault:
+        raise ValueError(fault)
+    return value
+
+
+def _variable(name: str) -> str | None:
+    """A variable as settings find theirs: in the environment, else in `.env`."""
+    return os.environ.get(name) or dotenv_values(".env").get(name)

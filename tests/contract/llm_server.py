@@ -155,7 +155,7 @@ class LlmServer:
         path = first.split()[1]
         self.requests.append(Received(path, headers, json.loads(body)))
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        reply = _Reply(writer, openai=path.endswith("/chat/completions"))
+        reply = _Reply(writer, openai=path.partition("?")[0].endswith("/chat/completions"))
         for step in script:
             if isinstance(step, Hang):
                 await self._hang(reader)

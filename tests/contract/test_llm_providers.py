@@ -28,6 +28,7 @@ from services.answer.providers.protocol import (
     RenderedPrompt,
     TextDelta,
 )
+from services.answer.providers.spec import Endpoint
 from tests.contract.llm_server import (
     Drop,
     End,
@@ -56,12 +57,12 @@ REQUEST = ProviderRequest(
 
 def openai_provider(port: int, **settings: object) -> OpenAiProvider:
     url = f"http://127.0.0.1:{port}/v1"
-    return OpenAiProvider(name="p", model="m-1", api_key=KEY, base_url=url, **settings)  # type: ignore[arg-type] # each test's own
+    return OpenAiProvider(name="p", model="m-1", endpoint=Endpoint(KEY, url), **settings)  # type: ignore[arg-type] # each test's own
 
 
 def anthropic_provider(port: int, **settings: object) -> AnthropicProvider:
     url = f"http://127.0.0.1:{port}"
-    return AnthropicProvider(name="p", model="m-1", api_key=KEY, base_url=url, **settings)  # type: ignore[arg-type] # each test's own
+    return AnthropicProvider(name="p", model="m-1", endpoint=Endpoint(KEY, url), **settings)  # type: ignore[arg-type] # each test's own
 
 
 @dataclass(frozen=True)

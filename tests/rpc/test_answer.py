@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -247,3 +248,36 @@ async def test_a_request_with_several_faults_names_all_of_them(stub: rpc.AnswerS
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetConversation(pb.GetConversationRequest(), metadata=TENANT)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_two_endpoints_of_one_wire_format_are_two_providers(tmp_path: Path) -> None:
+    async with LlmServer() as near, LlmServer() as far:
+        near.play(*script("openai", "The mascot of the firm is a heron [1]."))
+        far.play(Status(503))
+        file = tmp_path / "providers.toml"
+        file.write_text(
+            "\n".join(
+                f'[[provider]]\nname = "{name}"\nadapter = "openai"\nmodel = "{name}-model"\n'
+                f'base_url = "http://127.0.0.1:{server.port}/v1"\ncontext_window_tokens = 8000'
+                for name, server in (("near", near), ("far", far))
+            )
+        )
+        async with (
+            start(Settings(port=0, providers_file=file, _env_file=None)) as server,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            stub = rpc.AnswerServiceStub(channel)
+            listed = (await stub.ListProviders(pb.ListProvidersRequest(), metadata=TENANT)).providers
+            assert [(p.name, p.model, p.context_window_tokens) for p in listed] == [
+                ("near", "near-model", 8000),
+                ("far", "far-model", 8000),
+                ("extractive", "extractive-1", 0),
+            ]
+            done = (await events(stub, ask("near")))[-1].completed
+            assert (done.provider, done.model) == ("near", "near-model")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await events(stub, ask("far"))
+            status = rpc_status.from_call(caught.value)
+            assert status is not None
+            assert b"far-model" in status.SerializeToString()
+        assert (len(near.requests), len(far.requests)) == (1, 1)

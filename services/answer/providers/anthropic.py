@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import anthropic
-import httpx2
 from anthropic.types import RawMessageStreamEvent
 
 from services.answer.model import TokenUsage
+from services.answer.providers.endpoint import client_settings, http_settings, timeout
 from services.answer.providers.errors import BadResponseError
 from services.answer.providers.protocol import (
     Capabilities,
@@ -20,11 +20,10 @@ from services.answer.providers.protocol import (
     RenderedPrompt,
     TextDelta,
 )
-from services.answer.providers.upstream import CONNECT_SECONDS, TextJoiner, UpstreamCall
+from services.answer.providers.spec import Endpoint
+from services.answer.providers.upstream import TextJoiner, UpstreamCall
 
 BASE_URL = "https://api.anthropic.com"
-NO_KEY = "no-key"
-"""Sent where none is configured: a proxy may hold the key, but the SDK insists on one."""
 
 MAX_TEMPERATURE = 1.0
 """The API's limit; OpenAI's is 2."""
@@ -49,8 +48,7 @@ class AnthropicProvider:
         *,
         name: str,
         model: str,
-        api_key: str,
-        base_url: str | None = None,
+        endpoint: Endpoint,
         capabilities: Capabilities | None = None,
         temperature: float | None = 0.0,
         max_tokens: int = 1024,
@@ -58,19 +56,18 @@ class AnthropicProvider:
         self.name = name
         self.model = model
         self.capabilities = capabilities or Capabilities()
-        self._api_key = api_key
+        self._endpoint = endpoint
         self._client = anthropic.AsyncAnthropic(
-            api_key=api_key or NO_KEY,
-            base_url=base_url or BASE_URL,
-            max_retries=0,  # the gateway decides on attempts; retries here would multiply them
-            # A redirect would carry the prompt and perhaps the key to another host.
-            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=anthropic.DefaultAsyncHttpxClient(**http_settings(endpoint)),
+            **client_settings(endpoint, BASE_URL),
         )
         limit = self.capabilities.max_output_tokens
         self._settings: dict[str, Any] = {"max_tokens": min(max_tokens, limit) if limit else max_tokens}
+        extra: dict[str, Any] = {}
         if temperature is not None and self.capabilities.accepts_temperature:
             # The API takes it from the models that have it; the SDK no longer has an argument for it.
-            self._settings["extra_body"] = {"temperature": min(temperature, MAX_TEMPERATURE)}
+            extra["temperature"] = min(temperature, MAX_TEMPERATURE)
+        self._settings["extra_body"] = {**extra, **endpoint.body}
 
     def __repr__(self) -> str:
         return f"AnthropicProvider(name={self.name!r}, model={self.model!r})"
@@ -83,8 +80,12 @@ class AnthropicProvider:
         self, request: ProviderRequest, timeout_seconds: float
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Writes an answer; see `Provider.stream`."""
+        timeout_seconds = min(timeout_seconds, self._endpoint.timeout_seconds)
         call = UpstreamCall(
-            provider=self.name, model=self.model, timeout_seconds=timeout_seconds, secret=self._api_key
+            provider=self.name,
+            model=self.model,
+            timeout_seconds=timeout_seconds,
+            secrets=self._endpoint.secrets,
         )
         reply = await call.open(self._send(request.prompt, timeout_seconds))
         try:
@@ -122,8 +123,9 @@ class AnthropicProvider:
         }
         if prompt.system:
             body["system"] = prompt.system
-        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
-        stream: Stream = await self._client.messages.create(**body, stream=True, timeout=timeout)
+        stream: Stream = await self._client.messages.create(
+            **body, stream=True, timeout=timeout(self._endpoint, timeout_seconds)
+        )
         return stream
 
 

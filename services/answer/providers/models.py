@@ -13,7 +13,7 @@ from services.answer.providers.protocol import Capabilities
 PACKAGED_FILE = Path(__file__).with_name("models.toml")
 
 
-class _Section(BaseModel):
+class ModelSection(BaseModel):
     """A section of the file; fields as in Capabilities."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -26,7 +26,7 @@ class _Section(BaseModel):
     max_tokens_parameter: str = Field("max_tokens", pattern="^max_(completion_)?tokens$")
 
 
-_FILE = TypeAdapter(dict[str, _Section])
+_FILE = TypeAdapter(dict[str, ModelSection])
 
 
 class ModelCatalog:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk
 
 from services.answer.model import TokenUsage
+from services.answer.providers.endpoint import client_settings, http_settings, timeout
 from services.answer.providers.errors import BadResponseError
 from services.answer.providers.protocol import (
     Capabilities,
@@ -20,11 +20,10 @@ from services.answer.providers.protocol import (
     RenderedPrompt,
     TextDelta,
 )
-from services.answer.providers.upstream import CONNECT_SECONDS, TextJoiner, UpstreamCall
+from services.answer.providers.spec import Endpoint
+from services.answer.providers.upstream import TextJoiner, UpstreamCall
 
 BASE_URL = "https://api.openai.com/v1"
-NO_KEY = "no-key"
-"""Sent where none is configured: local servers ask for none, but the SDK insists on one."""
 
 FINISH_REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTERED}
 """Every other reason a server gives counts as STOP."""
@@ -46,8 +45,7 @@ class OpenAiProvider:
         *,
         name: str,
         model: str,
-        api_key: str,
-        base_url: str | None = None,
+        endpoint: Endpoint,
         organization: str | None = None,
         project: str | None = None,
         capabilities: Capabilities | None = None,
@@ -57,13 +55,10 @@ class OpenAiProvider:
         self.name = name
         self.model = model
         self.capabilities = capabilities or Capabilities()
-        self._api_key = api_key
+        self._endpoint = endpoint
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or NO_KEY,
-            base_url=base_url or BASE_URL,
-            max_retries=0,  # the gateway decides on attempts; retries here would multiply them
-            # A redirect would carry the prompt and perhaps the key to another host.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=openai.DefaultAsyncHttpxClient(**http_settings(endpoint)),
+            **client_settings(endpoint, BASE_URL),
         )
         # Assigned, because None as an argument means OPENAI_ORG_ID and OPENAI_PROJECT_ID, which need not
         # be those of this instance's account.
@@ -75,6 +70,8 @@ class OpenAiProvider:
         }
         if temperature is not None and self.capabilities.accepts_temperature:
             self._settings["temperature"] = temperature
+        if endpoint.body:
+            self._settings["extra_body"] = dict(endpoint.body)
         self._asks_for_usage = True
 
     def __repr__(self) -> str:
@@ -88,8 +85,12 @@ class OpenAiProvider:
         self, request: ProviderRequest, timeout_seconds: float
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Writes an answer; see `Provider.stream`."""
+        timeout_seconds = min(timeout_seconds, self._endpoint.timeout_seconds)
         call = UpstreamCall(
-            provider=self.name, model=self.model, timeout_seconds=timeout_seconds, secret=self._api_key
+            provider=self.name,
+            model=self.model,
+            timeout_seconds=timeout_seconds,
+            secrets=self._endpoint.secrets,
         )
         reply = await call.open(self._open(request.prompt, timeout_seconds))
         try:
@@ -136,8 +137,9 @@ class OpenAiProvider:
         if prompt.system:
             messages.insert(0, {"role": "system", "content": prompt.system})
         body: dict[str, Any] = {"model": self.model, "messages": messages, **self._settings, **options}
-        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
-        stream: Stream = await self._client.chat.completions.create(**body, stream=True, timeout=timeout)
+        stream: Stream = await self._client.chat.completions.create(
+            **body, stream=True, timeout=timeout(self._endpoint, timeout_seconds)
+        )
         return stream
 
 

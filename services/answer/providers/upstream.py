@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
@@ -19,9 +19,6 @@ TAIL_SECONDS = 1.0
 The answer is complete by then; a server that leaves the connection open must not hold it back.
 """
 
-CONNECT_SECONDS = 5.0
-"""Longest wait for a connection: a host that does not answer must leave time for another provider."""
-
 DETAIL_CHARACTERS = 300
 
 log = structlog.get_logger()
@@ -34,8 +31,10 @@ class UpstreamCall:
     reader is doing, and pass for the reader's own cancellation. The caller's CancelledError goes through.
     """
 
-    def __init__(self, *, provider: str, model: str, timeout_seconds: float, secret: str) -> None:
-        self._provider, self._model, self._secret = provider, model, secret
+    def __init__(
+        self, *, provider: str, model: str, timeout_seconds: float, secrets: Sequence[str] = ()
+    ) -> None:
+        self._provider, self._model, self._secrets = provider, model, secrets
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._phase = Phase.OPENING
         self._complete = False
@@ -81,8 +80,8 @@ class UpstreamCall:
         """The typed error for the caller; the details go to the log, without the key."""
         typed = translate(error, provider=self._provider, model=self._model, phase=self._phase)
         detail = str(error)
-        if self._secret:
-            detail = detail.replace(self._secret, "[key]")
+        for secret in self._secrets:
+            detail = detail.replace(secret, "[key]")
         log.warning(
             "provider_call_failed",
             provider=self._provider,
