@@ -10,7 +10,8 @@ from docuquery.answer.v1.answer_service_pb2_grpc import add_AnswerServiceService
 from libs.clock import Clock, SystemClock
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.answer.configuration import configuration_of
-from services.answer.conversations import MemoryConversations
+from services.answer.conversations.memory import MemoryConversations
+from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Engine
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.extractive import ExtractiveProvider
@@ -33,12 +34,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         prompts = PromptManager(settings.prompts_dir, default_version=settings.prompt_version)
-        conversations = MemoryConversations(
-            clock,
-            ttl_seconds=settings.conversation_ttl_seconds,
-            max_turns=settings.conversation_max_turns,
-            max_count=settings.conversation_max_count,
-        )
+        conversations = _conversations(stack, settings, clock)
         providers: dict[str, Provider] = {}
         for model_provider in build_providers(
             settings.provider_specs,
@@ -77,3 +73,18 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         yield await stack.enter_async_context(
             serve(name="answer", settings=settings, services=[registration], clock=clock)
         )
+
+
+def _conversations(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Conversations:
+    url = settings.state_url.get_secret_value()
+    if not url:
+        return MemoryConversations(
+            clock, settings.conversation_limits, max_count=settings.conversation_max_count
+        )
+    from services.answer.conversations.redis import RedisConversations  # its client is slow to import
+
+    shared = RedisConversations(
+        url, clock, settings.conversation_limits, timeout_seconds=settings.state_timeout_seconds
+    )
+    stack.push_async_callback(shared.aclose)
+    return shared

@@ -7,7 +7,7 @@ from datetime import datetime
 from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.common.v1 import answer_pb2, conversation_pb2, passage_pb2, text_pb2
 from libs.errors import Violations
-from services.answer.conversations import Conversation
+from services.answer.conversations.protocol import Conversation
 from services.answer.engine import Completed, Event, Started, Task
 from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
 from services.answer.prompts.manager import PromptVersion
@@ -136,6 +136,13 @@ def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
             answer_pb2.Degradation(
                 kind=answer_pb2.DEGRADATION_KIND_CONTEXT_TRUNCATED,
                 detail=f"{completed.passages_left_out} passages did not fit the model's context window.",
+            )
+        )
+    if completed.conversation_unavailable:
+        found.append(
+            answer_pb2.Degradation(
+                kind=answer_pb2.DEGRADATION_KIND_CONVERSATION_UNAVAILABLE,
+                detail="Conversations cannot be read or kept at the moment; this answer stands alone.",
             )
         )
     if completed.finish_reason is FinishReason.LENGTH:

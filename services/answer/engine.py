@@ -14,7 +14,7 @@ from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer import outcome
 from services.answer.citations.tracker import CitationTracker
-from services.answer.conversations import Conversations
+from services.answer.conversations.protocol import Conversations
 from services.answer.model import (
     NO_TOKENS,
     Citation,
@@ -90,6 +90,8 @@ class Completed:
     prompt_sha256: str = ""
     passages_left_out: int = 0
     history_turn_count: int = 0
+    conversation_unavailable: bool = False
+    """The turns before could not be read, or this one could not be kept."""
 
 
 Event = Started | str | Citation | Completed
@@ -137,13 +139,15 @@ class Engine:
         """
         provider = self.provider(task.provider)
         prompt = self._prompts.get(task.prompt_version)
+        conversation_lost = False
         if not outcome.has_evidence(task.passages, self._evidence_threshold):
             completed = Completed(outcome.NO_EVIDENCE_ANSWER, Outcome.NO_EVIDENCE)
         else:
             history = await self._history(tenant, task.conversation_id)
+            conversation_lost = history is None
             context = pack(
                 task.passages,
-                history,
+                history or (),
                 task.standalone_question,
                 provider.capabilities,
                 self._max_output_tokens,
@@ -165,18 +169,32 @@ class Engine:
                 completed = replace(completed, prompt_version=prompt.version, prompt_sha256=prompt.sha256)
         if task.conversation_id:
             turn = Turn(task.query_id, task.question, completed.answer, completed.outcome, self._clock.now())
-            await self._conversations.append(tenant, task.conversation_id, turn)
+            kept = await self._keep(tenant, task.conversation_id, turn)
+            completed = replace(completed, conversation_unavailable=conversation_lost or not kept)
         yield completed
 
-    async def _history(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
+    async def _history(self, tenant: str, conversation_id: str) -> tuple[Turn, ...] | None:
+        """The turns so far; None when they cannot be read, which must not keep a question unanswered."""
         if not conversation_id:
             return ()
         try:
             return (await self._conversations.get(tenant, conversation_id)).turns
         except DocuQueryError as error:
-            if error.reason != reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
+            if error.reason == reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
+                return ()  # this query begins it
+            if error.reason == reasons.ERROR_REASON_CONVERSATIONS_UNAVAILABLE:
+                return None
+            raise
+
+    async def _keep(self, tenant: str, conversation_id: str, turn: Turn) -> bool:
+        """Whether the turn is kept now: the answer itself goes out in any case."""
+        try:
+            await self._conversations.append(tenant, conversation_id, turn)
+        except DocuQueryError as error:
+            if error.reason != reasons.ERROR_REASON_CONVERSATIONS_UNAVAILABLE:
                 raise
-            return ()  # this query begins it
+            return False
+        return True
 
 
 class _Run:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.answer.conversations import Conversations
+from services.answer.conversations.protocol import Conversations
 from services.answer.language.words import content_keys
 from services.answer.model import Turn
 from services.answer.providers.protocol import (

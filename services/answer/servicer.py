@@ -10,7 +10,7 @@ from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
 from libs.clock import Clock
 from libs.rpc.context import current_call
 from services.answer import convert
-from services.answer.conversations import Conversations
+from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Completed, Engine, Started
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.protocol import Provider

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import ServiceSettings
+from services.answer.conversations.protocol import ConversationLimits
 from services.answer.providers.models import load_models
 from services.answer.providers.providers_file import ProvidersFile, load_providers
 from services.answer.providers.registry import (
@@ -72,11 +74,18 @@ class Settings(ServiceSettings):
     """Sentences the extractive provider may pick."""
 
     conversation_ttl_seconds: float = Field(86_400.0, gt=0, validation_alias="CONVERSATION_TTL_SECONDS")
-    """An unused conversation is forgotten after this time. Restarting the service forgets all of them."""
+    """An unused conversation is forgotten after this time. Without STATE_URL a restart forgets all."""
     conversation_max_turns: int = Field(10, ge=1, le=100, validation_alias="CONVERSATION_MAX_TURNS")
     """Turns kept of each."""
+    conversation_max_bytes: int = Field(262_144, ge=1024, validation_alias="CONVERSATION_MAX_BYTES")
+    """Bytes kept of each; the oldest turns go first."""
     conversation_max_count: int = Field(10_000, ge=1, validation_alias="CONVERSATION_MAX_COUNT")
-    """Conversations kept; the least recently used goes first."""
+    """Conversations kept in this process; the least recently used goes first. Redis has its own limits."""
+    state_url: SecretStr = Field(SecretStr(""), validation_alias="STATE_URL")
+    """What replicas share is kept there: `redis://[[user]:password@]host:port/0`, `rediss://` for TLS.
+    Empty: in this process."""
+    state_timeout_seconds: float = Field(0.5, gt=0, le=10, validation_alias="STATE_TIMEOUT_SECONDS")
+    """The longest one look there may take; then the answer is made without, and says so."""
 
     @field_validator("openai_api_key", "anthropic_api_key")
     @classmethod
@@ -100,6 +109,18 @@ class Settings(ServiceSettings):
     def _models_file(cls, value: Path | None) -> Path | None:
         load_models(value)
         return value
+
+    @field_validator("state_url")
+    @classmethod
+    def _state_url(cls, value: SecretStr) -> SecretStr:
+        return _sound(value, _state_url_fault(value.get_secret_value()))
+
+    @property
+    def conversation_limits(self) -> ConversationLimits:
+        """How much is kept of one conversation."""
+        return ConversationLimits(
+            self.conversation_ttl_seconds, self.conversation_max_turns, self.conversation_max_bytes
+        )
 
     @property
     def provider_specs(self) -> tuple[ProviderSpec, ...]:
@@ -135,6 +156,13 @@ def _sound(value: T, fault: str) -> T:
     if fault:
         raise ValueError(fault)
     return value
+
+
+def _state_url_fault(url: str) -> str:
+    """What is wrong with STATE_URL, without showing it: it may hold a password."""
+    if url and not re.fullmatch(r"rediss?://[^\s/]+(/[0-9]*)?(\?\S*)?|unix://\S+", url):
+        return "must be redis://HOST:PORT/DATABASE, or rediss:// for TLS"
+    return ""
 
 
 def _variable(name: str) -> str | None:

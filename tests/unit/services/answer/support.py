@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 
 from libs.text import utf8_length
 from services.answer.model import Outcome, Passage, Span, Turn
@@ -23,6 +24,9 @@ def passage(text: str, *, name: str = "a.md", start: int = 0, score: float = 0.5
     )
 
 
+_numbers = count(1)
+
+
 def turn(question: str, answer: str = "Yes.") -> Turn:
-    """A turn of a conversation."""
-    return Turn("q", question, answer, Outcome.ANSWERED, datetime(2026, 1, 1, tzinfo=UTC))
+    """A turn of a conversation, of a query of its own."""
+    return Turn(f"q-{next(_numbers)}", question, answer, Outcome.ANSWERED, datetime(2026, 1, 1, tzinfo=UTC))

@@ -12,7 +12,8 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.answer.conversations import MemoryConversations
+from services.answer.conversations.memory import MemoryConversations
+from services.answer.conversations.protocol import ConversationLimits
 from services.answer.engine import Completed, Engine, Event, Started, Task
 from services.answer.model import Citation, Outcome, Passage, TokenUsage, Verdict
 from services.answer.prompts.manager import PromptManager
@@ -69,7 +70,7 @@ class Bench:
     def __init__(self, provider: Scripted) -> None:
         self.clock = ManualClock()
         self.provider = provider
-        self.conversations = MemoryConversations(self.clock, ttl_seconds=60, max_turns=5, max_count=5)
+        self.conversations = MemoryConversations(self.clock, ConversationLimits(), max_count=5)
         self.engine = Engine(
             providers={"scripted": provider},
             prompts=PromptManager(),

@@ -8,7 +8,8 @@ import pytest
 
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
-from services.answer.conversations import MemoryConversations
+from services.answer.conversations.memory import MemoryConversations
+from services.answer.conversations.protocol import ConversationLimits
 from services.answer.providers.protocol import (
     Capabilities,
     Finished,
@@ -76,7 +77,7 @@ class Scripted:
 
 
 async def rewriter_for(text: str) -> tuple[Rewriter, Scripted]:
-    conversations = MemoryConversations(ManualClock(), ttl_seconds=10, max_turns=5, max_count=5)
+    conversations = MemoryConversations(ManualClock(), ConversationLimits(), max_count=5)
     await conversations.append("acme", "c", turn(SHIPPED, "12,400."))
     scripted = Scripted(text)
     providers: dict[str, Provider] = {"scripted": scripted}

@@ -121,6 +121,10 @@ class _DegradationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degra
     """The follow-up question could not be made self-contained."""
     DEGRADATION_KIND_ANSWER_TRUNCATED: _DegradationKind.ValueType  # 8
     """The answer reached the token limit and may be cut short."""
+    DEGRADATION_KIND_CONVERSATION_UNAVAILABLE: _DegradationKind.ValueType  # 9
+    """The store of conversations could not be reached: the answer was made without the turns before it, or
+    this turn was not kept, or both.
+    """
 
 class DegradationKind(_DegradationKind, metaclass=_DegradationKindEnumTypeWrapper):
     """Something the server did less well than configured, to be able to answer at all."""
@@ -143,6 +147,10 @@ DEGRADATION_KIND_REWRITE_SKIPPED: DegradationKind.ValueType  # 7
 """The follow-up question could not be made self-contained."""
 DEGRADATION_KIND_ANSWER_TRUNCATED: DegradationKind.ValueType  # 8
 """The answer reached the token limit and may be cut short."""
+DEGRADATION_KIND_CONVERSATION_UNAVAILABLE: DegradationKind.ValueType  # 9
+"""The store of conversations could not be reached: the answer was made without the turns before it, or
+this turn was not kept, or both.
+"""
 Global___DegradationKind: _TypeAlias = DegradationKind  # noqa: Y015
 
 class _FinishReason:
@@ -347,6 +355,8 @@ class Usage(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    CACHED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Tokens of the prompt."""
     completion_tokens: _builtins.int
@@ -355,6 +365,10 @@ class Usage(_message.Message):
     """True when the provider did not report them and they were estimated."""
     cost_micro_usd: _builtins.int
     """Cost in millionths of a US dollar; absent when the model's price is not known. 0 for extractive."""
+    cached_prompt_tokens: _builtins.int
+    """Of `prompt_tokens`, those the provider read from its cache, at a lower price."""
+    cache_write_tokens: _builtins.int
+    """Of `prompt_tokens`, those the provider wrote to its cache, at a higher price."""
     def __init__(
         self,
         *,
@@ -362,10 +376,12 @@ class Usage(_message.Message):
         completion_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
         cost_micro_usd: _builtins.int | None = ...,
+        cached_prompt_tokens: _builtins.int = ...,
+        cache_write_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "cost_micro_usd", b"cost_micro_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "completion_tokens", b"completion_tokens", "cost_micro_usd", b"cost_micro_usd", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "cache_write_tokens", b"cache_write_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "cost_micro_usd", b"cost_micro_usd", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_micro_usd: _TypeAlias = _typing.Literal["cost_micro_usd"]  # noqa: Y015
     _WhichOneofArgType__cost_micro_usd: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd"]  # noqa: Y015

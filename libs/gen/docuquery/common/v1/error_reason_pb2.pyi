@@ -103,6 +103,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. No such prompt version. Metadata: `available`."""
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 52
     """INVALID_ARGUMENT. The preferred provider is not configured here. Metadata: `available`."""
+    ERROR_REASON_CONVERSATIONS_UNAVAILABLE: _ErrorReason.ValueType  # 53
+    """UNAVAILABLE. The store of conversations cannot be reached. Questions that stand alone are answered
+    meanwhile. Retryable.
+    """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 60
     """--- the caller's identity and share (60-79) ---
 
@@ -265,6 +269,10 @@ ERROR_REASON_PROMPT_VERSION_NOT_FOUND: ErrorReason.ValueType  # 51
 """INVALID_ARGUMENT. No such prompt version. Metadata: `available`."""
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT. The preferred provider is not configured here. Metadata: `available`."""
+ERROR_REASON_CONVERSATIONS_UNAVAILABLE: ErrorReason.ValueType  # 53
+"""UNAVAILABLE. The store of conversations cannot be reached. Questions that stand alone are answered
+meanwhile. Retryable.
+"""
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 60
 """--- the caller's identity and share (60-79) ---
 
