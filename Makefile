@@ -64,6 +64,12 @@ BENCH_FILES ?= samples/handbook
 bench: dev ## Measure ingest: rate, CPU time, memory (BENCH_FILES=folder)
 	$(BIN)/python -m benchmarks.ingest $(BENCH_FILES)
 
+COST_OPTIONS ?=
+
+.PHONY: cost-report
+cost-report: install ## Sum the usage log: attempts, tokens, money (COST_OPTIONS="--by tenant --json")
+	$(BIN)/docuquery admin cost $(COST_OPTIONS)
+
 .PHONY: test-cov
 test-cov: dev ## Run the test suite with branch coverage; fails under 85 %
 	rm -f .coverage .coverage.*

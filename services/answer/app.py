@@ -21,6 +21,8 @@ from services.answer.providers.registry import build_providers
 from services.answer.rewrite import Rewriter
 from services.answer.servicer import AnswerServicer
 from services.answer.settings import Settings
+from services.answer.usage.log_file import NoUsageLog, UsageLogFile, UsageSink
+from services.answer.usage.metering import Metering
 
 SERVICE_NAME = "docuquery.answer.v1.AnswerService"
 
@@ -35,6 +37,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     async with AsyncExitStack() as stack:
         prompts = PromptManager(settings.prompts_dir, default_version=settings.prompt_version)
         conversations = _conversations(stack, settings, clock)
+        metering = Metering(_usage_sink(settings), clock)
         providers: dict[str, Provider] = {}
         for model_provider in build_providers(
             settings.provider_specs,
@@ -50,6 +53,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             providers=providers,
             prompts=prompts,
             conversations=conversations,
+            metering=metering,
             clock=clock,
             evidence_threshold=settings.evidence_threshold,
             max_output_tokens=settings.llm_max_tokens,
@@ -57,7 +61,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         servicer = AnswerServicer(
             engine=engine,
-            rewriter=Rewriter(conversations, engine.provider),
+            rewriter=Rewriter(conversations, engine.provider, metering),
             conversations=conversations,
             prompts=prompts,
             providers=providers,
@@ -73,6 +77,12 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         yield await stack.enter_async_context(
             serve(name="answer", settings=settings, services=[registration], clock=clock)
         )
+
+
+def _usage_sink(settings: Settings) -> UsageSink:
+    if settings.usage_log_file is None:
+        return NoUsageLog()
+    return UsageLogFile(settings.usage_log_file, rotate_bytes=settings.usage_log_rotate_bytes)
 
 
 def _conversations(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Conversations:

@@ -119,6 +119,8 @@ def completed_to_proto(completed: Completed) -> pb.GenerationCompleted:
             completion_tokens=completed.usage.completion_tokens,
             estimated=completed.usage.estimated,
             cost_micro_usd=completed.cost_micro_usd,
+            cached_prompt_tokens=completed.usage.cached_prompt_tokens,
+            cache_write_tokens=completed.usage.cache_write_tokens,
         ),
         provider=completed.provider,
         model=completed.model,

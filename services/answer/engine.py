@@ -33,10 +33,12 @@ from services.answer.providers.protocol import (
     Finished,
     FinishReason,
     Provider,
+    ProviderEvent,
     ProviderRequest,
     TextDelta,
 )
-from services.answer.tokens import cost_micro_usd, estimate_usage
+from services.answer.tokens import cost_micro_usd
+from services.answer.usage.metering import Metering, Subject
 
 log = structlog.get_logger()
 
@@ -106,6 +108,7 @@ class Engine:
         providers: Mapping[str, Provider],
         prompts: PromptManager,
         conversations: Conversations,
+        metering: Metering,
         clock: Clock,
         evidence_threshold: float,
         max_output_tokens: int,
@@ -114,6 +117,7 @@ class Engine:
         self._providers = providers
         self._prompts = prompts
         self._conversations = conversations
+        self._metering = metering
         self._clock = clock
         self._evidence_threshold = evidence_threshold
         self._max_output_tokens = max_output_tokens
@@ -159,9 +163,12 @@ class Engine:
                     prompt.version, task.standalone_question, context.passages, context.history
                 ),
             )
-            run = _Run(provider, request, context)
+            run = _Run(provider, context)
             timeout = deadline.slice(cap=self._provider_timeout_seconds, reserve=_REPORT_SECONDS)
-            async with aclosing(run.events(timeout)) as events:
+            stream = self._metering.stream(
+                provider, request, timeout, Subject(tenant, task.query_id, "answer")
+            )
+            async with aclosing(run.events(stream)) as events:
                 async for event in events:
                     yield event
             completed = run.completed()
@@ -200,22 +207,23 @@ class Engine:
 class _Run:
     """One provider writing one answer."""
 
-    def __init__(self, provider: Provider, request: ProviderRequest, context: PackedContext) -> None:
+    def __init__(self, provider: Provider, context: PackedContext) -> None:
         self._provider = provider
-        self._request = request
         self._context = context
         self._tracker = CitationTracker(context.passages)
-        self._raw: list[str] = []
         self._finished: Finished | None = None
 
-    async def events(self, timeout_seconds: float) -> AsyncGenerator[Started | str | Citation, None]:
-        provider = self._provider
-        async with aclosing(provider.stream(self._request, timeout_seconds)) as events:
+    async def events(
+        self, stream: AsyncGenerator[ProviderEvent, None]
+    ) -> AsyncGenerator[Started | str | Citation, None]:
+        """What is shown of the provider's stream."""
+        started = False
+        async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
-                    if not self._raw:
-                        yield Started(provider.name, provider.model)
-                    self._raw.append(event.text)
+                    if not started:
+                        started = True
+                        yield Started(self._provider.name, self._provider.model)
                     for shown in self._tracker.feed(event.text):
                         yield self._numbered(shown) if isinstance(shown, Citation) else shown
                 else:
@@ -228,8 +236,6 @@ class _Run:
             raise RuntimeError(f"provider {self._provider.name} ended without its terminal event")
         provider, tracker, finished = self._provider, self._tracker, self._finished
         usage = finished.usage or NO_TOKENS
-        if finished.usage is None and provider.adapter != EXTRACTIVE_ADAPTER:
-            usage = estimate_usage(self._request.prompt, "".join(self._raw))
         abstained = finished.abstained or not tracker.answer
         judgement = outcome.judge(
             says_not_found=abstained or says_not_found(tracker.answer),

@@ -97,6 +97,11 @@ class TokenUsage:
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    """The provider reported none."""
+    cached_prompt_tokens: int = 0
+    """Of `prompt_tokens`, those read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """Of `prompt_tokens`, those written to it."""
 
 
 NO_TOKENS = TokenUsage(0, 0)

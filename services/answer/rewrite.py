@@ -7,7 +7,7 @@ stand alone, and leaves every other one as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -20,10 +20,12 @@ from services.answer.providers.protocol import (
     EXTRACTIVE_ADAPTER,
     Message,
     Provider,
+    ProviderEvent,
     ProviderRequest,
     RenderedPrompt,
     TextDelta,
 )
+from services.answer.usage.metering import Metering, Subject
 
 _MAX_CHARACTERS = 1000
 _TURNS = 3
@@ -88,9 +90,11 @@ def join_locally(question: str, turns: Sequence[Turn]) -> str:
     return joined if len(joined) <= _MAX_CHARACTERS else question
 
 
-async def rewrite_by_model(
-    question: str, turns: Sequence[Turn], provider: Provider, timeout_seconds: float
-) -> str:
+Ask = Callable[[ProviderRequest], AsyncGenerator[ProviderEvent, None]]
+"""Opens a provider's stream for a request."""
+
+
+async def rewrite_by_model(question: str, turns: Sequence[Turn], ask: Ask) -> str:
     """The question as the model rewrites it; the local rule's when the model's is not usable.
 
     Raises DocuQueryError when the provider fails.
@@ -101,7 +105,7 @@ async def rewrite_by_model(
     text = "\n".join([*lines, f"Last question: {question}"])
     request = ProviderRequest(question, (), RenderedPrompt(_SYSTEM, (Message("user", text),)))
     pieces: list[str] = []
-    async with aclosing(provider.stream(request, timeout_seconds)) as events:
+    async with aclosing(ask(request)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 pieces.append(event.text)
@@ -114,9 +118,12 @@ async def rewrite_by_model(
 class Rewriter:
     """Rewrites with the turns a conversation has kept. `provider_named` raises PROVIDER_NOT_CONFIGURED."""
 
-    def __init__(self, conversations: Conversations, provider_named: Callable[[str], Provider]) -> None:
+    def __init__(
+        self, conversations: Conversations, provider_named: Callable[[str], Provider], metering: Metering
+    ) -> None:
         self._conversations = conversations
         self._provider_named = provider_named
+        self._metering = metering
 
     async def rewrite(
         self, tenant: str, conversation_id: str, question: str, provider: str, timeout_seconds: float
@@ -135,5 +142,10 @@ class Rewriter:
         if model is None or model.adapter == EXTRACTIVE_ADAPTER:
             text = join_locally(question, turns)
         else:
-            text = await rewrite_by_model(question, turns, model, timeout_seconds)
+            subject = Subject(tenant, "", "rewrite")
+            text = await rewrite_by_model(
+                question,
+                turns,
+                lambda request: self._metering.stream(model, request, timeout_seconds, subject),
+            )
         return Rewritten(text, is_self_contained=not refers_back(text))

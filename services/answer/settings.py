@@ -10,7 +10,7 @@ from typing import TypeVar
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 
-from libs.settings import ServiceSettings
+from libs.settings import MIB, ServiceSettings
 from services.answer.conversations.protocol import ConversationLimits
 from services.answer.providers.models import load_models
 from services.answer.providers.providers_file import ProvidersFile, load_providers
@@ -81,6 +81,12 @@ class Settings(ServiceSettings):
     """Bytes kept of each; the oldest turns go first."""
     conversation_max_count: int = Field(10_000, ge=1, validation_alias="CONVERSATION_MAX_COUNT")
     """Conversations kept in this process; the least recently used goes first. Redis has its own limits."""
+    usage_log_file: Path | None = Field(None, validation_alias="USAGE_LOG_FILE")
+    """A file that gets one JSON line a provider attempt: who, what model, tokens, cost; never a text.
+    `docuquery admin cost` sums it. Replicas need a file each."""
+    usage_log_rotate_bytes: int = Field(64 * MIB, ge=4096, validation_alias="USAGE_LOG_ROTATE_BYTES")
+    """At this size the file is put aside as `<name>.<time>`, and a new one begins. None is ever deleted."""
+
     state_url: SecretStr = Field(SecretStr(""), validation_alias="STATE_URL")
     """What replicas share is kept there: `redis://[[user]:password@]host:port/0`, `rediss://` for TLS.
     Empty: in this process."""

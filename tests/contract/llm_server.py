@@ -297,6 +297,7 @@ class _Reply:
                     "prompt_tokens": prompt,
                     "completion_tokens": completion,
                     "total_tokens": prompt + completion,
+                    "prompt_tokens_details": {"cached_tokens": 2},
                 }
                 await self._event({**_CHUNK, "choices": [], "usage": usage})
             await self._chunk(b"data: [DONE]\n\n")

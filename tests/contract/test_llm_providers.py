@@ -72,11 +72,27 @@ class Adapter:
     stop: str
     length: str
     filtered: str
+    usage: TokenUsage
+    """What the server's default usage is in our words."""
 
 
 ADAPTERS = (
-    Adapter("openai", openai_provider, "stop", "length", "content_filter"),
-    Adapter("anthropic", anthropic_provider, "end_turn", "max_tokens", "refusal"),
+    Adapter(
+        "openai",
+        openai_provider,
+        "stop",
+        "length",
+        "content_filter",
+        TokenUsage(11, 7, cached_prompt_tokens=2),
+    ),
+    Adapter(
+        "anthropic",
+        anthropic_provider,
+        "end_turn",
+        "max_tokens",
+        "refusal",
+        TokenUsage(11, 7, cached_prompt_tokens=2, cache_write_tokens=1),
+    ),
 )
 
 
@@ -131,7 +147,7 @@ async def test_deltas_come_in_order_and_the_last_event_carries_reason_and_usage(
     assert events == [
         TextDelta("Ten"),
         TextDelta(" days [1]."),
-        Finished(FinishReason.STOP, TokenUsage(11, 7)),
+        Finished(FinishReason.STOP, adapter.usage),
     ]
     assert len(server.requests) == 1
     assert provider.adapter == adapter.name
@@ -171,14 +187,14 @@ async def test_a_limit_and_a_refusal_are_finish_reasons_not_errors(
     adapter: Adapter, provider: HttpProvider, server: LlmServer, word: str, reason: FinishReason
 ) -> None:
     server.play(Open(), Text("x"), Finish(getattr(adapter, word)), End())
-    assert (await collect(provider))[-1] == Finished(reason, TokenUsage(11, 7))
+    assert (await collect(provider))[-1] == Finished(reason, adapter.usage)
 
 
 async def test_an_answer_without_text_is_the_terminal_event_alone(
     adapter: Adapter, provider: HttpProvider, server: LlmServer
 ) -> None:
     server.play(Open(), Finish(adapter.stop), End())
-    assert await collect(provider) == [Finished(FinishReason.STOP, TokenUsage(11, 7))]
+    assert await collect(provider) == [Finished(FinishReason.STOP, adapter.usage)]
 
 
 async def test_usage_that_is_not_reported_is_none(

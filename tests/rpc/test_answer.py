@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -281,3 +282,35 @@ async def test_two_endpoints_of_one_wire_format_are_two_providers(tmp_path: Path
             assert status is not None
             assert b"far-model" in status.SerializeToString()
         assert (len(near.requests), len(far.requests)) == (1, 1)
+
+
+async def test_every_attempt_is_written_to_the_usage_log_and_no_text_is(
+    llm: LlmServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.jsonl"
+    base = {"openai_base_url": f"http://127.0.0.1:{llm.port}/v1", "openai_model": "gpt-5.4-mini"}
+    settings = Settings(port=0, usage_log_file=path, _env_file=None, **base)
+    async with start(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        stub = rpc.AnswerServiceStub(channel)
+        llm.play(*script("openai", "The mascot of the firm is a heron [1]."))
+        done = (await events(stub, ask("openai", conversation_id="c")))[-1].completed
+        assert done.usage.cached_prompt_tokens == 2
+        await stub.RewriteQuestion(
+            pb.RewriteQuestionRequest(conversation_id="c", question="And its colour?", provider="openai"),
+            metadata=TENANT,
+        )
+        llm.play(Status(429))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await events(stub, ask("openai"))
+        await events(stub, ask("extractive"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(n["provider"], n["purpose"], n["result"], n["prompt_tokens"]) for n in lines] == [
+        ("openai", "answer", "OK", 11),
+        ("openai", "rewrite", "OK", 11),
+        ("openai", "answer", "PROVIDER_RATE_LIMITED", 0),
+        ("extractive", "answer", "OK", 0),
+    ]
+    assert {n["tenant"] for n in lines} == {"acme"}
+    assert lines[0]["cost_micro_usd"] == done.usage.cost_micro_usd == 40  # 11 × 0.75 + 7 × 4.5, rounded up
+    for text in ("mascot", "heron", "colour"):
+        assert text not in path.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -90,13 +91,14 @@ class AnthropicProvider:
         reply = await call.open(self._send(request.prompt, timeout_seconds))
         try:
             reason = FinishReason.STOP
-            prompt_tokens = completion_tokens = None
+            asked: TokenUsage | None = None
+            completion_tokens: int | None = None
             joiner = TextJoiner()
             while (event := await call.next(reply)) is not None:
                 try:
                     text = joiner.push(_text(event))
                     if event.type == "message_start":
-                        prompt_tokens = _prompt_tokens(event.message.usage)
+                        asked = _prompt_usage(event.message.usage)
                     elif event.type == "message_delta":
                         reason = STOP_REASONS.get(event.delta.stop_reason or "", reason)
                         completion_tokens = event.usage.output_tokens if event.usage else None
@@ -110,8 +112,10 @@ class AnthropicProvider:
             call.require_complete(reply.response.headers)
             if rest := joiner.flush():
                 yield TextDelta(rest)
-            known = prompt_tokens is not None and completion_tokens is not None
-            yield Finished(reason, TokenUsage(prompt_tokens or 0, completion_tokens or 0) if known else None)
+            usage = None
+            if asked is not None and completion_tokens is not None:
+                usage = replace(asked, completion_tokens=completion_tokens)
+            yield Finished(reason, usage)
         finally:
             await reply.close()
 
@@ -138,9 +142,10 @@ def _text(event: RawMessageStreamEvent) -> str:
     return event.delta.text
 
 
-def _prompt_tokens(usage: Any) -> int | None:
-    """All of the prompt: what was computed, written to the cache and read from it; None if not reported."""
+def _prompt_usage(usage: Any) -> TokenUsage | None:
+    """The prompt's tokens: computed, written to the cache and read from it; None if not reported."""
     if usage is None or usage.input_tokens is None:
         return None
-    cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-    return int(usage.input_tokens + cached)
+    written, read = usage.cache_creation_input_tokens or 0, usage.cache_read_input_tokens or 0
+    total = int(usage.input_tokens + written + read)
+    return TokenUsage(total, 0, cached_prompt_tokens=read, cache_write_tokens=written)

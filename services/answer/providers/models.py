@@ -22,6 +22,8 @@ class ModelSection(BaseModel):
     max_output_tokens: int = Field(0, ge=0)
     input_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     output_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
+    cached_input_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
+    cache_write_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     accepts_temperature: bool = True
     max_tokens_parameter: str = Field("max_tokens", pattern="^max_(completion_)?tokens$")
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import openai
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from services.answer.model import TokenUsage
@@ -147,7 +148,7 @@ def _read(chunk: ChatCompletionChunk) -> tuple[str, bool, str | None, TokenUsage
     """Text, whether it refuses, finish reason, usage. The SDK does not validate, so any access may fail."""
     usage = None
     if chunk.usage is not None:
-        usage = TokenUsage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+        usage = _usage(chunk.usage)
     if not chunk.choices:  # the chunk that carries usage
         return "", False, None, usage
     choice = chunk.choices[0]
@@ -155,6 +156,16 @@ def _read(chunk: ChatCompletionChunk) -> tuple[str, bool, str | None, TokenUsage
     if not isinstance(content, str):
         raise TypeError("content is no text")
     return content, bool(choice.delta.refusal), choice.finish_reason, usage
+
+
+def _usage(reported: CompletionUsage) -> TokenUsage:
+    """The tokens; compatible servers leave the details out, or null."""
+    details = reported.prompt_tokens_details
+    return TokenUsage(
+        reported.prompt_tokens,
+        reported.completion_tokens,
+        cached_prompt_tokens=(details.cached_tokens or 0) if details else 0,
+    )
 
 
 def _refuses(error: openai.APIStatusError, parameter: str) -> bool:

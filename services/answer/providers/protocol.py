@@ -43,6 +43,10 @@ class Capabilities:
     max_output_tokens: int = 0
     input_micro_usd_per_million_tokens: int | None = None
     output_micro_usd_per_million_tokens: int | None = None
+    cached_input_micro_usd_per_million_tokens: int | None = None
+    """For what the provider reads from its cache; None: as other input."""
+    cache_write_micro_usd_per_million_tokens: int | None = None
+    """For what the provider writes to its cache; None: as other input."""
     accepts_temperature: bool = True
     """Reasoning models refuse `temperature`."""
     max_tokens_parameter: str = "max_tokens"

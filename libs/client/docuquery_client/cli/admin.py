@@ -1,6 +1,6 @@
-"""`docuquery admin`: looking after the store while no service uses it.
+"""`docuquery admin`: looking after the store while no service uses it, and what answers cost.
 
-The retrieval service's own code does it, started by module name: this client knows nothing of stores.
+The services' own code does it, started by module name: this client knows nothing of stores.
 """
 
 from __future__ import annotations
@@ -15,25 +15,30 @@ from docuquery_client.cli.session import EXIT_FAILED, fail
 from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
 
-MODULE = "services.retrieval.admin"
+STORE_MODULE = "services.retrieval.admin"
+MODULES = {"cost": "services.answer.usage"}
+"""Commands that are not about the store, and who does them."""
 
 
 def admin(ctx: typer.Context) -> None:
-    """Compacts, backs up, restores, checks, re-embeds the store of this machine.
+    """Compacts, backs up, restores, checks, re-embeds the store of this machine; `cost` sums usage.
 
-    Every argument goes to the retrieval service's own program; `docuquery admin --help` lists its commands.
+    Every argument goes to a service's own program; `docuquery admin --help` lists the store's commands.
     """
     try:
         environment = services_environment()
     except StackError as error:
         fail(clean(str(error)))
         raise typer.Exit(EXIT_FAILED) from None
+    command, *rest = ctx.args or [""]
+    module = MODULES.get(command)
+    if module is None and command in ("", "-h", "--help"):
+        sys.stdout.write("docuquery admin cost [--help]: sums the usage log of the answer service.\n\n")
     sys.stdout.flush()
     sys.stderr.flush()
+    program = [module, *rest] if module else [STORE_MODULE, *ctx.args]
     # In the place of this process: signals, the terminal and the exit code are the program's own.
-    os.execve(  # noqa: S606 # no shell is wanted
-        sys.executable, [sys.executable, "-m", MODULE, *ctx.args], environment
-    )
+    os.execve(sys.executable, [sys.executable, "-m", *program], environment)  # noqa: S606 # no shell is wanted
 
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

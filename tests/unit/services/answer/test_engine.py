@@ -26,7 +26,8 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
-from tests.unit.services.answer.support import passage, turn
+from services.answer.usage.metering import Metering
+from tests.unit.services.answer.support import UsageList, passage, turn
 
 HERON = passage("The mascot of the firm is a heron.", name="mascot.txt", score=0.6)
 CANTEEN = passage("The canteen opens at eight.", name="canteen.txt", start=900, score=0.4)
@@ -70,11 +71,13 @@ class Bench:
     def __init__(self, provider: Scripted) -> None:
         self.clock = ManualClock()
         self.provider = provider
+        self.usage = UsageList()
         self.conversations = MemoryConversations(self.clock, ConversationLimits(), max_count=5)
         self.engine = Engine(
             providers={"scripted": provider},
             prompts=PromptManager(),
             conversations=self.conversations,
+            metering=Metering(self.usage, self.clock),
             clock=self.clock,
             evidence_threshold=0.2,
             max_output_tokens=200,

@@ -20,7 +20,8 @@ from services.answer.providers.protocol import (
     TextDelta,
 )
 from services.answer.rewrite import Rewriter, Rewritten, join_locally, needs_context
-from tests.unit.services.answer.support import turn
+from services.answer.usage.metering import Metering
+from tests.unit.services.answer.support import UsageList, turn
 
 SHIPPED = "How many instruments did Tarnquill ship in 2024?"
 
@@ -81,7 +82,7 @@ async def rewriter_for(text: str) -> tuple[Rewriter, Scripted]:
     await conversations.append("acme", "c", turn(SHIPPED, "12,400."))
     scripted = Scripted(text)
     providers: dict[str, Provider] = {"scripted": scripted}
-    return Rewriter(conversations, providers.__getitem__), scripted
+    return Rewriter(conversations, providers.__getitem__, Metering(UsageList(), ManualClock())), scripted
 
 
 async def test_a_model_rewrites_with_the_turns_before_it() -> None:
