@@ -1,5 +1,8 @@
 """Structured logging: JSON lines for machines, colours for a terminal, never a secret.
 
+Fields named like secrets are always hidden. Besides, with `masking`, what looks like a secret or like
+personal data is taken out of every text (see `masking.py`).
+
 Modules log by `structlog.get_logger()`. The server binds `request_id` and `tenant` for every call, so
 that they stand in each line without anybody passing them on.
 """
@@ -14,6 +17,8 @@ from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import structlog
+
+from libs.masking import mask_value
 
 _SECRET_WORDS = ("password", "api_key", "apikey", "authorization", "secret", "credential")
 
@@ -30,6 +35,19 @@ def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
+# Made by us, and what lines are found by: a number in them is no telephone.
+_PLAIN_KEYS = frozenset(
+    {"timestamp", "level", "service", "method", "status", "request_id", "query_id", "document_id"}
+)
+
+
+def _mask_texts(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key not in _PLAIN_KEYS:
+            event[key] = mask_value(value)
+    return event
+
+
 class _UnbreakableStderr:
     """Standard error that may go away (a closed pipe) without taking a call down with it."""
 
@@ -43,12 +61,14 @@ class _UnbreakableStderr:
             sys.stderr.flush()
 
 
-def configure_logging(level: str, log_format: str, service: str) -> None:
+def configure_logging(level: str, log_format: str, service: str, *, masking: bool = True) -> None:
     """Sets up structlog for the whole process.
 
     `level` is a standard level name; `log_format` is `json`, `console` or `auto` (console on a
     terminal). Lines go to standard error; `service` stands in each.
     """
+    # After exceptions have become text, which may quote anything.
+    last: list[Any] = [structlog.processors.format_exc_info, *([_mask_texts] if masking else [])]
     as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -68,7 +88,7 @@ def configure_logging(level: str, log_format: str, service: str) -> None:
         _mask_secrets,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[*shared, *last, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _UnbreakableStderr())),
         cache_logger_on_first_use=False,
@@ -80,7 +100,7 @@ def configure_logging(level: str, log_format: str, service: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                *last,
                 renderer,
             ],
         )

@@ -30,7 +30,7 @@ def run(
     Exits with 2 when the settings are not valid, with 1 when the service cannot start.
     """
     settings = load_settings(settings_class)
-    configure_logging(settings.effective_log_level, settings.log_format, name)
+    configure_logging(settings.effective_log_level, settings.log_format, name, masking=settings.log_masking)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(start, settings))

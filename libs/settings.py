@@ -37,6 +37,9 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
     """`auto`: console on a terminal, JSON lines otherwise."""
 
+    log_masking: bool = Field(True, validation_alias="LOG_MASKING")
+    """Take e-mail addresses, telephone and card numbers, keys and tokens out of log lines."""
+
     host: str = "127.0.0.1"
     """Address to listen on."""
 

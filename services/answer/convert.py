@@ -7,6 +7,7 @@ from datetime import datetime
 from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.common.v1 import answer_pb2, conversation_pb2, passage_pb2, text_pb2
 from libs.errors import Violations
+from libs.hygiene import clean_question
 from services.answer.conversations.protocol import Conversation
 from services.answer.engine import Completed, Event, Started, Task
 from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
@@ -14,6 +15,7 @@ from services.answer.prompts.manager import PromptVersion
 from services.answer.providers.protocol import FinishReason, Provider
 
 _MAX_PASSAGES = 50
+_MAX_QUESTION_CHARACTERS = 8000  # a joined follow-up is longer than what a caller may send
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _FINISH = {
@@ -26,7 +28,13 @@ _FINISH = {
 def task_from_proto(request: pb.GenerateRequest) -> Task:
     """A task. Raises INVALID_REQUEST naming every field at fault."""
     violations = Violations()
-    violations.require(bool(request.question.strip()), "question", "must not be blank.")
+    question = _question(violations, request.question)
+    standalone = clean_question(request.standalone_question)
+    violations.require(
+        len(standalone) <= _MAX_QUESTION_CHARACTERS,
+        "standalone_question",
+        f"must have at most {_MAX_QUESTION_CHARACTERS} characters.",
+    )
     violations.require(bool(request.provider), "provider", "must name one of ListProviders.")
     violations.require(
         len(request.passages) <= _MAX_PASSAGES, "passages", f"must be at most {_MAX_PASSAGES}."
@@ -41,8 +49,8 @@ def task_from_proto(request: pb.GenerateRequest) -> Task:
     violations.raise_if_any()
     return Task(
         query_id=request.query_id,
-        question=request.question,
-        standalone_question=request.standalone_question or request.question,
+        question=question,
+        standalone_question=standalone or question,
         passages=tuple(passage_from_proto(passage) for passage in request.passages),
         provider=request.provider,
         prompt_version=request.prompt_version,
@@ -50,11 +58,27 @@ def task_from_proto(request: pb.GenerateRequest) -> Task:
     )
 
 
+def follow_up_from_proto(request: pb.RewriteQuestionRequest) -> tuple[str, str]:
+    """(conversation id, question). Raises INVALID_REQUEST naming every field at fault."""
+    violations = Violations()
+    violations.require(bool(request.conversation_id), "conversation_id", "must be set.")
+    question = _question(violations, request.question)
+    violations.raise_if_any()
+    return request.conversation_id, question
+
+
+def _question(violations: Violations, text: str) -> str:
+    question = clean_question(text)
+    violations.require(
+        0 < len(question) <= _MAX_QUESTION_CHARACTERS,
+        "question",
+        f"must have 1 to {_MAX_QUESTION_CHARACTERS} characters.",
+    )
+    return question
+
+
 def conversation_id_from_proto(
-    request: pb.GetConversationRequest
-    | pb.DeleteConversationRequest
-    | pb.RewriteQuestionRequest
-    | pb.AppendTurnRequest,
+    request: pb.GetConversationRequest | pb.DeleteConversationRequest | pb.AppendTurnRequest,
 ) -> str:
     """The id. Raises INVALID_REQUEST when it is empty."""
     violations = Violations()
@@ -66,10 +90,10 @@ def conversation_id_from_proto(
 def turn_from_proto(request: pb.AppendTurnRequest, time: datetime) -> Turn:
     """A turn that ended at `time`. Raises INVALID_REQUEST."""
     violations = Violations()
-    violations.require(bool(request.question.strip()), "question", "must not be blank.")
+    question = _question(violations, request.question)
     violations.require(request.outcome in _OUTCOMES, "outcome", "must be one the contract names.")
     violations.raise_if_any()
-    return Turn(request.query_id, request.question, request.answer, _OUTCOMES[request.outcome], time)
+    return Turn(request.query_id, question, request.answer, _OUTCOMES[request.outcome], time)
 
 
 def passage_from_proto(passage: passage_pb2.Passage) -> Passage:

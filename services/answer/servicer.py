@@ -56,10 +56,11 @@ class AnswerServicer(rpc.AnswerServiceServicer):
     ) -> pb.RewriteQuestionResponse:
         """See the contract."""
         call = current_call()
+        conversation_id, question = convert.follow_up_from_proto(request)
         rewritten = await self._rewriter.rewrite(
             call.identity.tenant,
-            convert.conversation_id_from_proto(request),
-            request.question,
+            conversation_id,
+            question,
             request.provider,
             call.deadline.remaining(),
         )

@@ -30,8 +30,7 @@ def upper_estimate(text: str) -> int:
 
 def estimate_usage(prompt: RenderedPrompt, answer: str) -> TokenUsage:
     """Usage of a generation whose provider reported none, marked as estimated."""
-    texts = (prompt.system, *(message.text for message in prompt.messages))
-    asked = sum(estimate(text) + _TOKENS_PER_MESSAGE for text in texts)
+    asked = sum(estimate(text) + _TOKENS_PER_MESSAGE for text in prompt.texts)
     return TokenUsage(asked, estimate(answer), estimated=True)
 
 

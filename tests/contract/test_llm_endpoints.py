@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,3 +167,16 @@ async def test_a_secret_header_the_server_quotes_is_not_logged(server: LlmServer
     await provider.aclose()
     assert "is not ours" in repr(logs)
     assert KEY not in repr(logs)
+
+
+async def test_a_prompt_the_server_quotes_is_not_logged(server: LlmServer, tmp_path: Path) -> None:
+    private = "The salary of Ms Example is 71,000 euros."
+    echoed = json.dumps({"detail": [{"loc": ["body", "x"], "msg": "bad x", "input": private}]}).encode()
+    server.play(Status(422, body=echoed))
+    provider = configured(tmp_path, server, ("p", "openai", 'model = "m"\nbase_url = "URL/v1"'))["p"]
+    request = ProviderRequest("Who?", (), RenderedPrompt("Be brief.", (Message("user", private),)))
+    with structlog.testing.capture_logs() as logs, pytest.raises(DocuQueryError):
+        _ = [event async for event in provider.stream(request, 5)]
+    await provider.aclose()
+    assert "bad x" in repr(logs)
+    assert "salary" not in repr(logs)

@@ -15,6 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from libs.hygiene import without_hidden
 from services.answer.model import Outcome, Passage, Span, Turn
 from services.answer.prompts import sanitise
 from services.answer.prompts.not_found import NOT_FOUND_SENTENCE
@@ -182,7 +183,7 @@ def _render(
     messages: list[Message] = []
     for turn in history:
         messages.append(Message("user", sanitise.document_text(turn.question)))
-        messages.append(Message("assistant", sanitise.clean(turn.answer) or NOT_FOUND_SENTENCE))
+        messages.append(Message("assistant", without_hidden(turn.answer) or NOT_FOUND_SENTENCE))
     messages.append(Message("user", prompt.user.render(context).strip()))
     return RenderedPrompt(prompt.system.render(context).strip(), tuple(messages))
 

@@ -87,6 +87,7 @@ class AnthropicProvider:
             model=self.model,
             timeout_seconds=timeout_seconds,
             secrets=self._endpoint.secrets,
+            private=request.prompt.texts,
         )
         reply = await call.open(self._send(request.prompt, timeout_seconds))
         try:

@@ -92,6 +92,7 @@ class OpenAiProvider:
             model=self.model,
             timeout_seconds=timeout_seconds,
             secrets=self._endpoint.secrets,
+            private=request.prompt.texts,
         )
         reply = await call.open(self._open(request.prompt, timeout_seconds))
         try:

@@ -34,6 +34,11 @@ class RenderedPrompt:
     messages: tuple[Message, ...]
     """At least one; the last is the user's."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of it, piece by piece."""
+        return (self.system, *(message.text for message in self.messages))
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

@@ -10,6 +10,7 @@ import structlog
 
 from libs.errors import DocuQueryError
 from services.answer.providers.errors import BadResponseError, Phase, StreamTruncatedError, translate
+from services.answer.providers.quotes import without_quotes
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ The answer is complete by then; a server that leaves the connection open must no
 """
 
 DETAIL_CHARACTERS = 300
+DETAIL_SCANNED_CHARACTERS = 2000
 
 log = structlog.get_logger()
 
@@ -32,9 +34,16 @@ class UpstreamCall:
     """
 
     def __init__(
-        self, *, provider: str, model: str, timeout_seconds: float, secrets: Sequence[str] = ()
+        self,
+        *,
+        provider: str,
+        model: str,
+        timeout_seconds: float,
+        secrets: Sequence[str] = (),
+        private: Sequence[str] = (),
     ) -> None:
-        self._provider, self._model, self._secrets = provider, model, secrets
+        """`secrets` and what is quoted of `private` texts never get into the log."""
+        self._provider, self._model, self._secrets, self._private = provider, model, secrets, private
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._phase = Phase.OPENING
         self._complete = False
@@ -77,11 +86,12 @@ class UpstreamCall:
         raise self.failure(StreamTruncatedError() if streamed else BadResponseError())
 
     def failure(self, error: Exception) -> DocuQueryError:
-        """The typed error for the caller; the details go to the log, without the key."""
+        """The typed error for the caller; the details go to the log, without the key or the prompt."""
         typed = translate(error, provider=self._provider, model=self._model, phase=self._phase)
-        detail = str(error)
+        detail = _told(error)
         for secret in self._secrets:
             detail = detail.replace(secret, "[key]")
+        detail = without_quotes(detail[:DETAIL_SCANNED_CHARACTERS], self._private)
         log.warning(
             "provider_call_failed",
             provider=self._provider,
@@ -94,6 +104,13 @@ class UpstreamCall:
             detail=detail[:DETAIL_CHARACTERS],
         )
         return typed
+
+
+def _told(error: Exception) -> str:
+    """What the provider said; the SDKs leave out what FastAPI's servers (vLLM) call `detail`."""
+    body = getattr(error, "body", None)
+    detail = body.get("detail") if isinstance(body, Mapping) else None
+    return f"{error}: {detail}" if detail else str(error)
 
 
 class TextJoiner:
