@@ -13,12 +13,12 @@ from services.answer.configuration import configuration_of
 from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Engine
+from services.answer.follow_ups.rewriter import Rewriter
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.providers.models import load_models
 from services.answer.providers.protocol import Provider
 from services.answer.providers.registry import build_providers
-from services.answer.rewrite import Rewriter
 from services.answer.servicer import AnswerServicer
 from services.answer.settings import Settings
 from services.answer.usage.log_file import NoUsageLog, UsageLogFile, UsageSink

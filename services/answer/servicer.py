@@ -12,9 +12,9 @@ from libs.rpc.context import current_call
 from services.answer import convert
 from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Completed, Engine, Started
+from services.answer.follow_ups.rewriter import Rewriter
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.protocol import Provider
-from services.answer.rewrite import Rewriter
 
 
 class AnswerServicer(rpc.AnswerServiceServicer):

@@ -12,7 +12,17 @@ import re
 
 from libs.hygiene import without_hidden
 
-_TAGS = ("sources", "source", "documents", "document", "question", "context", "system", "instructions")
+_TAGS = (
+    "sources",
+    "source",
+    "turn",
+    "documents",
+    "document",
+    "question",
+    "context",
+    "system",
+    "instructions",
+)
 _JOINERS = "[\u200c\u200d\ufe00-\ufe0f]*"  # the invisible characters that are kept
 _NAME = "|".join(_JOINERS.join(tag) for tag in _TAGS)
 _OPENING = re.compile(rf"[<＜﹤](?=[\s/\u200c\u200d]*(?:{_NAME})(?![\w-])|\s*/|\|)", re.IGNORECASE)
