@@ -56,7 +56,6 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             metering=metering,
             clock=clock,
             evidence_threshold=settings.evidence_threshold,
-            max_output_tokens=settings.llm_max_tokens,
             provider_timeout_seconds=settings.llm_timeout_seconds,
         )
         servicer = AnswerServicer(

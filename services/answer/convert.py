@@ -11,6 +11,7 @@ from libs.hygiene import clean_question
 from services.answer.conversations.protocol import Conversation
 from services.answer.engine import Completed, Event, Started, Task
 from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
+from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptVersion
 from services.answer.providers.protocol import FinishReason, Provider
 
@@ -113,6 +114,7 @@ def passage_from_proto(passage: passage_pb2.Passage) -> Passage:
         headings=tuple(passage.headings),
         title=passage.title,
         score=passage.score,
+        ordinal=passage.ordinal,
     )
 
 
@@ -157,11 +159,11 @@ def completed_to_proto(completed: Completed) -> pb.GenerationCompleted:
 
 def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
     found = []
-    if completed.passages_left_out:
+    if completed.left_out:
         found.append(
             answer_pb2.Degradation(
                 kind=answer_pb2.DEGRADATION_KIND_CONTEXT_TRUNCATED,
-                detail=f"{completed.passages_left_out} passages did not fit the model's context window.",
+                detail=_what_did_not_fit(completed.left_out),
             )
         )
     if completed.conversation_unavailable:
@@ -179,6 +181,16 @@ def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
             )
         )
     return found
+
+
+def _what_did_not_fit(left_out: LeftOut) -> str:
+    parts = []
+    if left_out.numbers:
+        numbers = ", ".join(map(str, left_out.numbers))
+        parts.append(f"{len(left_out.numbers)} passages (number {numbers})")
+    if left_out.turns:
+        parts.append(f"{left_out.turns} earlier turns")
+    return f"{' and '.join(parts)} did not fit the model's window of {left_out.window_tokens} tokens."
 
 
 def span_to_proto(span: Span) -> text_pb2.TextSpan:

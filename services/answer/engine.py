@@ -25,7 +25,7 @@ from services.answer.model import (
     TokenUsage,
     Turn,
 )
-from services.answer.packing import PackedContext, pack
+from services.answer.packing.pack import NOTHING_LEFT_OUT, LeftOut, PackedContext, pack
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import says_not_found
 from services.answer.providers.protocol import (
@@ -37,7 +37,7 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
-from services.answer.tokens import cost_micro_usd
+from services.answer.tokens import cost_micro_usd, upper_estimate
 from services.answer.usage.metering import Metering, Subject
 
 log = structlog.get_logger()
@@ -90,8 +90,8 @@ class Completed:
     model: str = ""
     prompt_version: str = ""
     prompt_sha256: str = ""
-    passages_left_out: int = 0
     history_turn_count: int = 0
+    left_out: LeftOut = NOTHING_LEFT_OUT
     conversation_unavailable: bool = False
     """The turns before could not be read, or this one could not be kept."""
 
@@ -111,7 +111,6 @@ class Engine:
         metering: Metering,
         clock: Clock,
         evidence_threshold: float,
-        max_output_tokens: int,
         provider_timeout_seconds: float,
     ) -> None:
         self._providers = providers
@@ -120,7 +119,6 @@ class Engine:
         self._metering = metering
         self._clock = clock
         self._evidence_threshold = evidence_threshold
-        self._max_output_tokens = max_output_tokens
         self._provider_timeout_seconds = provider_timeout_seconds
 
     def provider(self, name: str) -> Provider:
@@ -149,20 +147,18 @@ class Engine:
         else:
             history = await self._history(tenant, task.conversation_id)
             conversation_lost = history is None
+            question = task.standalone_question
+            bare = self._prompts.render(prompt.version, question, (), ())
             context = pack(
                 task.passages,
                 history or (),
-                task.standalone_question,
+                sum(map(upper_estimate, bare.texts)),
                 provider.capabilities,
-                self._max_output_tokens,
+                # Sentences are picked one by one: joined chunks would only blur their scores.
+                merged=provider.adapter != EXTRACTIVE_ADAPTER,
             )
-            request = ProviderRequest(
-                question=task.standalone_question,
-                passages=context.passages,
-                prompt=self._prompts.render(
-                    prompt.version, task.standalone_question, context.passages, context.history
-                ),
-            )
+            rendered = self._prompts.render(prompt.version, question, context.sources, context.history)
+            request = ProviderRequest(question=question, passages=context.sources, prompt=rendered)
             run = _Run(provider, context)
             timeout = deadline.slice(cap=self._provider_timeout_seconds, reserve=_REPORT_SECONDS)
             stream = self._metering.stream(
@@ -210,7 +206,7 @@ class _Run:
     def __init__(self, provider: Provider, context: PackedContext) -> None:
         self._provider = provider
         self._context = context
-        self._tracker = CitationTracker(context.passages)
+        self._tracker = CitationTracker(context.candidates, context.groups)
         self._finished: Finished | None = None
 
     async def events(
@@ -241,7 +237,7 @@ class _Run:
             says_not_found=abstained or says_not_found(tracker.answer),
             groundedness=tracker.groundedness,
             citations=tracker.citations,
-            passages=self._context.passages,
+            passages=self._context.sources,
         )
         if tracker.rejected:
             log.warning("citations_rejected", count=len(tracker.rejected), provider=provider.name)
@@ -258,11 +254,11 @@ class _Run:
             cost_micro_usd=cost_micro_usd(usage, provider.capabilities),
             provider=provider.name,
             model=provider.model,
-            passages_left_out=self._context.left_out,
             history_turn_count=len(self._context.history),
+            left_out=self._context.left_out,
         )
 
     def _numbered(self, citation: Citation) -> Citation:
-        """The citation under the passage's number in the request instead of the one in the prompt."""
-        number = self._context.numbers[citation.source_number - 1]
-        return citation if number == citation.source_number else replace(citation, source_number=number)
+        """The citation of the request's passage instead of the text it was checked against."""
+        number, passage = self._context.origin(citation.source_number - 1, citation.source_span)
+        return replace(citation, source_number=number, passage=passage)

@@ -57,6 +57,8 @@ class Passage:
     title: str = ""
     score: float = 0.0
     """Absolute relevance, 0 to 1."""
+    ordinal: int = -1
+    """Its place among the chunks of its document, 0-based; -1 when not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,7 @@ async def test_the_request_carries_prompt_settings_and_key(
 
 async def test_what_is_known_of_a_model_shapes_the_request(adapter: Adapter, server: LlmServer) -> None:
     parameter = "max_completion_tokens" if adapter.name == "openai" else "max_tokens"
-    known = Capabilities(max_output_tokens=100, accepts_temperature=False, max_tokens_parameter=parameter)
+    known = Capabilities(answer_tokens=100, accepts_temperature=False, max_tokens_parameter=parameter)
     provider = adapter.build(server.port, capabilities=known)
     server.play(Open(), Finish(adapter.stop), End())
     await collect(provider)

@@ -314,3 +314,28 @@ async def test_every_attempt_is_written_to_the_usage_log_and_no_text_is(
     assert lines[0]["cost_micro_usd"] == done.usage.cost_micro_usd == 40  # 11 × 0.75 + 7 × 4.5, rounded up
     for text in ("mascot", "heron", "colour"):
         assert text not in path.read_text()
+
+
+async def test_what_does_not_fit_the_models_window_is_said_with_numbers(
+    llm: LlmServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "providers.toml"
+    file.write_text(
+        '[[provider]]\nname = "small"\nadapter = "openai"\nmodel = "m"\nmax_tokens = 100\n'
+        f'base_url = "http://127.0.0.1:{llm.port}/v1"\ncontext_window_tokens = 1500\n'
+    )
+    llm.play(*script("openai", "The mascot of the firm is a heron [1]."))
+    async with (
+        start(Settings(port=0, providers_file=file, _env_file=None)) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        passages = [passage(FACT), passage("x" * 3000, "x.txt"), passage("y" * 3000, "y.txt")]
+        request = ask("small", passages=passages)
+        done = (await events(rpc.AnswerServiceStub(channel), request))[-1].completed
+    assert [(d.kind, d.detail) for d in done.degradations] == [
+        (
+            answer_pb2.DEGRADATION_KIND_CONTEXT_TRUNCATED,
+            "2 passages (number 2, 3) did not fit the model's window of 1500 tokens.",
+        )
+    ]
+    assert "xxx" not in str(llm.requests[0].body)

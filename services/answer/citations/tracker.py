@@ -38,10 +38,14 @@ class CitationTracker:
     citation comes after the text it refers to. The other properties are complete after `finish`.
     """
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], groups: Sequence[Sequence[int]] | None = None) -> None:
+        """Checks against `passages`; `source_number` of a citation is the 1-based place of one of them.
+
+        `groups[n - 1]` holds the 0-based passages that a marker `[n]` may mean; default: each is its own.
+        """
         self._passages = tuple(passages)
         self._checks = PassageChecks(self._passages)
-        self._resolver = SourceResolver(self._passages)
+        self._resolver = SourceResolver(self._passages, groups)
         self._parser = MarkerParser()
         self._pieces: list[str] = []
         self._waiting: list[_Waiting] = []

@@ -52,7 +52,6 @@ class AnthropicProvider:
         endpoint: Endpoint,
         capabilities: Capabilities | None = None,
         temperature: float | None = 0.0,
-        max_tokens: int = 1024,
     ) -> None:
         self.name = name
         self.model = model
@@ -62,8 +61,7 @@ class AnthropicProvider:
             http_client=anthropic.DefaultAsyncHttpxClient(**http_settings(endpoint)),
             **client_settings(endpoint, BASE_URL),
         )
-        limit = self.capabilities.max_output_tokens
-        self._settings: dict[str, Any] = {"max_tokens": min(max_tokens, limit) if limit else max_tokens}
+        self._settings: dict[str, Any] = {"max_tokens": self.capabilities.answer_tokens}
         extra: dict[str, Any] = {}
         if temperature is not None and self.capabilities.accepts_temperature:
             # The API takes it from the models that have it; the SDK no longer has an argument for it.

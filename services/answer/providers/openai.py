@@ -36,7 +36,6 @@ class OpenAiProvider:
     """A model behind `/chat/completions`.
 
     `temperature` None leaves the server's default, and is never sent to a model that refuses it.
-    `max_tokens` bounds the answer, and is lowered to what the model can write.
     """
 
     adapter = "openai"
@@ -51,7 +50,6 @@ class OpenAiProvider:
         project: str | None = None,
         capabilities: Capabilities | None = None,
         temperature: float | None = 0.0,
-        max_tokens: int = 1024,
     ) -> None:
         self.name = name
         self.model = model
@@ -65,9 +63,8 @@ class OpenAiProvider:
         # be those of this instance's account.
         self._client.organization = organization or None
         self._client.project = project or None
-        limit = self.capabilities.max_output_tokens
         self._settings: dict[str, Any] = {
-            self.capabilities.max_tokens_parameter: min(max_tokens, limit) if limit else max_tokens
+            self.capabilities.max_tokens_parameter: self.capabilities.answer_tokens
         }
         if temperature is not None and self.capabilities.accepts_temperature:
             self._settings["temperature"] = temperature

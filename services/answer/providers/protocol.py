@@ -42,7 +42,7 @@ class RenderedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What is known of a model; 0 and None mean not known."""
+    """What is known of a model, and what is asked of it; 0 and None mean not known."""
 
     context_window_tokens: int = 0
     max_output_tokens: int = 0
@@ -56,6 +56,8 @@ class Capabilities:
     """Reasoning models refuse `temperature`."""
     max_tokens_parameter: str = "max_tokens"
     """What the chat completions API calls the output limit for this model."""
+    answer_tokens: int = 1024
+    """The longest answer asked for; configured, not a property of the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,9 @@ def build_providers(
 ) -> dict[str, HttpProvider]:
     """The instances by name, in the order of `specs`; close each with `aclose()`.
 
-    `temperature` and `max_tokens` count where a spec has none of its own. Raises ValueError with every
-    fault and no key when a spec is not valid or two have the same name.
+    `temperature` and `max_tokens` count where a spec has none of its own; an answer is never asked to be
+    longer than the model can write. Raises ValueError with every fault and no key when a spec is not valid
+    or two have the same name.
     """
     faults = [f"provider {spec.name!r}: {fault}" for spec in specs for fault in faults_of(spec)]
     names = [spec.name for spec in specs]
@@ -90,13 +91,14 @@ def build_providers(
 def _build(
     spec: ProviderSpec, catalog: ModelCatalog, temperature: float | None, max_tokens: int
 ) -> HttpProvider:
+    known = replace(catalog.capabilities(spec.model), **spec.known)
+    wanted = spec.max_tokens or max_tokens
     settings: dict[str, Any] = {
         "name": spec.name,
         "model": spec.model,
         "endpoint": spec.endpoint,
-        "capabilities": replace(catalog.capabilities(spec.model), **spec.known),
+        "capabilities": replace(known, answer_tokens=min(wanted, known.max_output_tokens or wanted)),
         "temperature": temperature if spec.temperature is None else spec.temperature,
-        "max_tokens": spec.max_tokens or max_tokens,
     }
     # Importing an SDK takes about a second of CPU: only who uses it pays for it.
     if spec.adapter == "openai":

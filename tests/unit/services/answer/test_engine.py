@@ -16,6 +16,7 @@ from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import ConversationLimits
 from services.answer.engine import Completed, Engine, Event, Started, Task
 from services.answer.model import Citation, Outcome, Passage, TokenUsage, Verdict
+from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import NOT_FOUND_SENTENCE
 from services.answer.providers.protocol import (
@@ -80,7 +81,6 @@ class Bench:
             metering=Metering(self.usage, self.clock),
             clock=self.clock,
             evidence_threshold=0.2,
-            max_output_tokens=200,
             provider_timeout_seconds=30,
         )
 
@@ -167,7 +167,7 @@ async def test_what_did_not_fit_is_counted() -> None:
     small = Capabilities(context_window_tokens=1900)
     bench = Bench(Scripted(*said("x [1]."), capabilities=small))
     passages = [passage(c * 1200, name=f"{c}.txt", score=0.5) for c in "abc"]
-    assert completed(await bench.run(bench.task(passages))).passages_left_out == 2
+    assert completed(await bench.run(bench.task(passages))).left_out == LeftOut((2, 3), 0, 1900)
 
 
 async def test_the_provider_must_end_before_the_call_does() -> None:

@@ -116,7 +116,9 @@ class _DegradationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degra
     DEGRADATION_KIND_CACHE_HIT: _DegradationKind.ValueType  # 5
     """The reply came from the semantic cache."""
     DEGRADATION_KIND_CONTEXT_TRUNCATED: _DegradationKind.ValueType  # 6
-    """Some passages did not fit the model's context window."""
+    """Some passages, or earlier turns of the conversation, did not fit the model's context window; the
+    detail says which.
+    """
     DEGRADATION_KIND_REWRITE_SKIPPED: _DegradationKind.ValueType  # 7
     """The follow-up question could not be made self-contained."""
     DEGRADATION_KIND_ANSWER_TRUNCATED: _DegradationKind.ValueType  # 8
@@ -142,7 +144,9 @@ DEGRADATION_KIND_EXTRACTIVE_ONLY: DegradationKind.ValueType  # 4
 DEGRADATION_KIND_CACHE_HIT: DegradationKind.ValueType  # 5
 """The reply came from the semantic cache."""
 DEGRADATION_KIND_CONTEXT_TRUNCATED: DegradationKind.ValueType  # 6
-"""Some passages did not fit the model's context window."""
+"""Some passages, or earlier turns of the conversation, did not fit the model's context window; the
+detail says which.
+"""
 DEGRADATION_KIND_REWRITE_SKIPPED: DegradationKind.ValueType  # 7
 """The follow-up question could not be made self-contained."""
 DEGRADATION_KIND_ANSWER_TRUNCATED: DegradationKind.ValueType  # 8
