@@ -166,6 +166,14 @@ def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
                 detail=_what_did_not_fit(completed.left_out),
             )
         )
+    if completed.links_removed:
+        found.append(
+            answer_pb2.Degradation(
+                kind=answer_pb2.DEGRADATION_KIND_LINKS_REMOVED,
+                detail=f"{completed.links_removed} links or images that stand in none of the passages were "
+                "taken out of the answer.",
+            )
+        )
     if completed.conversation_unavailable:
         found.append(
             answer_pb2.Degradation(

@@ -15,6 +15,7 @@ from libs.rpc.deadlines import Deadline
 from services.answer import outcome
 from services.answer.citations.tracker import CitationTracker
 from services.answer.conversations.protocol import Conversations
+from services.answer.links import LinkFilter, addresses
 from services.answer.model import (
     NO_TOKENS,
     Citation,
@@ -92,6 +93,8 @@ class Completed:
     prompt_sha256: str = ""
     history_turn_count: int = 0
     left_out: LeftOut = NOTHING_LEFT_OUT
+    links_removed: int = 0
+    """Addresses in the answer that stand in no passage; see `links`."""
     conversation_unavailable: bool = False
     """The turns before could not be read, or this one could not be kept."""
 
@@ -159,7 +162,7 @@ class Engine:
             )
             rendered = self._prompts.render(prompt.version, question, context.sources, context.history)
             request = ProviderRequest(question=question, passages=context.sources, prompt=rendered)
-            run = _Run(provider, context)
+            run = _Run(provider, context, question)
             timeout = deadline.slice(cap=self._provider_timeout_seconds, reserve=_REPORT_SECONDS)
             stream = self._metering.stream(
                 provider, request, timeout, Subject(tenant, task.query_id, "answer")
@@ -203,10 +206,11 @@ class Engine:
 class _Run:
     """One provider writing one answer."""
 
-    def __init__(self, provider: Provider, context: PackedContext) -> None:
+    def __init__(self, provider: Provider, context: PackedContext, question: str) -> None:
         self._provider = provider
         self._context = context
         self._tracker = CitationTracker(context.candidates, context.groups)
+        self._links = LinkFilter(addresses((question, *(source.text for source in context.sources))))
         self._finished: Finished | None = None
 
     async def events(
@@ -220,11 +224,11 @@ class _Run:
                     if not started:
                         started = True
                         yield Started(self._provider.name, self._provider.model)
-                    for shown in self._tracker.feed(event.text):
+                    for shown in self._tracker.feed(self._links.feed(event.text)):
                         yield self._numbered(shown) if isinstance(shown, Citation) else shown
                 else:
                     self._finished = event
-        for shown in self._tracker.finish():
+        for shown in (*self._tracker.feed(self._links.finish()), *self._tracker.finish()):
             yield self._numbered(shown) if isinstance(shown, Citation) else shown
 
     def completed(self) -> Completed:
@@ -241,6 +245,8 @@ class _Run:
         )
         if tracker.rejected:
             log.warning("citations_rejected", count=len(tracker.rejected), provider=provider.name)
+        if self._links.removed:
+            log.warning("links_removed", count=self._links.removed, provider=provider.name)
         return Completed(
             answer=tracker.answer or outcome.LOW_EVIDENCE_ANSWER,
             outcome=judgement.outcome,
@@ -256,6 +262,7 @@ class _Run:
             model=provider.model,
             history_turn_count=len(self._context.history),
             left_out=self._context.left_out,
+            links_removed=self._links.removed,
         )
 
     def _numbered(self, citation: Citation) -> Citation:

@@ -6,12 +6,14 @@ the contract.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from libs.text import utf8_length
-from services.answer.citations.claims import Claim, claim_of
-from services.answer.citations.verbatim import VerbatimText, candidates, quotations
+from services.answer.citations.claims import Claim, claim_of, denies
+from services.answer.citations.opposites import contradicts
+from services.answer.citations.verbatim import VerbatimText, candidates, quotations, without_quotations
 from services.answer.language.sentences import sentences
 from services.answer.model import Citation, Passage, Span, Verdict
 
@@ -22,6 +24,7 @@ Paraphrases replace some words and keep names, numbers and terms; below about ha
 share their topic with the source begin to pass.
 """
 
+_CLAUSE_ENDS = re.compile(r"[.,;:!?…\n—。，；：！？、]")
 _WINDOW = 3  # neighbouring source sentences that may carry one sentence of the answer together
 _RANK = {Verdict.VERBATIM: 2, Verdict.SUPPORTED: 1, Verdict.UNSUPPORTED: 0}
 
@@ -99,12 +102,21 @@ class PassageText:
         if not statement.claim.keys:
             return None
         for needle in statement.forms:
-            place = self.verbatim.find(needle)
+            place = self._place(needle, statement)
             if place:
                 return Finding(Verdict.VERBATIM, 1.0, *place)
-        places = [self.verbatim.find(piece) for piece in statement.quotations]
-        if places and places[0] and all(places) and statement.claim.numbers <= self._numbers:
+        if not statement.quotations or denies(without_quotations(statement.claim.text)):
+            return None
+        places = [self._place(piece, statement) for piece in statement.quotations]
+        if places[0] and all(places) and statement.claim.numbers <= self._numbers:
             return Finding(Verdict.VERBATIM, 1.0, *places[0])
+        return None
+
+    def _place(self, needle: str, statement: Statement) -> tuple[int, int] | None:
+        """Where the words stand, not cut out of a denial as `tenants may smoke` of `no tenants may smoke`."""
+        for start, end in self.verbatim.places(needle):
+            if statement.claim.denies or not denies(_clause_around(self.passage.text, start, end)):
+                return start, end
         return None
 
     def find_support(self, claim: Claim) -> Finding:
@@ -138,19 +150,29 @@ class PassageText:
         return len(claim.keys & self._keys) / len(claim.keys) if claim.keys else 0.0
 
     def _carries(self, claim: Claim, shared: list[frozenset[str]], first: int, last: int) -> bool:
-        """Whether numbers, months and negation of the claim agree with those of the window.
+        """Whether numbers, months, direction and negation of the claim agree with those of the window.
 
+        Numbers, units and words of direction count only from sentences that speak of something the claim
+        speaks of: `revenue fell by 3 %` is not carried by `revenue rose by 5 %. Costs fell by 3 %`.
         Negation counts where it matters: in the sentences that share at least half as much with the
         claim as the best of the window.
         """
         window = [sentence.claim for sentence in self._sentences[first : last + 1]]
-        numbers = frozenset().union(*(source.numbers for source in window))
-        months = frozenset().union(*(source.months for source in window))
+        about = [source for source in window if _speaks_of(source, claim)]
+        numbers = frozenset().union(*(source.numbers for source in about))
+        months = frozenset().union(*(source.months for source in about))
         if not claim.numbers <= numbers or not claim.months <= months | numbers:
+            return False
+        if contradicts(claim.poles, frozenset().union(*(source.poles for source in about))):
             return False
         sizes = [len(keys) for keys in shared[first : last + 1]]
         denied = any(c.denies for c, size in zip(window, sizes, strict=True) if 2 * size >= max(sizes))
         return denied == claim.denies
+
+
+def _speaks_of(source: Claim, claim: Claim) -> bool:
+    """Whether a sentence of the source shares a subject with the claim, or has none: `- 25 days`."""
+    return not claim.subjects or not source.subjects or not claim.subjects.isdisjoint(source.subjects)
 
 
 def check_prepared(statement: Statement, passage: PassageText) -> Finding:
@@ -162,16 +184,23 @@ def check(sentence_text: str, passage: Passage) -> Finding:
     """Compares a sentence of an answer, markers taken out, with a passage.
 
     - VERBATIM: the sentence, or every quotation in it of at least four words, stands in the passage
-      word for word.
+      word for word, and no negation was left out before or after it, nor put around the quotation.
     - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of
-      its content words (by stem) and all its numbers, dates and magnitudes, and either both deny
-      something or neither does.
+      its content words (by stem) and all its numbers, dates and magnitudes, none of them says the opposite
+      (`rose`, `fell`) or has another unit, and either both deny something or neither does.
     - UNSUPPORTED: else. The quote is then the nearest piece there is.
 
     A negation that only one side has makes UNSUPPORTED even when the sentences mean the same ("not
     before May", "from May"): a citation wrongly refused costs less than one wrongly given.
     """
     return check_prepared(Statement(sentence_text), PassageText(passage))
+
+
+def _clause_around(text: str, start: int, end: int) -> str:
+    """What stands before and after text[start:end] in the same clause."""
+    before = [match.end() for match in _CLAUSE_ENDS.finditer(text, 0, start)]
+    after = _CLAUSE_ENDS.search(text, end)
+    return f"{text[before[-1] if before else 0 : start]} {text[end : after.start() if after else len(text)]}"
 
 
 def cite(source_number: int, passage: Passage, finding: Finding, answer_span: Span) -> Citation:

@@ -127,6 +127,10 @@ class _DegradationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degra
     """The store of conversations could not be reached: the answer was made without the turns before it, or
     this turn was not kept, or both.
     """
+    DEGRADATION_KIND_LINKS_REMOVED: _DegradationKind.ValueType  # 10
+    """The answer held links or images whose addresses stand in none of the passages; they were taken out.
+    A document may have told the model to add them.
+    """
 
 class DegradationKind(_DegradationKind, metaclass=_DegradationKindEnumTypeWrapper):
     """Something the server did less well than configured, to be able to answer at all."""
@@ -154,6 +158,10 @@ DEGRADATION_KIND_ANSWER_TRUNCATED: DegradationKind.ValueType  # 8
 DEGRADATION_KIND_CONVERSATION_UNAVAILABLE: DegradationKind.ValueType  # 9
 """The store of conversations could not be reached: the answer was made without the turns before it, or
 this turn was not kept, or both.
+"""
+DEGRADATION_KIND_LINKS_REMOVED: DegradationKind.ValueType  # 10
+"""The answer held links or images whose addresses stand in none of the passages; they were taken out.
+A document may have told the model to add them.
 """
 Global___DegradationKind: _TypeAlias = DegradationKind  # noqa: Y015
 
