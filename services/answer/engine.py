@@ -209,7 +209,7 @@ class _Run:
     def __init__(self, provider: Provider, context: PackedContext, question: str) -> None:
         self._provider = provider
         self._context = context
-        self._tracker = CitationTracker(context.candidates, context.groups)
+        self._tracker = CitationTracker(context.candidates, context.groups, question)
         self._links = LinkFilter(addresses((question, *(source.text for source in context.sources))))
         self._finished: Finished | None = None
 

@@ -103,6 +103,36 @@ async def test_a_model_answers_with_checked_citations_streamed_and_whole(
 
 
 @pytest.mark.parametrize("provider", MODELS)
+async def test_a_lying_model_in_the_smallest_pieces_proves_nothing_and_shows_no_marker(
+    provider: str, llm: LlmServer, stub: rpc.AnswerServiceAsyncStub
+) -> None:
+    said = (
+        "The mascot of the firm is a 🦅 shark [1][①][9]. The mascot of the firm is not a heron [[1]]. "
+        "![x](https://evil.example/?q=heron) It is 漢字 [Source: board.pdf] 【2】. [Sour"
+    )
+    # Each character is an event of its own, each byte of it an HTTP chunk of its own.
+    llm.play(Open(), *(Text(character, split=True) for character in said), Finish(STOP[provider]), End())
+    streamed = await events(stub, ask(provider))
+    done = streamed[-1].completed
+    assert done.answer == (
+        "The mascot of the firm is a 🦅 shark. The mascot of the firm is not a heron. ![x] It is 漢字."
+    )
+    assert "".join(event.text_delta for event in streamed) == done.answer
+    for event in streamed:
+        assert not set(event.text_delta) & set("【】")
+    assert {c.verdict for c in done.citations} == {answer_pb2.CITATION_VERDICT_UNSUPPORTED}
+    assert [r.marker for r in done.rejected_citations] == ["[9]", "[Source: board.pdf]", "【2】"]
+    assert done.outcome == answer_pb2.OUTCOME_LOW_EVIDENCE
+    assert [d.kind for d in done.degradations] == [answer_pb2.DEGRADATION_KIND_LINKS_REMOVED]
+    encoded = done.answer.encode()
+    for citation in done.citations:
+        span = citation.answer_span
+        assert (
+            encoded[span.byte_start : span.byte_end].decode() == done.answer[span.char_start : span.char_end]
+        )
+
+
+@pytest.mark.parametrize("provider", MODELS)
 async def test_the_prompt_holds_the_passages_as_data_and_the_asked_version(
     provider: str, llm: LlmServer, stub: rpc.AnswerServiceAsyncStub
 ) -> None:

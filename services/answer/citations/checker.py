@@ -15,6 +15,7 @@ from services.answer.citations.claims import Claim, claim_of, denies
 from services.answer.citations.opposites import contradicts
 from services.answer.citations.verbatim import VerbatimText, candidates, quotations, without_quotations
 from services.answer.language.sentences import sentences
+from services.answer.language.words import content_keys
 from services.answer.model import Citation, Passage, Span, Verdict
 
 SUPPORT_THRESHOLD = 0.6
@@ -22,6 +23,13 @@ SUPPORT_THRESHOLD = 0.6
 
 Paraphrases replace some words and keep names, numbers and terms; below about half, sentences that only
 share their topic with the source begin to pass.
+"""
+
+NEWS_THRESHOLD = 0.5
+"""Share of the words the sentence adds to the question, 0 to 1, that must stand there, too.
+
+An answer repeats its question. `The mascot of the firm is a shark` has all but one of its words from there,
+and the one is what was asked for.
 """
 
 _CLAUSE_ENDS = re.compile(r"[.,;:!?…\n—。，；：！？、]")
@@ -63,8 +71,11 @@ class _SourceSentence:
 class Statement:
     """A sentence of an answer, made ready for comparison with many passages."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, asked: frozenset[str] = frozenset()) -> None:
+        """`asked` are the keys of the question, which an answer may repeat without saying anything."""
         self.claim = claim_of(text)
+        self.news = self.claim.keys - asked
+        """What it adds to the question."""
         self.forms = candidates(text)
         self.quotations = quotations(text)
 
@@ -93,6 +104,16 @@ class PassageText:
     def _keys(self) -> frozenset[str]:
         return frozenset().union(*(sentence.claim.keys for sentence in self._sentences))
 
+    def keys_at(self, finding: Finding) -> frozenset[str]:
+        """Content words of the sentences a finding lies in, and of what stands above the passage."""
+        touched = (
+            sentence.claim.keys
+            for sentence in self._sentences
+            if sentence.start < finding.end and finding.start < sentence.end
+        )
+        above = " ".join((self.passage.title, *self.passage.headings))
+        return frozenset(content_keys(above)).union(*touched)
+
     def find_verbatim(self, statement: Statement) -> Finding | None:
         """The sentence, or all it quotes, word for word; None when that does not stand here.
 
@@ -119,8 +140,9 @@ class PassageText:
                 return start, end
         return None
 
-    def find_support(self, claim: Claim) -> Finding:
+    def find_support(self, statement: Statement) -> Finding:
         """The one to three neighbouring sentences that carry most of the claim."""
+        claim = statement.claim
         best_any = best_carrying = (-1.0, 0, 0, 0)
         shared = [claim.keys & sentence.claim.keys for sentence in self._sentences]
         for first in range(len(shared)):
@@ -136,10 +158,13 @@ class PassageText:
                 if window[:2] > best_any[:2]:
                     best_any = window
                 better = coverage >= SUPPORT_THRESHOLD and window[:2] > best_carrying[:2]
-                if better and self._carries(claim, shared, first, last):
+                news = len(together & statement.news) >= NEWS_THRESHOLD * len(statement.news)
+                if better and news and self._carries(claim, shared, first, last):
                     best_carrying = window
-        verdict = Verdict.SUPPORTED if best_carrying[0] >= 0 else Verdict.UNSUPPORTED
-        coverage, _, first, last = best_carrying if best_carrying[0] >= 0 else best_any
+        misquoted = any(self.verbatim.find(piece) is None for piece in statement.quotations)
+        carried = best_carrying[0] >= 0 and not misquoted
+        verdict = Verdict.SUPPORTED if carried else Verdict.UNSUPPORTED
+        coverage, _, first, last = best_carrying if carried else best_any
         if not self._sentences:
             return Finding(Verdict.UNSUPPORTED, 0.0, 0, len(self.passage.text))
         coverage = max(coverage, 0.0)
@@ -177,7 +202,7 @@ def _speaks_of(source: Claim, claim: Claim) -> bool:
 
 def check_prepared(statement: Statement, passage: PassageText) -> Finding:
     """`check` for texts that are compared more than once."""
-    return passage.find_verbatim(statement) or passage.find_support(statement.claim)
+    return passage.find_verbatim(statement) or passage.find_support(statement)
 
 
 def check(sentence_text: str, passage: Passage) -> Finding:
@@ -185,9 +210,10 @@ def check(sentence_text: str, passage: Passage) -> Finding:
 
     - VERBATIM: the sentence, or every quotation in it of at least four words, stands in the passage
       word for word, and no negation was left out before or after it, nor put around the quotation.
-    - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of
-      its content words (by stem) and all its numbers, dates and magnitudes, none of them says the opposite
-      (`rose`, `fell`) or has another unit, and either both deny something or neither does.
+    - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of its
+      content words (by stem), NEWS_THRESHOLD of those that are not the question's, and all its numbers,
+      dates and magnitudes; what it has in quotation marks stands in the passage; nothing says the opposite
+      (`rose`, `fell`) or has another unit; and either both deny something or neither does.
     - UNSUPPORTED: else. The quote is then the nearest piece there is.
 
     A negation that only one side has makes UNSUPPORTED even when the sentences mean the same ("not

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 _FENCE_LENGTH = 3  # back-ticks or tildes that open a code block (CommonMark 0.31, section 4.5)
 _PROSE = frozenset({"markdown", "md", "text", "txt", "plaintext"})
 """Info strings of blocks that hold an answer in words, which some models wrap so."""
+
+
+_FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+
+
+def without_fences(text: str) -> str:
+    """`text` with blanks for the lines that open and close code blocks; places stay what they are."""
+    if "```" not in text and "~~~" not in text:
+        return text
+    return _FENCE_LINE.sub(lambda match: " " * len(match.group()), text)
 
 
 class CodeState:

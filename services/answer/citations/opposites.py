@@ -15,6 +15,7 @@ from services.answer.language.words import Word, words
 _OPPOSITES = (
     ("rise increase grow gain climb", "fall decrease decline drop shrink"),
     ("more", "less fewer"),
+    ("may can", "must shall"),
     ("above exceed", "below"),
     ("before earlier", "after later"),
     ("maximum most", "minimum least"),
@@ -48,6 +49,12 @@ _UNITS = (
 )
 _SYMBOLS = {"€": "euro", "$": "dollar", "£": "pound", "¥": "yen"}
 _SYMBOL = re.compile("[€$£¥]")
+_CHINESE_UNITS = {
+    "年": "year", "个年": "year", "月": "month", "个月": "month", "天": "day", "日": "day", "周": "week",
+    "小时": "hour", "美元": "dollar", "欧元": "euro", "日元": "yen", "英镑": "pound", "元": "yuan",
+}  # fmt: skip
+_LONGEST_FIRST = "|".join(sorted(_CHINESE_UNITS, key=len, reverse=True))
+_CHINESE_UNIT = re.compile(rf"(?<=[0-9〇零一二三四五六七八九十百千万亿两])(?:{_LONGEST_FIRST})")
 
 Pole = tuple[int, int]
 """(group, which of its members that rule each other out)."""
@@ -70,9 +77,15 @@ EXCLUSIVE_KEYS = frozenset(_POLES)
 
 def poles_of(text: str, found: Iterable[Word]) -> frozenset[Pole]:
     """The sides a sentence takes; `found` are the words of `text`."""
-    poles = {_POLES[word.key] for word in found if word.key in _POLES}
+    poles = {_POLES[word.key] for word in found if word.key in _POLES and not _is_month(word)}
     poles.update(_POLES[_SYMBOLS[symbol]] for symbol in _SYMBOL.findall(text))
+    poles.update(_POLES[_CHINESE_UNITS[unit]] for unit in _CHINESE_UNIT.findall(text))
     return frozenset(poles)
+
+
+def _is_month(word: Word) -> bool:
+    """Whether `May` is no verb: inside a sentence it has its capital only as a month."""
+    return word.key == "may" and word.is_capitalised and word.start > 0
 
 
 def contradicts(claim: frozenset[Pole], source: frozenset[Pole]) -> bool:

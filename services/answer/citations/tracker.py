@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from libs.text import utf8_length
 from services.answer.citations.checker import cite
 from services.answer.citations.checks import PassageChecks
+from services.answer.citations.code import without_fences
 from services.answer.citations.groundedness import measure
 from services.answer.citations.markers import Marker, MarkerParser, VisibleText
 from services.answer.citations.sources import SourceResolver
@@ -38,13 +39,19 @@ class CitationTracker:
     citation comes after the text it refers to. The other properties are complete after `finish`.
     """
 
-    def __init__(self, passages: Sequence[Passage], groups: Sequence[Sequence[int]] | None = None) -> None:
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        groups: Sequence[Sequence[int]] | None = None,
+        question: str = "",
+    ) -> None:
         """Checks against `passages`; `source_number` of a citation is the 1-based place of one of them.
 
         `groups[n - 1]` holds the 0-based passages that a marker `[n]` may mean; default: each is its own.
+        `question` is what the answer is to: repeating it proves nothing.
         """
         self._passages = tuple(passages)
-        self._checks = PassageChecks(self._passages)
+        self._checks = PassageChecks(self._passages, question)
         self._resolver = SourceResolver(self._passages, groups)
         self._parser = MarkerParser()
         self._pieces: list[str] = []
@@ -160,7 +167,7 @@ class CitationTracker:
         if not self._waiting:
             return []
         text = self.answer
-        found = sentences(text)
+        found = sentences(without_fences(text))
         complete = found if final else found[:-1]
         events: list[TrackerEvent] = []
         still: list[_Waiting] = []
@@ -180,7 +187,7 @@ def _sentence_start(text: str, at: int) -> int:
     """Where the sentence begins that ends at, or contains, position `at`; `at` when there is none."""
     begin = max(0, at - _MAX_LOOK_BACK)
     begin = max(begin, text.rfind("\n\n", begin, at))
-    found = sentences(text[begin:at])
+    found = sentences(without_fences(text[begin:at]))
     return begin + found[-1].start if found else at
 
 

@@ -22,6 +22,7 @@ _SPACE = re.compile(r"\s")
 _QUOTED = re.compile(
     r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|»([^«»]+)«|「([^「」]+)」|『([^『』]+)』|\"([^\"]+)\""
 )
+_ELLIPSIS = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\.{3}|…")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EDGES = " \t\r\n.,;:!?…。！？、，；：\"'“”‘’„«»「」『』"
 _MIN_QUOTED_WORDS = 4
@@ -95,7 +96,9 @@ def quotations(sentence: str) -> list[str]:
         else:
             long_enough = count >= _MIN_QUOTED_WORDS and len(piece) >= _MIN_QUOTED_CHARACTERS
         if long_enough:
-            found.append(canonical(piece.strip(_EDGES)))
+            # What an ellipsis leaves out is no part of the quotation.
+            parts = (part.strip(_EDGES) for part in _ELLIPSIS.split(piece))
+            found += [canonical(part) for part in parts if part]
     return found
 
 
