@@ -13,6 +13,7 @@ from services.answer import convert
 from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Completed, Engine, Started
 from services.answer.follow_ups.rewriter import Rewriter
+from services.answer.joining import joined
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.protocol import Provider
 
@@ -46,8 +47,11 @@ class AnswerServicer(rpc.AnswerServiceServicer):
         """See the contract."""
         call = current_call()
         task = convert.task_from_proto(request)
-        async with aclosing(self._engine.generate(task, call.identity.tenant, call.deadline)) as events:
-            async for event in events:
+        async with (
+            aclosing(self._engine.generate(task, call.identity.tenant, call.deadline)) as events,
+            aclosing(joined(events)) as joint,
+        ):
+            async for event in joint:
                 if request.stream_text or isinstance(event, Started | Completed):
                     yield convert.event_to_proto(event)
 
