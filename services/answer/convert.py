@@ -9,7 +9,8 @@ from docuquery.common.v1 import answer_pb2, conversation_pb2, passage_pb2, text_
 from libs.errors import Violations
 from libs.hygiene import clean_question
 from services.answer.conversations.protocol import Conversation
-from services.answer.engine import Completed, Event, Started, Task
+from services.answer.engine import Task
+from services.answer.events import Completed, Event, Started
 from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
 from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptVersion

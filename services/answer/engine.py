@@ -13,26 +13,24 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer import outcome
-from services.answer.citations.tracker import CitationTracker
+from services.answer.citations.tracker import CitationTracker, TrackerEvent
 from services.answer.conversations.protocol import Conversations
+from services.answer.events import Completed, Event, Started
 from services.answer.links import LinkFilter, addresses
 from services.answer.model import (
     NO_TOKENS,
     Citation,
     Outcome,
     Passage,
-    RejectedCitation,
-    SentenceSupport,
-    TokenUsage,
     Turn,
 )
-from services.answer.packing.pack import NOTHING_LEFT_OUT, LeftOut, PackedContext, pack
+from services.answer.packing.pack import PackedContext, pack
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import says_not_found
 from services.answer.providers.protocol import (
     EXTRACTIVE_ADAPTER,
+    Cited,
     Finished,
-    FinishReason,
     Provider,
     ProviderEvent,
     ProviderRequest,
@@ -63,43 +61,6 @@ class Task:
     """Empty: the default."""
     conversation_id: str = ""
     """Empty: none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The provider's first text has come."""
-
-    provider: str
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The end of a generation; fields as in the contract's GenerationCompleted."""
-
-    answer: str
-    outcome: Outcome
-    confidence: float = 0.0
-    groundedness: float = 0.0
-    citations: tuple[Citation, ...] = ()
-    rejected: tuple[RejectedCitation, ...] = ()
-    sentences: tuple[SentenceSupport, ...] = ()
-    finish_reason: FinishReason = FinishReason.STOP
-    usage: TokenUsage = NO_TOKENS
-    cost_micro_usd: int | None = 0
-    provider: str = ""
-    model: str = ""
-    prompt_version: str = ""
-    prompt_sha256: str = ""
-    history_turn_count: int = 0
-    left_out: LeftOut = NOTHING_LEFT_OUT
-    links_removed: int = 0
-    """Addresses in the answer that stand in no passage; see `links`."""
-    conversation_unavailable: bool = False
-    """The turns before could not be read, or this one could not be kept."""
-
-
-Event = Started | str | Citation | Completed
 
 
 class Engine:
@@ -151,7 +112,8 @@ class Engine:
             history = await self._history(tenant, task.conversation_id)
             conversation_lost = history is None
             question = task.standalone_question
-            bare = self._prompts.render(prompt.version, question, (), ())
+            native = provider.capabilities.native_citations
+            bare = self._prompts.render(prompt.version, question, (), (), native=native)
             context = pack(
                 task.passages,
                 history or (),
@@ -160,7 +122,9 @@ class Engine:
                 # Sentences are picked one by one: joined chunks would only blur their scores.
                 merged=provider.adapter != EXTRACTIVE_ADAPTER,
             )
-            rendered = self._prompts.render(prompt.version, question, context.sources, context.history)
+            rendered = self._prompts.render(
+                prompt.version, question, context.sources, context.history, native=native
+            )
             request = ProviderRequest(question=question, passages=context.sources, prompt=rendered)
             run = _Run(provider, context, question)
             timeout = deadline.slice(cap=self._provider_timeout_seconds, reserve=_REPORT_SECONDS)
@@ -226,10 +190,19 @@ class _Run:
                         yield Started(self._provider.name, self._provider.model)
                     for shown in self._tracker.feed(self._links.feed(event.text)):
                         yield self._numbered(shown) if isinstance(shown, Citation) else shown
+                elif isinstance(event, Cited):
+                    for shown in self._cited(event):
+                        yield self._numbered(shown) if isinstance(shown, Citation) else shown
                 else:
                     self._finished = event
         for shown in (*self._tracker.feed(self._links.finish()), *self._tracker.finish()):
             yield self._numbered(shown) if isinstance(shown, Citation) else shown
+
+    def _cited(self, cited: Cited) -> list[TrackerEvent]:
+        """What a citation of the provider's own adds, after the text before it."""
+        shown = self._tracker.feed(self._links.finish())
+        piece = self._context.locate(cited.document, cited.start, cited.text)
+        return [*shown, *self._tracker.cite(piece, cited.text)]
 
     def completed(self) -> Completed:
         if self._finished is None:

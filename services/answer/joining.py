@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-from services.answer.engine import Event
+from services.answer.events import Event
 
 WINDOW_SECONDS = 0.002
 """After a piece was passed on, those that follow within this time go out together.

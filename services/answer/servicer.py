@@ -11,7 +11,8 @@ from libs.clock import Clock
 from libs.rpc.context import current_call
 from services.answer import convert
 from services.answer.conversations.protocol import Conversations
-from services.answer.engine import Completed, Engine, Started
+from services.answer.engine import Engine
+from services.answer.events import Completed, Started
 from services.answer.follow_ups.rewriter import Rewriter
 from services.answer.joining import joined
 from services.answer.prompts.manager import PromptManager

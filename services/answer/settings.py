@@ -57,6 +57,8 @@ class Settings(ServiceSettings):
     """Another server with the same API."""
     anthropic_model: str = Field(ANTHROPIC_DEFAULT_MODEL, validation_alias="ANTHROPIC_MODEL")
     """Its model."""
+    anthropic_native_citations: bool = Field(False, validation_alias="ANTHROPIC_NATIVE_CITATIONS")
+    """Let the model cite by itself instead of by numbers in its text; see docs/providers.md."""
     providers_file: Path | None = Field(None, validation_alias="PROVIDERS_FILE")
     """A TOML file with any number of providers, which come before those above; see docs/providers.md."""
     models_file: Path | None = Field(None, validation_alias="MODELS_FILE")
@@ -153,6 +155,7 @@ class Settings(ServiceSettings):
             anthropic_api_key=self.anthropic_api_key.get_secret_value(),
             anthropic_base_url=self.anthropic_base_url,
             anthropic_model=self.anthropic_model,
+            anthropic_native_citations=self.anthropic_native_citations,
             llm_model=self.llm_model,
         )
 

@@ -25,6 +25,15 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Cite:
+    """A citation of the server's own, of the text before it; only in Anthropic's format."""
+
+    document: int
+    start: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Raw:
     """Bytes of the event stream as they stand."""
 
@@ -83,7 +92,7 @@ class End:
     """The body ended cleanly."""
 
 
-Step = Text | Raw | StreamError | Finish | Status | Open | Hang | Reset | Drop | End
+Step = Text | Cite | Raw | StreamError | Finish | Status | Open | Hang | Reset | Drop | End
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,8 @@ class _Reply:
                 await self._open(step)
             case Text():
                 await self._text(step)
+            case Cite():
+                await self._cite(step)
             case Raw():
                 await self._chunk(step.data)
             case StreamError():
@@ -279,6 +290,22 @@ class _Reply:
             return
         delta = {"type": "text_delta", "text": step.text}
         await self._event({"type": "content_block_delta", "index": 0, "delta": delta}, split=step.split)
+
+    async def _cite(self, step: Cite) -> None:
+        """The citation, and the end of the block it belongs to."""
+        citation = {
+            "type": "char_location",
+            "cited_text": step.text,
+            "document_index": step.document,
+            "document_title": None,
+            "start_char_index": step.start,
+            "end_char_index": step.start + len(step.text),
+        }
+        delta = {"type": "citations_delta", "citation": citation}
+        await self._event({"type": "content_block_delta", "index": 0, "delta": delta})
+        await self._event({"type": "content_block_stop", "index": 0})
+        block = {"type": "text", "text": ""}
+        await self._event({"type": "content_block_start", "index": 0, "content_block": block})
 
     async def _stream_error(self, step: StreamError) -> None:
         error = {"type": step.type, "message": "provider text, not for the public"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,8 @@ from services.answer.providers.anthropic import AnthropicProvider
 from services.answer.providers.openai import OpenAiProvider
 from services.answer.providers.protocol import (
     Capabilities,
+    Cited,
+    Document,
     Finished,
     FinishReason,
     Message,
@@ -30,6 +33,7 @@ from services.answer.providers.protocol import (
 )
 from services.answer.providers.spec import Endpoint
 from tests.contract.llm_server import (
+    Cite,
     Drop,
     End,
     Finish,
@@ -456,3 +460,51 @@ async def test_a_cancelled_call_leaves_the_provider_usable(
         await anext(stream)
     server.play(Open(), Text("y"), Finish(adapter.stop), End())
     assert (await collect(provider))[0] == TextDelta("y")
+
+
+# --- Anthropic's own citations ---
+
+
+async def test_documents_go_apart_from_the_question_and_their_citations_come_after_the_text_they_are_about(
+    server: LlmServer,
+) -> None:
+    provider = anthropic_provider(server.port)
+    server.play(Open(), Text("Ten days."), Cite(1, 4, "ten days"), Text(" Maybe."), Finish("end_turn"), End())
+    documents = (Document("a.md", "", "Nothing."), Document("b.md", "Leave; pages 2", "It: ten days."))
+    prompt = RenderedPrompt("Be brief.", (Message("user", "How many?"),), documents)
+    events = [event async for event in provider.stream(ProviderRequest("How many?", (), prompt), 5)]
+    await provider.aclose()
+    assert events[:-1] == [TextDelta("Ten days."), Cited(1, 4, "ten days"), TextDelta(" Maybe.")]
+    [message] = server.requests[0].body["messages"]
+    first, second, asked = message["content"]
+    assert asked == {"type": "text", "text": "How many?"}
+    assert second == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "It: ten days."},
+        "title": "b.md",
+        "context": "Leave; pages 2",
+        "citations": {"enabled": True},
+    }
+    assert "context" not in first
+
+
+@pytest.mark.parametrize(
+    "citation",
+    [
+        {"type": "char_location", "document_index": "x", "start_char_index": 0, "cited_text": "y"},
+        {"type": "char_location", "document_index": 0, "start_char_index": None, "cited_text": "y"},
+        {"type": "char_location", "document_index": 0, "start_char_index": 0, "cited_text": 5},
+        None,
+    ],
+)
+async def test_a_citation_that_cannot_be_understood_is_a_bad_response(
+    server: LlmServer, citation: object
+) -> None:
+    provider = anthropic_provider(server.port)
+    delta = {"type": "citations_delta", "citation": citation}
+    event = json.dumps({"type": "content_block_delta", "index": 0, "delta": delta})
+    broken = Raw(f"event: content_block_delta\ndata: {event}\n\n".encode())
+    server.play(Open(), Text("x"), broken, Finish("end_turn"), End())
+    error, _ = await fail(provider)
+    await provider.aclose()
+    assert error.reason == R.ERROR_REASON_PROVIDER_BAD_RESPONSE

@@ -16,7 +16,7 @@ from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
 from docuquery.common.v1 import answer_pb2, passage_pb2, text_pb2
 from services.answer.app import start
 from services.answer.settings import Settings
-from tests.contract.llm_server import End, Finish, Hang, LlmServer, Open, Status, Step, Text
+from tests.contract.llm_server import Cite, End, Finish, Hang, LlmServer, Open, Status, Step, Text
 
 TENANT = (("x-docuquery-tenant", "acme"),)
 FACT = "The mascot of the firm is a heron."
@@ -369,3 +369,90 @@ async def test_what_does_not_fit_the_models_window_is_said_with_numbers(
         )
     ]
     assert "xxx" not in str(llm.requests[0].body)
+
+
+NOTICE = "The tenant may terminate the lease with 30 days' notice. "
+DEPOSIT = "The deposit is 1,400 euros, due in May."
+
+
+async def test_a_models_own_citations_are_mapped_to_chunks_and_spans_and_checked(llm: LlmServer) -> None:
+    settings = Settings(
+        port=0,
+        anthropic_base_url=f"http://127.0.0.1:{llm.port}",
+        anthropic_native_citations=True,
+        _env_file=None,
+    )
+    first, second = passage(NOTICE, "lease.md"), passage(DEPOSIT, "lease.md")
+    second.span.char_start += len(NOTICE)
+    second.span.char_end += len(NOTICE)
+    second.span.byte_start += len(NOTICE)
+    second.span.byte_end += len(NOTICE)
+    second.chunk_id = "chunk-2"  # the neighbour of the first: one document for the model
+    whole = NOTICE + DEPOSIT
+    llm.play(
+        Open(),
+        Text("The deposit is 1,400 euros."),
+        Cite(0, whole.index("The deposit"), "The deposit is 1,400 euros"),
+        Text(" It is due in June."),
+        Cite(0, whole.index("due in May"), "due in May"),
+        Text(" Dogs are welcome."),
+        Cite(0, 0, "Dogs are welcome everywhere"),
+        Text(" So are cats."),
+        Cite(7, 0, "cats"),
+        Text(" The mascot of the firm is a heron."),
+        Cite(1, 0, FACT),
+        Finish("end_turn"),
+        End(),
+    )
+    async with start(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        request = ask("anthropic", question="What is the deposit?", passages=[first, passage(FACT), second])
+        streamed = await events(rpc.AnswerServiceStub(channel), request)
+    done = streamed[-1].completed
+    assert "".join(event.text_delta for event in streamed) == done.answer
+    verdict = answer_pb2.CitationVerdict
+    assert [(c.source_number, c.chunk_id, c.quote, c.verdict) for c in done.citations] == [
+        (3, "chunk-2", "The deposit is 1,400 euros", verdict.CITATION_VERDICT_VERBATIM),
+        (3, "chunk-2", "due in May", verdict.CITATION_VERDICT_UNSUPPORTED),
+        (2, "chunk-mascot.txt", FACT, verdict.CITATION_VERDICT_VERBATIM),
+    ]
+    span = done.citations[0].source_span
+    assert whole[span.char_start - 10 : span.char_end - 10] == done.citations[0].quote
+    # What was not given, or does not stand there, is no citation.
+    assert [r.marker for r in done.rejected_citations] == ["Dogs are welcome everywhere", "cats"]
+    assert done.outcome == answer_pb2.OUTCOME_PARTIAL
+    body = llm.requests[0].body
+    blocks = body["messages"][-1]["content"]
+    assert [b.get("source", {}).get("data", b.get("text")) for b in blocks] == [
+        whole,
+        FACT,
+        "What is the deposit?",
+    ]
+    assert "[1]" not in body["system"]
+
+
+async def test_a_prompt_version_without_native_citations_keeps_its_markers(llm: LlmServer) -> None:
+    settings = Settings(
+        port=0,
+        anthropic_base_url=f"http://127.0.0.1:{llm.port}",
+        anthropic_native_citations=True,
+        _env_file=None,
+    )
+    llm.play(*script("anthropic", "The mascot of the firm is a heron [Source: mascot.txt]."))
+    async with start(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        request = ask("anthropic", prompt_version="v1")
+        done = (await events(rpc.AnswerServiceStub(channel), request))[-1].completed
+    assert [c.verdict for c in done.citations] == [answer_pb2.CITATION_VERDICT_VERBATIM]
+    assert isinstance(llm.requests[0].body["messages"][-1]["content"], str)
+
+
+async def test_native_citations_of_a_model_that_has_none_are_refused_at_the_start() -> None:
+    settings = Settings(
+        port=0,
+        anthropic_base_url="http://127.0.0.1:1",
+        anthropic_model="claude-of-mine",
+        anthropic_native_citations=True,
+        _env_file=None,
+    )
+    with pytest.raises(ValueError, match="not known to cite by itself"):
+        async with start(settings):
+            pass

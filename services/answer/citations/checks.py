@@ -34,6 +34,15 @@ class PassageChecks:
             self._findings[key] = check_prepared(self._statement(sentence), self._texts[index])
         return self._findings[key]
 
+    def narrowed(self, sentence: str, index: int, start: int, end: int, finding: Finding) -> Finding:
+        """The finding in text[start:end] of passage `index`; `finding`, of all of it, where it is better."""
+        passage = self._texts[index].passage
+        piece = replace(passage, text=passage.text[start:end])
+        inside = check_prepared(self._statement(sentence), PassageText(piece))
+        if inside.rank < finding.rank:
+            return finding
+        return replace(inside, start=inside.start + start, end=inside.end + start)
+
     def _statement(self, sentence: str) -> Statement:
         if sentence not in self._statements:
             self._statements[sentence] = Statement(sentence, self._asked)

@@ -11,7 +11,7 @@ from services.answer.citations.checker import cite
 from services.answer.citations.checks import PassageChecks
 from services.answer.citations.code import without_fences
 from services.answer.citations.groundedness import measure
-from services.answer.citations.markers import Marker, MarkerParser, VisibleText
+from services.answer.citations.markers import Marker, MarkerParser, Piece, VisibleText
 from services.answer.citations.sources import SourceResolver
 from services.answer.language.sentences import Sentence, sentences
 from services.answer.model import Citation, Passage, RejectedCitation, SentenceSupport, Span
@@ -95,6 +95,14 @@ class CitationTracker:
         """Takes the next piece of the model's text; returns what can be shown by now."""
         return self._process(self._parser.feed(delta))
 
+    def cite(self, piece: Piece | None, quoted: str) -> list[TrackerEvent]:
+        """Takes the provider's own word that the text before this rests on a piece of a passage.
+
+        It is checked like a marker. None stands for something that was not given: it is rejected, and
+        `quoted`, what the provider says it quotes, shown as its marker.
+        """
+        return self._process(self._parser.mark(piece, quoted))
+
     def finish(self) -> list[TrackerEvent]:
         """Ends the answer; call it once."""
         events = self._process(self._parser.finish())
@@ -114,7 +122,7 @@ class CitationTracker:
         return events
 
     def _take_marker(self, marker: Marker) -> list[TrackerEvent]:
-        sources, unknown = self._resolver.resolve(marker)
+        sources, unknown = self._resolve(marker)
         text = self.answer
         if unknown:
             at = utf8_length(text[: marker.at])
@@ -136,12 +144,26 @@ class CitationTracker:
             and len(self._checks.claim(text[clause : marker.at]).keys) >= _MIN_CLAIM_WORDS
         ):
             starts.append(clause)
-        return self._cite(sources, starts, marker.at)
+        return self._cite(sources, starts, marker.at, marker.piece)
+
+    def _resolve(self, marker: Marker) -> tuple[list[tuple[int, ...]], bool]:
+        if marker.piece is not None:
+            return [(marker.piece.index,)], False
+        if not marker.source_numbers and not marker.filename:
+            return [], True
+        return self._resolver.resolve(marker)
 
     def _cite(
-        self, sources: Sequence[tuple[int, ...]], starts: Sequence[int], end: int
+        self,
+        sources: Sequence[tuple[int, ...]],
+        starts: Sequence[int],
+        end: int,
+        piece: Piece | None = None,
     ) -> list[TrackerEvent]:
-        """Cites for text[start:end], with the start that finds most support: sentence or last clause."""
+        """Cites for text[start:end], with the start that finds most support: sentence or last clause.
+
+        The `piece` alone is enough where it carries the text; where it does not, its passage is looked at.
+        """
         text = self.answer
         events: list[TrackerEvent] = []
         for source in sources:
@@ -155,6 +177,8 @@ class CitationTracker:
             )
             byte_start = utf8_length(text[:start])
             span = Span(start, end, byte_start, byte_start + utf8_length(text[start:end]))
+            if piece is not None:
+                finding = self._checks.narrowed(text[start:end], index, piece.start, piece.end, finding)
             citation = cite(index + 1, self._passages[index], finding, span)
             key = (citation.source_number, citation.source_span, span)
             if key not in self._citations:
@@ -176,7 +200,8 @@ class CitationTracker:
             if sentence is None and final and found:
                 sentence = found[-1]
             if sentence is not None:
-                events += self._cite(waiting.sources, [sentence.start], sentence.end)
+                piece = waiting.marker.piece
+                events += self._cite(waiting.sources, [sentence.start], sentence.end, piece)
             elif not final:
                 still.append(waiting)
         self._waiting = still

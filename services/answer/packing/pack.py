@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.answer.citations.markers import Piece
 from services.answer.model import Passage, Span, Turn
 from services.answer.packing.duplicates import distinct
 from services.answer.packing.neighbours import Source, merge
@@ -54,6 +55,23 @@ class PackedContext:
     left_out: LeftOut
     origins: tuple[Origins, ...]
     """What each candidate is made of."""
+
+    def locate(self, source: int, start: int, text: str) -> Piece | None:
+        """The candidate that holds a piece of `sources[source]` that begins near `start`; None for none.
+
+        The text decides, not the numbers: it must stand there to the letter. Of several candidates the
+        first that holds all of it is taken, so a chunk goes before the text it was merged into.
+        """
+        if not 0 <= source < len(self.groups) or not text.strip():
+            return None
+        offset = self.sources[source].span.char_start
+        for index in self.groups[source]:
+            candidate = self.candidates[index]
+            wanted = start + offset - candidate.span.char_start
+            found = _nearest(candidate.text, text, wanted)
+            if found is not None:
+                return Piece(index, found, found + len(text))
+        return None
 
     def origin(self, candidate: int, quote: Span) -> tuple[int, Passage]:
         """(1-based number, passage) of the request that holds most of a quote found in a candidate."""
@@ -150,6 +168,16 @@ def _packed(
         left_out=left_out,
         origins=tuple(origins),
     )
+
+
+def _nearest(text: str, piece: str, wanted: int) -> int | None:
+    """Where `piece` stands in `text`, of several places the one nearest to `wanted`."""
+    places = []
+    found = text.find(piece)
+    while found >= 0:
+        places.append(found)
+        found = text.find(piece, found + 1)
+    return min(places, key=lambda place: abs(place - wanted), default=None)
 
 
 def _shared(span: Span, quote: Span) -> int:

@@ -14,6 +14,8 @@ from services.answer.providers.endpoint import client_settings, http_settings, t
 from services.answer.providers.errors import BadResponseError
 from services.answer.providers.protocol import (
     Capabilities,
+    Cited,
+    Document,
     Finished,
     FinishReason,
     ProviderEvent,
@@ -93,6 +95,7 @@ class AnthropicProvider:
             asked: TokenUsage | None = None
             completion_tokens: int | None = None
             joiner = TextJoiner()
+            cited: list[Cited] = []
             while (event := await call.next(reply)) is not None:
                 try:
                     text = joiner.push(_text(event))
@@ -103,11 +106,18 @@ class AnthropicProvider:
                         completion_tokens = event.usage.output_tokens if event.usage else None
                     elif event.type == "message_stop":
                         call.got_terminal_event()
+                    elif citation := _citation(event):
+                        cited.append(citation)
                 except (AttributeError, TypeError):
                     raise call.failure(BadResponseError()) from None
                 if text:
                     call.got_text()
                     yield TextDelta(text)
+                if event.type == "content_block_stop":
+                    # Within a block they may come before its text; they are about all of it.
+                    for one in cited:
+                        yield one
+                    cited = []
             call.require_complete(reply.response.headers)
             if rest := joiner.flush():
                 yield TextDelta(rest)
@@ -121,7 +131,7 @@ class AnthropicProvider:
     async def _send(self, prompt: RenderedPrompt, timeout_seconds: float) -> Stream:
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": m.role, "content": m.text} for m in prompt.messages],
+            "messages": _messages(prompt),
             **self._settings,
         }
         if prompt.system:
@@ -139,6 +149,40 @@ def _text(event: RawMessageStreamEvent) -> str:
     if not isinstance(event.delta.text, str):
         raise TypeError("text is no text")
     return event.delta.text
+
+
+def _messages(prompt: RenderedPrompt) -> list[dict[str, Any]]:
+    """The turns; documents, where there are any, stand before the text of the last one."""
+    messages: list[dict[str, Any]] = [{"role": m.role, "content": m.text} for m in prompt.messages]
+    if prompt.documents:
+        question = {"type": "text", "text": messages[-1]["content"]}
+        messages[-1]["content"] = [*map(_document, prompt.documents), question]
+    return messages
+
+
+def _document(document: Document) -> dict[str, Any]:
+    block: dict[str, Any] = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": document.text},
+        "title": document.title,
+        "citations": {"enabled": True},
+    }
+    if document.context:
+        block["context"] = document.context
+    return block
+
+
+def _citation(event: RawMessageStreamEvent) -> Cited | None:
+    """A piece of a document the model refers to. The SDK does not validate, so any access may fail."""
+    if event.type != "content_block_delta" or event.delta.type != "citations_delta":
+        return None
+    citation = event.delta.citation
+    if citation.type != "char_location":
+        return None
+    found = Cited(citation.document_index, citation.start_char_index, citation.cited_text)
+    if not (isinstance(found.document, int) and isinstance(found.start, int) and isinstance(found.text, str)):
+        raise TypeError("a citation has not its documented shape")
+    return found
 
 
 def _prompt_usage(usage: Any) -> TokenUsage | None:

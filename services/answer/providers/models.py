@@ -25,6 +25,7 @@ class ModelSection(BaseModel):
     cached_input_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     cache_write_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     accepts_temperature: bool = True
+    native_citations: bool = False
     max_tokens_parameter: str = Field("max_tokens", pattern="^max_(completion_)?tokens$")
 
 

@@ -27,17 +27,30 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A source for a provider that takes documents apart from text, and cites them by itself."""
+
+    title: str
+    context: str
+    """What the model should know about it and cannot cite."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedPrompt:
     """A prompt ready to be sent."""
 
     system: str
     messages: tuple[Message, ...]
     """At least one; the last is the user's."""
+    documents: tuple[Document, ...] = ()
+    """Belong before the last message; empty where the sources stand in it."""
 
     @property
     def texts(self) -> tuple[str, ...]:
         """All of it, piece by piece."""
-        return (self.system, *(message.text for message in self.messages))
+        documents = (f"{d.title}\n{d.context}\n{d.text}" for d in self.documents)
+        return (self.system, *documents, *(message.text for message in self.messages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,8 @@ class Capabilities:
     """Reasoning models refuse `temperature`."""
     max_tokens_parameter: str = "max_tokens"
     """What the chat completions API calls the output limit for this model."""
+    native_citations: bool = False
+    """The model cites documents by itself; in a configured provider: it is asked to."""
     answer_tokens: int = 1024
     """The longest answer asked for; configured, not a property of the model."""
 
@@ -88,6 +103,18 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Cited:
+    """The text since the last event of this kind rests on a piece of a document; only with `documents`."""
+
+    document: int
+    """0-based index into RenderedPrompt.documents, as the provider gave it: not checked."""
+    start: int
+    """First character of the piece in the document's text, code points, as the provider gave it."""
+    text: str
+    """The piece, as the provider gave it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The terminal event: exactly one, last."""
 
@@ -98,7 +125,7 @@ class Finished:
     """True when a provider that is no model found no answer in the passages."""
 
 
-ProviderEvent = TextDelta | Finished
+ProviderEvent = TextDelta | Cited | Finished
 
 
 class Provider(Protocol):

@@ -50,6 +50,7 @@ class _Entry(ModelSection):
     connect_seconds: float = Field(CONNECT_SECONDS, gt=0)
     temperature: float | None = Field(None, ge=0, le=2)
     max_tokens: int | None = Field(None, ge=16, le=100_000)
+    use_native_citations: bool = False
 
 
 class _File(BaseModel):
@@ -153,6 +154,7 @@ def _spec(entry: _Entry, secrets: _Secrets) -> ProviderSpec:
         project=entry.project or None,
         temperature=entry.temperature,
         max_tokens=entry.max_tokens,
+        native_citations=entry.use_native_citations,
         known=entry.model_dump(include=set(ModelSection.model_fields), exclude_unset=True),
     )
 

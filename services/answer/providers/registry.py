@@ -32,6 +32,7 @@ def specs_from_settings(
     anthropic_api_key: str = "",
     anthropic_base_url: str = "",
     anthropic_model: str = "",
+    anthropic_native_citations: bool = False,
     llm_model: str = "",
 ) -> tuple[ProviderSpec, ...]:
     """The instances the plain settings describe, `openai` first; empty means not set.
@@ -61,6 +62,7 @@ def specs_from_settings(
                 adapter="anthropic",
                 model=override or anthropic_model or ANTHROPIC_DEFAULT_MODEL,
                 endpoint=Endpoint(anthropic_api_key.strip(), anthropic_base_url.strip() or None),
+                native_citations=anthropic_native_citations,
             )
         )
     return tuple(specs)
@@ -80,6 +82,10 @@ def build_providers(
     or two have the same name.
     """
     faults = [f"provider {spec.name!r}: {fault}" for spec in specs for fault in faults_of(spec)]
+    for spec in specs:
+        known = replace(catalog.capabilities(spec.model), **spec.known)
+        if spec.native_citations and not known.native_citations:
+            faults.append(f"provider {spec.name!r}: the model {spec.model} is not known to cite by itself")
     names = [spec.name for spec in specs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         faults.append(f"provider names must be unique; given more than once: {', '.join(twice)}")
@@ -97,7 +103,11 @@ def _build(
         "name": spec.name,
         "model": spec.model,
         "endpoint": spec.endpoint,
-        "capabilities": replace(known, answer_tokens=min(wanted, known.max_output_tokens or wanted)),
+        "capabilities": replace(
+            known,
+            answer_tokens=min(wanted, known.max_output_tokens or wanted),
+            native_citations=spec.native_citations,
+        ),
         "temperature": temperature if spec.temperature is None else spec.temperature,
     }
     # Importing an SDK takes about a second of CPU: only who uses it pays for it.

@@ -70,6 +70,8 @@ class ProviderSpec:
     """None: as all providers (LLM_TEMPERATURE)."""
     max_tokens: int | None = None
     """Longest answer; None: as all providers (LLM_MAX_TOKENS)."""
+    native_citations: bool = False
+    """Let the model cite by itself; only models that are known to."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """Fields of Capabilities that are better known here than in the models file."""
 
@@ -114,5 +116,7 @@ def faults_of(spec: ProviderSpec) -> Iterator[str]:
             yield f"headers.{name}: must be printable ASCII"
     if taken := sorted(OWN_FIELDS & set(endpoint.body)):
         yield f"body: {', '.join(taken)} cannot be set here"
+    if spec.native_citations and spec.adapter != "anthropic":
+        yield "use_native_citations: only the adapter anthropic has them"
     if spec.adapter == "anthropic" and (spec.organization or spec.project):
         yield "organization, project: only the adapter openai knows them"

@@ -16,6 +16,7 @@ from services.answer.model import NO_TOKENS, TokenUsage
 from services.answer.providers.errors import Phase
 from services.answer.providers.protocol import (
     EXTRACTIVE_ADAPTER,
+    Finished,
     Provider,
     ProviderEvent,
     ProviderRequest,
@@ -63,10 +64,10 @@ class Metering:
                         if first_token_ms is None:
                             first_token_ms = self._since(began)
                         pieces.append(event.text)
-                        yield event
-                    else:
+                    elif isinstance(event, Finished):
                         usage = event.usage or so_far()
-                        yield replace(event, usage=usage)
+                        event = replace(event, usage=usage)
+                    yield event
         except DocuQueryError as error:
             result = error.reason_name
             # What was refused at the door is not charged for; of the rest nobody says what it cost.

@@ -14,7 +14,8 @@ from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import ConversationLimits
-from services.answer.engine import Completed, Engine, Event, Started, Task
+from services.answer.engine import Engine, Task
+from services.answer.events import Completed, Event, Started
 from services.answer.model import Citation, Outcome, Passage, TokenUsage, Verdict
 from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptManager

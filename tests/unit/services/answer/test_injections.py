@@ -20,7 +20,8 @@ from libs.hygiene import without_hidden
 from libs.rpc.deadlines import Deadline
 from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import ConversationLimits
-from services.answer.engine import Completed, Engine, Task
+from services.answer.engine import Engine, Task
+from services.answer.events import Completed
 from services.answer.links import addresses
 from services.answer.model import Outcome, Verdict
 from services.answer.prompts.manager import PromptManager

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.answer.engine import Completed, Event, Started
+from services.answer.events import Completed, Event, Started
 from services.answer.joining import joined
 from services.answer.model import Outcome
 
