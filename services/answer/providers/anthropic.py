@@ -104,6 +104,7 @@ class AnthropicProvider:
                     elif event.type == "message_delta":
                         reason = STOP_REASONS.get(event.delta.stop_reason or "", reason)
                         completion_tokens = event.usage.output_tokens if event.usage else None
+                        asked = _prompt_usage(event.usage) or asked  # the sum; gateways know it only now
                     elif event.type == "message_stop":
                         call.got_terminal_event()
                     elif citation := _citation(event):
