@@ -66,10 +66,13 @@ class _CitationVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Citat
     CITATION_VERDICT_UNSPECIFIED: _CitationVerdict.ValueType  # 0
     """Not checked."""
     CITATION_VERDICT_VERBATIM: _CitationVerdict.ValueType  # 1
-    """The quote stands in the source word for word (white space aside)."""
+    """The quote stands in the source word for word (white space and typography aside), and no negation was
+    cut off before or behind it.
+    """
     CITATION_VERDICT_SUPPORTED: _CitationVerdict.ValueType  # 2
-    """No word-for-word quote, but most of the sentence's content words and all its numbers stand in the
-    quoted piece of the source.
+    """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
+    the question, and all its numbers stand in the quoted piece of the source, and nothing there says the
+    opposite.
     """
     CITATION_VERDICT_UNSUPPORTED: _CitationVerdict.ValueType  # 3
     """The source exists but does not carry the sentence."""
@@ -86,10 +89,13 @@ class CitationVerdict(_CitationVerdict, metaclass=_CitationVerdictEnumTypeWrappe
 CITATION_VERDICT_UNSPECIFIED: CitationVerdict.ValueType  # 0
 """Not checked."""
 CITATION_VERDICT_VERBATIM: CitationVerdict.ValueType  # 1
-"""The quote stands in the source word for word (white space aside)."""
+"""The quote stands in the source word for word (white space and typography aside), and no negation was
+cut off before or behind it.
+"""
 CITATION_VERDICT_SUPPORTED: CitationVerdict.ValueType  # 2
-"""No word-for-word quote, but most of the sentence's content words and all its numbers stand in the
-quoted piece of the source.
+"""No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
+the question, and all its numbers stand in the quoted piece of the source, and nothing there says the
+opposite.
 """
 CITATION_VERDICT_UNSUPPORTED: CitationVerdict.ValueType  # 3
 """The source exists but does not carry the sentence."""
@@ -212,7 +218,9 @@ class Citation(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     source_number: _builtins.int
-    """1-based number of the cited passage in the reply's `sources`."""
+    """1-based number of the cited passage in the reply's `sources`; where the quote runs over the border of
+    two, the one that holds most of it.
+    """
     document_id: _builtins.str
     """The document."""
     filename: _builtins.str
@@ -277,7 +285,9 @@ class RejectedCitation(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     ANSWER_SPAN_FIELD_NUMBER: _builtins.int
     marker: _builtins.str
-    """The marker as the model wrote it, at most 200 characters."""
+    """The marker as the model wrote it, or the words that a citation of the provider's own claims to quote;
+    at most 200 characters.
+    """
     verdict: Global___CitationVerdict.ValueType
     """Always UNKNOWN_SOURCE at present."""
     @_builtins.property
