@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Protocol
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from libs.rpc.interceptor import IncomingCall, Layer
+from libs.rpc.layered import IncomingCall, Layer
 from services.gateway.scopes import NEVER_LIMITED
 
 
@@ -26,8 +24,7 @@ def rate_limit_layer(limiter: RateLimiter) -> Layer:
     Limits hold for each caller of each tenant. It runs when the caller is known.
     """
 
-    @asynccontextmanager
-    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+    async def layer(call: IncomingCall) -> None:
         if call.identity is not None and call.method not in NEVER_LIMITED:
             wait = await limiter.acquire(f"{call.identity.tenant}/{call.identity.caller}")
             if wait > 0:
@@ -36,6 +33,6 @@ def rate_limit_layer(limiter: RateLimiter) -> Layer:
                     f"Too many calls. The next one may pass in {wait:.1f} s.",
                     retry_after_seconds=wait,
                 )
-        yield
+        await call.proceed()
 
     return layer

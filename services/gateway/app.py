@@ -15,7 +15,7 @@ from docuquery.gateway.v1.admin_service_pb2_grpc import add_AdminServiceServicer
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryServiceServicer_to_server
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
-from libs.rpc.interceptor import Layer
+from libs.rpc.layered import Layer
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission import rate_limit_layer
