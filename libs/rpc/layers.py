@@ -21,6 +21,9 @@ log = structlog.get_logger()
 
 IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
 
+# Understood by every gRPC client that retries by its service config (gRFC A6).
+_DO_NOT_RETRY = ("grpc-retry-pushback-ms", "-1")
+
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
 
@@ -99,7 +102,12 @@ async def error_layer(call: IncomingCall) -> None:
 
 async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     call.status, call.reason = error.code.name, error.reason_name
-    await call.context.abort_with_status(rpc_status.to_status(to_status(error, call.request_id)))
+    status = rpc_status.to_status(to_status(error, call.request_id))
+    trailers = status.trailing_metadata
+    if error.reason != reasons.ERROR_REASON_SHUTTING_DOWN:
+        # What we say on purpose is an answer: gRPC's own retries (see channel.py) are for other failures.
+        trailers = (*trailers, _DO_NOT_RETRY)
+    await call.context.abort(status.code, status.details, trailers)
 
 
 def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import grpc
 import structlog
 
 from docuquery.gateway.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
@@ -16,7 +15,9 @@ from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryService
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
 from libs.rpc.layered import Layer
+from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from libs.rpc.targets import may_be_many
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission import rate_limit_layer
 from services.gateway.attempts import Ladder
@@ -27,10 +28,20 @@ from services.gateway.auth import (
     identity_resolver,
 )
 from services.gateway.breakers import Breakers
-from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL, AnswerClient, IngestClient, RetrievalClient
+from services.gateway.downstream import (
+    ANSWER,
+    IDEMPOTENT_READS,
+    INGEST,
+    RETRIEVAL,
+    AnswerClient,
+    IngestClient,
+    Link,
+    RetrievalClient,
+)
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryRunner
 from services.gateway.rate_limit import MovingWindowLimiter
+from services.gateway.readiness import readiness
 from services.gateway.rewrite import FollowUps
 from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
@@ -48,11 +59,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     """A serving gateway, until the block is left. It starts whether or not the services behind it are up."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        channels = await _open_channels(stack, settings)
+        links = await _open_links(stack, settings, clock)
         breakers = Breakers(settings.breaker_policy, monotonic=clock.monotonic, random=random.random)
-        ingest = IngestClient(channels[INGEST], breakers)
-        retrieval = RetrievalClient(channels[RETRIEVAL], breakers)
-        answer = AnswerClient(channels[ANSWER], breakers)
+        ingest = IngestClient(links[INGEST], breakers)
+        retrieval = RetrievalClient(links[RETRIEVAL], breakers)
+        answer = AnswerClient(links[ANSWER], breakers)
         directory = ProviderDirectory(answer, breakers, clock)
         searcher = Searcher(retrieval)
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
@@ -66,7 +77,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             new_id=lambda: str(uuid.uuid4()),
             policy=settings.query_policy,
         )
-        checks = {name: health_check(channel) for name, channel in channels.items()}
+        checks = {name: health_check(link.channel) for name, link in links.items()}
         servicer = DocuQueryServicer(
             rules=rules,
             default_top_k=settings.retrieval_top_k,
@@ -99,23 +110,24 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
                 extra_layers=_admission(settings, clock),
+                ready=False,
             )
         )
+        needed = [links[name].reachability for name in settings.readiness_needs]
+        await stack.enter_async_context(readiness(server.health.set_ready, needed))
         yield server
 
 
-async def _open_channels(stack: AsyncExitStack, settings: Settings) -> dict[str, grpc.aio.Channel]:
-    targets = {
-        INGEST: settings.ingest_target,
-        RETRIEVAL: settings.retrieval_target,
-        ANSWER: settings.answer_target,
-    }
-    return {
-        name: await stack.enter_async_context(
-            open_channel(target, max_message_bytes=settings.max_message_bytes)
+async def _open_links(stack: AsyncExitStack, settings: Settings, clock: Clock) -> dict[str, Link]:
+    links = {}
+    for name, target in settings.targets.items():
+        channel = await stack.enter_async_context(
+            open_channel(target, max_message_bytes=settings.max_message_bytes, retried=IDEMPOTENT_READS[name])
         )
-        for name, target in targets.items()
-    }
+        reachability = Reachability(name, channel, clock)
+        await stack.enter_async_context(reachability.followed())
+        links[name] = Link(name, channel, reachability, replicated=may_be_many(target))
+    return links
 
 
 def _authenticator(settings: Settings) -> Authenticator:

@@ -29,6 +29,13 @@ ATTEMPT_MINIMUM_SECONDS = 0.1
 ACCEPT_SECONDS = 2.0
 """A service sends its headers as soon as it sees a call: one that has not by then is not working."""
 
+BRIDGE_SECONDS = 0.6
+"""How long after the loss of a service calls wait for it to be there again: its channel tries to connect
+every 0.1 to 0.5 s (see libs/rpc/channel.py)."""
+
+HEDGE_SECONDS = 0.5
+"""A search that has taken so long, many times the usual, is asked of another replica too."""
+
 PROVIDER_LIST_SECONDS = 2.0
 """The longest a query waits for a new list of providers when it could use the old one."""
 

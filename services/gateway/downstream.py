@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
@@ -17,6 +18,7 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from libs.errors import DocuQueryError
 from libs.rpc import client
+from libs.rpc.reachability import Reachability
 from libs.rpc.status import unavailable
 from services.gateway import budget
 from services.gateway.breaker import Permit
@@ -25,6 +27,7 @@ from services.gateway.breakers import Breakers, circuit_open, service_target
 from services.gateway.candidates import Candidate
 from services.gateway.classification import is_bare, judge_service
 from services.gateway.convert import candidate_from_proto, generation_event_from_proto
+from services.gateway.hedge import Hedge
 from services.gateway.model import GenerationEvent
 
 Req = TypeVar("Req")
@@ -32,17 +35,48 @@ Res = TypeVar("Res")
 
 INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
 
+IDEMPOTENT_READS: dict[str, tuple[str, ...]] = {
+    INGEST: (),
+    RETRIEVAL: tuple(
+        f"/docuquery.retrieval.v1.RetrievalService/{method}"
+        for method in ("Search", "GetDocument", "ListDocuments", "GetStats", "GetPassage")
+    ),
+    ANSWER: tuple(
+        f"/docuquery.answer.v1.AnswerService/{method}"
+        for method in ("ListProviders", "ListPrompts", "GetConversation")
+    ),
+}
+"""What gRPC may send again by itself. Never a generation: its attempts are counted (attempts.py)."""
+
 # An upload may take an hour; whether ingest works shows at its first acknowledgement, or by then.
 _UPLOAD_LEASE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way to one service."""
+
+    name: str
+    channel: grpc.aio.Channel
+    reachability: Reachability
+    replicated: bool
+    """Whether there may be several of it."""
 
 
 class Guard:
     """Puts the calls to one service behind its breaker."""
 
-    def __init__(self, service: str, breakers: Breakers) -> None:
-        self._service = service
-        self._target = service_target(service)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._service = link.name
+        self._reachability = link.reachability
+        self._target = service_target(link.name)
         self._breaker = breakers.get(self._target)
+        link.reachability.on_change(self._reachability_changed)
+
+    def _reachability_changed(self, there: bool) -> None:
+        if there:
+            # Connected and SERVING: better evidence than that the time is up.
+            self._breaker.recover()
 
     @contextmanager
     def watch(self, seconds: float) -> Iterator[Permit]:
@@ -67,11 +101,17 @@ class Guard:
                 raise
             permit.report(SUCCESS)
 
+    async def bridge(self) -> None:
+        """Waits a moment for a service that was there just now; to be awaited inside `watch`."""
+        if not self._reachability.is_reachable:
+            await self._reachability.bridge(budget.BRIDGE_SECONDS)
+
     async def unary(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float
     ) -> Res:
         """One unary call. Raises DocuQueryError."""
         with self.watch(seconds):
+            await self.bridge()
             return await client.unary(method, request, service=self._service, timeout_seconds=seconds)
 
 
@@ -102,14 +142,15 @@ class _IngestStream:
 class IngestClient:
     """The ingest service."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = IngestServiceStub(channel)
-        self._guard = Guard(INGEST, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = IngestServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
 
     @asynccontextmanager
     async def open(self, timeout_seconds: float) -> AsyncIterator[_IngestStream]:
         """An upload stream; cancelled on leaving. Raises DocuQueryError."""
         with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)) as permit:
+            await self._guard.bridge()
             async with client.bidi_stream(
                 self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
             ) as call:
@@ -119,15 +160,16 @@ class IngestClient:
 class RetrievalClient:
     """The retrieval service's reading half, and its delete. All methods raise DocuQueryError."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = RetrievalServiceStub(channel)
-        self._guard = Guard(RETRIEVAL, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = RetrievalServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
+        self._hedge = Hedge(budget.HEDGE_SECONDS if link.replicated else None)
 
     async def search(
         self, request: retrieval.SearchRequest, timeout_seconds: float
     ) -> retrieval.SearchResponse:
-        """The passages most relevant to a query."""
-        return await self._guard.unary(self._stub.Search, request, timeout_seconds)
+        """The passages most relevant to a query. When it takes long, another replica is asked, too."""
+        return await self._hedge.run(lambda: self._guard.unary(self._stub.Search, request, timeout_seconds))
 
     async def get_document(
         self, request: retrieval.GetDocumentRequest, timeout_seconds: float
@@ -161,9 +203,9 @@ class RetrievalClient:
 class AnswerClient:
     """The answer service. All methods raise DocuQueryError."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = AnswerServiceStub(channel)
-        self._guard = Guard(ANSWER, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = AnswerServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
 
     @asynccontextmanager
     async def generate(
@@ -175,6 +217,7 @@ class AnswerClient:
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
         with self._guard.watch(timeout_seconds) as permit:
+            await self._guard.bridge()
             async with (
                 client.server_stream(
                     self._stub.Generate,

@@ -8,11 +8,13 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from libs.rpc.targets import dial_target
 from libs.settings import MIB, ServiceSettings
 from services.gateway.api_keys import ApiKey, load_api_keys
 from services.gateway.attempts import AttemptPolicy
 from services.gateway.breaker_model import BreakerPolicy
 from services.gateway.candidates import AUTO, parse_order
+from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL
 from services.gateway.query import QueryPolicy
 from services.gateway.uploads import UploadPolicy
 
@@ -25,12 +27,16 @@ class Settings(ServiceSettings):
     port: int = Field(50051, ge=0, le=65535, validation_alias="GATEWAY_PORT")
     """Port to listen on."""
 
-    ingest_target: str = Field("127.0.0.1:50052", min_length=1, validation_alias="INGEST_TARGET")
-    """Where the ingest service is: `host:port` or any gRPC name."""
-    retrieval_target: str = Field("127.0.0.1:50053", min_length=1, validation_alias="RETRIEVAL_TARGET")
+    ingest_target: str = Field("127.0.0.1:50052", validation_alias="INGEST_TARGET")
+    """Where the ingest service is: `host:port`, a gRPC name (`dns:///ingest:50052` for all addresses behind a
+    name), or the addresses of several replicas: `10.0.0.1:50052,10.0.0.2:50052`."""
+    retrieval_target: str = Field("127.0.0.1:50053", validation_alias="RETRIEVAL_TARGET")
     """Where the retrieval service is."""
-    answer_target: str = Field("127.0.0.1:50054", min_length=1, validation_alias="ANSWER_TARGET")
+    answer_target: str = Field("127.0.0.1:50054", validation_alias="ANSWER_TARGET")
     """Where the answer service is."""
+    readiness_services: str = Field("retrieval,answer", validation_alias="READINESS_SERVICES")
+    """Without these the readiness check says NOT_SERVING. Questions need both; without ingest, uploads alone
+    are refused."""
 
     api_keys: SecretStr = Field(SecretStr(""), validation_alias="API_KEYS")
     """JSON list of keys, as digests; see api_keys.py."""
@@ -84,6 +90,20 @@ class Settings(ServiceSettings):
     breaker_open_max_seconds: float = Field(60.0, gt=0, validation_alias="BREAKER_OPEN_MAX_SECONDS")
     """The longest it stays open."""
 
+    @field_validator("ingest_target", "retrieval_target", "answer_target")
+    @classmethod
+    def _target(cls, value: str) -> str:
+        dial_target(value)
+        return value
+
+    @field_validator("readiness_services")
+    @classmethod
+    def _services(cls, value: str) -> str:
+        unknown = set(_names(value)) - {INGEST, RETRIEVAL, ANSWER}
+        if unknown:
+            raise ValueError(f"knows no service {', '.join(sorted(unknown))}")
+        return value
+
     @field_validator("llm_provider")
     @classmethod
     def _order(cls, value: str) -> str:
@@ -127,6 +147,16 @@ class Settings(ServiceSettings):
             raise ValueError("; ".join(faults))
         return self
 
+    @property
+    def targets(self) -> dict[str, str]:
+        """Where each service is, by its name."""
+        return {INGEST: self.ingest_target, RETRIEVAL: self.retrieval_target, ANSWER: self.answer_target}
+
+    @property
+    def readiness_needs(self) -> tuple[str, ...]:
+        """Names of the services readiness depends on."""
+        return _names(self.readiness_services)
+
     def load_keys(self) -> tuple[ApiKey, ...]:
         """The API keys of both settings. Raises ValueError."""
         return load_api_keys(self.api_keys.get_secret_value(), self.api_keys_file)
@@ -166,6 +196,10 @@ class Settings(ServiceSettings):
     def upload_policy(self) -> UploadPolicy:
         """How long silence is borne on upload streams."""
         return UploadPolicy(idle_seconds=self.upload_idle_seconds, stall_seconds=self.upload_stall_seconds)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _is_loopback(host: str) -> bool:
