@@ -38,6 +38,8 @@ class IncomingCall:
     deadline: Deadline | None = None
     status: str = "OK"
     reason: str = ""
+    logged: bool = True
+    """Whether it gets a line of its own in the log."""
     response: Any = None
     """The one response of a method that does not stream them."""
     _inward: Sequence[Layer] = ()

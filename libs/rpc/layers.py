@@ -42,7 +42,7 @@ async def request_id_layer(call: IncomingCall) -> None:
 
 
 def logging_layer(clock: Clock) -> Layer:
-    """Writes one line a call, with its status and duration."""
+    """Writes one line a call, with its status and duration, unless `call.logged` has been unset."""
 
     async def layer(call: IncomingCall) -> None:
         started = clock.monotonic()
@@ -52,18 +52,23 @@ def logging_layer(clock: Clock) -> Layer:
             call.status = "CANCELLED"
             raise
         finally:
-            tenant = {"tenant": call.identity.tenant, "caller": call.identity.caller} if call.identity else {}
-            reason = {"reason": call.reason} if call.reason else {}
-            log.info(
-                "call",
-                method=call.method,
-                status=call.status,
-                duration_ms=round((clock.monotonic() - started) * 1000, 2),
-                **tenant,
-                **reason,
-            )
+            if call.logged:
+                _log_call(call, clock.monotonic() - started)
 
     return layer
+
+
+def _log_call(call: IncomingCall, seconds: float) -> None:
+    tenant = {"tenant": call.identity.tenant, "caller": call.identity.caller} if call.identity else {}
+    reason = {"reason": call.reason} if call.reason else {}
+    log.info(
+        "call",
+        method=call.method,
+        status=call.status,
+        duration_ms=round(seconds * 1000, 2),
+        **tenant,
+        **reason,
+    )
 
 
 def _as_public(error: Exception, call: IncomingCall) -> DocuQueryError:

@@ -19,15 +19,17 @@ from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
 from services.gateway.admin_servicer import AdminServicer
-from services.gateway.admission import rate_limit_layer
+from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer
 from services.gateway.attempts import Ladder
 from services.gateway.auth import (
     AnonymousAuthenticator,
     ApiKeyAuthenticator,
     Authenticator,
     identity_resolver,
+    infrastructure_check,
 )
-from services.gateway.breakers import Breakers
+from services.gateway.breakers import Breakers, service_target
+from services.gateway.bulkhead import Bulkhead
 from services.gateway.downstream import (
     ANSWER,
     IDEMPOTENT_READS,
@@ -38,14 +40,18 @@ from services.gateway.downstream import (
     Link,
     RetrievalClient,
 )
+from services.gateway.key_file import followed_keys
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryRunner
 from services.gateway.rate_limit import MovingWindowLimiter
 from services.gateway.readiness import readiness
+from services.gateway.refusals import Refusals
 from services.gateway.rewrite import FollowUps
+from services.gateway.scopes import ROOM_OF
 from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
+from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
 from services.gateway.system_status import StatusReporter, health_check
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
@@ -91,6 +97,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             clock=clock,
         )
         admin = AdminServicer(breakers, rules, clock)
+        authenticator = await _authenticator(stack, settings, clock)
         server = await stack.enter_async_context(
             serve(
                 name="gateway",
@@ -105,11 +112,16 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                         partial(add_AdminServiceServicer_to_server, admin),
                     ),
                 ],
-                resolve_identity=identity_resolver(_authenticator(settings)),
+                resolve_identity=identity_resolver(authenticator),
+                check_infrastructure=infrastructure_check(
+                    authenticator,
+                    health_open=settings.health_open,
+                    reflection_open=settings.reflection_open,
+                ),
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
-                extra_layers=_admission(settings, clock),
+                extra_layers=await _admission(stack, settings, breakers, clock),
                 ready=False,
             )
         )
@@ -130,19 +142,38 @@ async def _open_links(stack: AsyncExitStack, settings: Settings, clock: Clock) -
     return links
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+async def _authenticator(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Authenticator:
+    if not settings.has_keys:
+        log.info("authentication", kind="anonymous")
+        return AnonymousAuthenticator()
     keys = settings.load_keys()
-    if keys:
-        log.info("authentication", kind="api_keys", keys=len(keys))
-        return ApiKeyAuthenticator(keys)
-    log.info("authentication", kind="anonymous")
-    return AnonymousAuthenticator()
+    authenticator = ApiKeyAuthenticator(keys)
+    if settings.api_keys_file is not None:
+        await stack.enter_async_context(followed_keys(keys, settings.load_keys, authenticator.replace, clock))
+    log.info("authentication", kind="api_keys", keys=len(keys))
+    return authenticator
 
 
-def _admission(settings: Settings, clock: Clock) -> tuple[Layer, ...]:
-    if settings.rate_limit_requests == 0:
-        return ()
-    limiter = MovingWindowLimiter(
-        settings.rate_limit_requests, settings.rate_limit_window_seconds, clock.monotonic
-    )
-    return (rate_limit_layer(limiter),)
+async def _admission(
+    stack: AsyncExitStack, settings: Settings, breakers: Breakers, clock: Clock
+) -> tuple[Layer, ...]:
+    refusals = Refusals(clock)
+    rooms = {
+        room: Bulkhead(
+            places, settings.admission_wait_seconds, monotonic=clock.monotonic, random=random.random
+        )
+        for room, places in settings.concurrency.items()
+    }
+    by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
+    bulkheads = bulkhead_layer(by_method, refusals)
+    classes = settings.rate_classes
+    if not classes.limits_anybody:
+        return (bulkheads,)
+    window_seconds = settings.rate_limit_window_seconds
+    limiter: RateLimiter = MovingWindowLimiter(window_seconds, clock.monotonic)
+    state_url = settings.state_url.get_secret_value()
+    if state_url:
+        shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
+        breaker = breakers.get(service_target("redis"))
+        limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)
+    return rate_limit_layer(limiter, classes, refusals), bulkheads

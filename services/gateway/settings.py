@@ -16,7 +16,11 @@ from services.gateway.breaker_model import BreakerPolicy
 from services.gateway.candidates import AUTO, parse_order
 from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL
 from services.gateway.query import QueryPolicy
+from services.gateway.rate_classes import RateClasses, parse_rate_classes
+from services.gateway.scopes import Room
 from services.gateway.uploads import UploadPolicy
+
+_STATE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class Settings(ServiceSettings):
@@ -41,9 +45,13 @@ class Settings(ServiceSettings):
     api_keys: SecretStr = Field(SecretStr(""), validation_alias="API_KEYS")
     """JSON list of keys, as digests; see api_keys.py."""
     api_keys_file: Path | None = Field(None, validation_alias="API_KEYS_FILE")
-    """A file with such a list."""
+    """A file with such a list. Changes to it take effect within 2 s."""
     allow_anonymous: bool = Field(False, validation_alias="ALLOW_ANONYMOUS")
     """Serve other machines although there are no API keys."""
+    health_open: bool = Field(True, validation_alias="HEALTH_OPEN")
+    """Answer health checks without a key."""
+    reflection_open: bool = Field(True, validation_alias="REFLECTION_OPEN")
+    """Serve reflection, when it is enabled, without a key."""
 
     question_max_characters: int = Field(1000, ge=1, le=4000, validation_alias="QUESTION_MAX_CHARACTERS")
     """Longest question or search query. Retrieval takes at most 4000."""
@@ -61,8 +69,24 @@ class Settings(ServiceSettings):
 
     rate_limit_requests: int = Field(0, ge=0, validation_alias="RATE_LIMIT_REQUESTS")
     """Calls one caller may make per window; 0: no limit."""
-    rate_limit_window_seconds: float = Field(60.0, gt=0, validation_alias="RATE_LIMIT_WINDOW")
+    rate_limit_window_seconds: int = Field(60, ge=1, validation_alias="RATE_LIMIT_WINDOW")
     """Length of that window."""
+    rate_limit_classes: str = Field("", validation_alias="RATE_LIMIT_CLASSES")
+    """Other limits for keys with a `rate_class`, in calls per window: `free=10,batch=1000,internal=0`."""
+    state_url: SecretStr = Field(SecretStr(""), validation_alias="STATE_URL")
+    """Redis for what replicas share (`redis://host:6379/0`): here the counts of the rate limits. Empty: each
+    process counts for itself."""
+    gateway_replicas: int = Field(1, ge=1, validation_alias="GATEWAY_REPLICAS")
+    """While Redis cannot be reached each replica grants this share of a limit, rounded up."""
+
+    query_concurrency: int = Field(256, ge=1, validation_alias="QUERY_CONCURRENCY")
+    """Questions answered at a time; as many more may wait."""
+    read_concurrency: int = Field(128, ge=1, validation_alias="READ_CONCURRENCY")
+    """Searches and look-ups served at a time; as many more may wait."""
+    upload_concurrency: int = Field(32, ge=1, validation_alias="UPLOAD_CONCURRENCY")
+    """Upload streams and single uploads served at a time; as many more may wait."""
+    admission_wait_seconds: float = Field(1.0, ge=0, validation_alias="ADMISSION_WAIT_SECONDS")
+    """How long a call may wait for room before it is refused."""
 
     llm_provider: str = Field(AUTO, validation_alias="LLM_PROVIDER")
     """`auto` (all configured model providers), or names in the order they are asked, with commas."""
@@ -112,6 +136,19 @@ class Settings(ServiceSettings):
             raise ValueError("is either `auto` or a list of names, not both")
         return value
 
+    @field_validator("rate_limit_classes")
+    @classmethod
+    def _classes(cls, value: str) -> str:
+        parse_rate_classes(value)
+        return value
+
+    @field_validator("state_url")
+    @classmethod
+    def _state(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(_STATE_SCHEMES):
+            raise ValueError(f"must begin with one of {', '.join(_STATE_SCHEMES)}")
+        return value
+
     @field_validator("api_keys")
     @classmethod
     def _keys(cls, value: SecretStr) -> SecretStr:
@@ -128,15 +165,14 @@ class Settings(ServiceSettings):
     def _check_together(self) -> Self:
         faults = []
         try:
-            keys = self.load_keys()
+            self.load_keys()
         except ValueError as error:
             faults.append(f"API_KEYS and API_KEYS_FILE together: {error}")
-        else:
-            if not keys and not self.allow_anonymous and not _is_loopback(self.host):
-                faults.append(
-                    f"GATEWAY_HOST={self.host} would serve everybody who can reach this machine: "
-                    "configure API_KEYS or API_KEYS_FILE, or set ALLOW_ANONYMOUS=true if that is meant"
-                )
+        if not self.has_keys and not self.allow_anonymous and not _is_loopback(self.host):
+            faults.append(
+                f"GATEWAY_HOST={self.host} would serve everybody who can reach this machine: "
+                "configure API_KEYS or API_KEYS_FILE, or set ALLOW_ANONYMOUS=true if that is meant"
+            )
         if self.unary_upload_max_bytes > self.max_message_bytes:
             faults.append(
                 f"GATEWAY_MAX_MESSAGE_BYTES must not exceed MAX_MESSAGE_BYTES ({self.max_message_bytes})"
@@ -157,9 +193,30 @@ class Settings(ServiceSettings):
         """Names of the services readiness depends on."""
         return _names(self.readiness_services)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether callers need a key: an empty list lets nobody in, no list everybody."""
+        return bool(self.api_keys.get_secret_value().strip()) or self.api_keys_file is not None
+
     def load_keys(self) -> tuple[ApiKey, ...]:
         """The API keys of both settings. Raises ValueError."""
-        return load_api_keys(self.api_keys.get_secret_value(), self.api_keys_file)
+        return load_api_keys(
+            self.api_keys.get_secret_value(), self.api_keys_file, self.rate_classes.named.keys()
+        )
+
+    @property
+    def rate_classes(self) -> RateClasses:
+        """The rate limits."""
+        return RateClasses(self.rate_limit_requests, parse_rate_classes(self.rate_limit_classes))
+
+    @property
+    def concurrency(self) -> dict[Room, int]:
+        """Places for calls of each kind."""
+        return {
+            Room.QUERIES: self.query_concurrency,
+            Room.READS: self.read_concurrency,
+            Room.UPLOADS: self.upload_concurrency,
+        }
 
     @property
     def breaker_policy(self) -> BreakerPolicy:
