@@ -8,6 +8,7 @@ when nothing does, ALL_PROVIDERS_FAILED says who failed how, and when to come ba
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate, Plan
 from services.gateway.classification import NextProvider, RetrySame, Verdict, judge_provider
-from services.gateway.exhausted import all_failed, out_of_time
+from services.gateway.exhausted import all_failed, listed_attempts, out_of_time
 from services.gateway.model import Attempt, Completed, GenerationEvent
 
 log = structlog.get_logger()
@@ -48,10 +49,9 @@ class AttemptPolicy:
     """Attempts on candidates in one request, retries included; the rung below comes on top."""
     first_text_cap_seconds: float = 15.0
     """The longest an attempt that is not the last may take to its first text."""
-    whole_answer_cap_seconds: float = 30.0
-    """The same for answers that come whole: their first text is their end."""
     idle_seconds: float = 15.0
-    """The longest pause between two events of a stream."""
+    """The longest pause between two events of a stream. The answer service watches over the writing of an
+    answer that comes whole."""
 
 
 class Ladder:
@@ -132,7 +132,7 @@ class Climb:
             if self._done:
                 return
         if self._too_long is not None and {a.error_reason for a in self.attempts} == {self._too_long.reason}:
-            raise self._too_long  # no waiting helps: the question itself must become shorter
+            raise self._listing(self._too_long)  # no waiting helps: the question itself must become shorter
         if not self.attempts:
             self._deadline.require(budget.ATTEMPT_MINIMUM_SECONDS)
         if self._deadline.remaining() <= 0:
@@ -185,7 +185,7 @@ class Climb:
                 await self._clock.sleep(wait)
                 continue
             if verdict.next_provider is NextProvider.NO:
-                raise error
+                raise self._listing(error)
             if verdict.next_provider is NextProvider.LARGER_WINDOW:
                 self._window_floor = candidate.context_window_tokens
                 self._too_long = error
@@ -196,20 +196,23 @@ class Climb:
     ) -> AsyncGenerator[GenerationEvent, None]:
         began = self._clock.monotonic()
         policy = self._policy
-        cap = policy.whole_answer_cap_seconds if self._whole else policy.first_text_cap_seconds
         attempts_left = min(candidates_left, self._left + 1)
+        # Nobody has seen any of a whole answer: when its time is up, the rung below still gets its part.
+        deadline = self._deadline
+        if self._whole:
+            deadline = Deadline(deadline.at - reserve, deadline.clock)
 
         def first_text() -> None:
             attempt.first_text_ms = (self._clock.monotonic() - began) * 1000
 
         return run_attempt(
-            self._open(candidate.name, self._deadline.remaining()),
+            self._open(candidate.name, deadline.remaining()),
             candidate,
-            deadline=self._deadline,
+            deadline=deadline,
             first_text_seconds=budget.first_text_seconds(
-                self._deadline.remaining(), attempts_left, cap, reserve
+                self._deadline.remaining(), attempts_left, policy.first_text_cap_seconds, reserve
             ),
-            idle_seconds=policy.idle_seconds,
+            idle_seconds=math.inf if self._whole else policy.idle_seconds,
             on_first_text=first_text,
         )
 
@@ -265,4 +268,9 @@ class Climb:
         )
         if self._shown:
             error.metadata["phase"] = "MID_STREAM"
-            raise error
+            raise self._listing(error)
+
+    def _listing(self, error: DocuQueryError) -> DocuQueryError:
+        """`error`, with what was tried before it."""
+        error.metadata["attempts"] = listed_attempts(self.attempts)
+        return error

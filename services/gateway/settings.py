@@ -96,8 +96,6 @@ class Settings(ServiceSettings):
     """Attempts on model providers in one query, retries included."""
     first_token_seconds: float = Field(15.0, gt=0, validation_alias="FIRST_TOKEN_SECONDS")
     """The longest a provider that is not the last may take to its first text."""
-    whole_answer_seconds: float = Field(30.0, gt=0, validation_alias="WHOLE_ANSWER_SECONDS")
-    """The same for unary queries, whose answers come whole."""
     token_idle_seconds: float = Field(15.0, gt=0, validation_alias="TOKEN_IDLE_SECONDS")
     """The longest pause in the middle of a streamed answer."""
 
@@ -236,7 +234,6 @@ class Settings(ServiceSettings):
         return AttemptPolicy(
             max_attempts=self.provider_attempts,
             first_text_cap_seconds=self.first_token_seconds,
-            whole_answer_cap_seconds=self.whole_answer_seconds,
             idle_seconds=self.token_idle_seconds,
         )
 

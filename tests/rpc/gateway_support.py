@@ -176,7 +176,7 @@ class FakeAnswer(_Recording, AnswerServiceServicer):
                 elif step == CRASH:
                     await context.abort(grpc.StatusCode.UNAVAILABLE, "gRPC itself")
                 elif isinstance(step, answer.GenerateResponse) and (
-                    request.stream_text or step.WhichOneof("event") == "completed"
+                    request.stream_text or step.WhichOneof("event") in ("started", "completed")
                 ):
                     yield step
             self.wrapped_up += 1

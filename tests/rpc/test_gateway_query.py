@@ -212,7 +212,7 @@ async def test_a_provider_that_was_added_is_found_without_a_restart(system: Syst
 
 
 async def test_a_silent_provider_is_left_for_the_next_one() -> None:
-    async with running(first_token_seconds=0.1, whole_answer_seconds=0.1) as system:
+    async with running(first_token_seconds=0.1) as system:
         system.providers(a=[[HANG]], b=[answering("b")])
         for _ in range(2):
             began = time.monotonic()

@@ -22,6 +22,10 @@ The answer is complete by then; a server that leaves the connection open must no
 CONNECT_SECONDS = 5.0
 """Longest wait for a connection: a host that does not answer must leave time for another provider."""
 
+IDLE_SECONDS = 14.5
+"""Longest silence in the middle of an answer. Callers that see the text come give up after 15 s themselves
+(those that take the answer whole cannot); half a second before, the cause is told."""
+
 DETAIL_CHARACTERS = 300
 
 log = structlog.get_logger()
@@ -34,8 +38,17 @@ class UpstreamCall:
     reader is doing, and pass for the reader's own cancellation. The caller's CancelledError goes through.
     """
 
-    def __init__(self, *, provider: str, model: str, timeout_seconds: float, secret: str) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str,
+        model: str,
+        timeout_seconds: float,
+        secret: str,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._provider, self._model, self._secret = provider, model, secret
+        self._idle_seconds = idle_seconds
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._phase = Phase.OPENING
         self._complete = False
@@ -52,8 +65,11 @@ class UpstreamCall:
 
     async def next(self, events: AsyncIterator[T]) -> T | None:
         """The next event, None at the end. Raises DocuQueryError, but not once the answer is complete."""
+        limit = self._deadline
+        if self._phase is Phase.MID_STREAM:
+            limit = min(limit, asyncio.get_running_loop().time() + self._idle_seconds)
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(limit):
                 return await anext(events, None)
         except Exception as error:
             if self._complete:

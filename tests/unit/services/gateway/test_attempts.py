@@ -31,7 +31,7 @@ OVERLOADED = failing(reasons.ERROR_REASON_PROVIDER_OVERLOADED)
 INTERNAL = failing(reasons.ERROR_REASON_PROVIDER_INTERNAL)
 REJECTED = failing(reasons.ERROR_REASON_PROVIDER_REJECTED_REQUEST)
 TRUNCATED = failing(reasons.ERROR_REASON_STREAM_TRUNCATED, phase="MID_STREAM")
-QUICK = AttemptPolicy(first_text_cap_seconds=0.05, whole_answer_cap_seconds=0.05, idle_seconds=0.05)
+QUICK = AttemptPolicy(first_text_cap_seconds=0.05, idle_seconds=0.05)
 
 
 async def test_the_first_provider_answers_and_no_other_is_asked() -> None:
@@ -69,6 +69,7 @@ async def test_after_the_first_content_no_other_provider_is_asked() -> None:
     assert seen == [Started("a", "m"), TextDelta("Half an")]
     assert error.value.reason_name == "STREAM_TRUNCATED"
     assert error.value.metadata["phase"] == "MID_STREAM"
+    assert error.value.metadata["attempts"] == "a=STREAM_TRUNCATED"
     assert bench.generator.asked == ["a"]
 
 
@@ -215,6 +216,22 @@ async def test_a_silent_provider_is_left_after_its_slice() -> None:
     assert bench.generator.open_streams == 0
 
 
+async def test_a_whole_answer_may_be_written_for_longer_than_a_pause() -> None:
+    bench = Bench({"a": [[Started("a", "m"), 0.3, completed("a")]], "b": [answering("b")]}, QUICK)
+    climb = bench.climb(plan("a", "b"), whole=True)
+    assert await bench.run(climb) == [completed("a")]
+    assert climb.attempts[0].first_text_ms is not None
+    assert climb.attempts[0].first_text_ms < climb.attempts[0].latency_ms - 200
+
+
+async def test_when_a_whole_answer_is_not_ready_in_time_the_rung_below_answers() -> None:
+    bench = Bench({"a": [[Started("a", "m"), HANG]], "extractive": [answering("extractive")]})
+    climb = bench.climb(plan("a", rung=True), seconds=0.6, whole=True)
+    assert await bench.run(climb) == [completed("extractive")]
+    assert tried(climb) == [("a", "DEADLINE_EXCEEDED"), ("extractive", "OK")]
+    assert bench.breakers.get(candidate("a").target).snapshot().calls == 0, "it was writing"
+
+
 async def test_the_last_provider_gets_all_the_time_there_is() -> None:
     bench = Bench({"a": [[0.2, *answering("a")]]}, QUICK)
     assert await bench.run(bench.climb(plan("a"))) == answering("a")
@@ -247,7 +264,7 @@ async def test_when_the_time_is_up_that_is_the_reason() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(plan("a", rung=True), seconds=0.5))
     assert error.value.reason_name == "DEADLINE_EXCEEDED"
-    assert "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT" in error.value.message
+    assert error.value.metadata["attempts"] == "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT"
 
 
 async def test_a_pause_in_mid_stream_ends_it() -> None:
@@ -310,6 +327,7 @@ async def test_a_dead_answer_service_blames_no_provider() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(plan("a", "b")))
     assert error.value.reason_name == "SERVICE_UNAVAILABLE"
+    assert error.value.metadata["attempts"] == "a=SERVICE_UNAVAILABLE, a=SERVICE_UNAVAILABLE"
     assert bench.generator.asked == ["a", "a"], "once more, at another replica perhaps"
     assert bench.breakers.get(candidate("a").target).snapshot().calls == 0
 
