@@ -255,7 +255,16 @@ class FakeRetrieval(_Recording, RetrievalServiceServicer):
             await asyncio.sleep(self.search_seconds)
         if self.embedder_down and request.mode != SEARCH_MODE_SPARSE:
             raise DocuQueryError(reasons.ERROR_REASON_EMBEDDER_UNAVAILABLE, "The embedder is down.")
-        passage = Passage(document_id=DOCUMENT_ID, chunk_id="c1", text="Sick leave: ten days.", score=0.8)
+        text = "Sick leave: ten days."
+        passage = Passage(
+            document_id=DOCUMENT_ID,
+            filename="leave.md",
+            version="v",
+            chunk_id="c1",
+            text=text,
+            span=TextSpan(char_end=len(text), byte_end=len(text)),
+            score=0.8,
+        )
         return retrieval.SearchResponse(passages=[passage][: request.limit], mode=request.mode)
 
     async def GetDocument(
@@ -452,7 +461,7 @@ async def running(*, clock: Clock | None = None, replicas: int = 1, **settings: 
                 addresses.append(f"127.0.0.1:{relay.port}")
             targets[f"{name}_target"] = ",".join(addresses)
         gateway = await stack.enter_async_context(
-            start(Settings(_env_file=None, port=0, drain_seconds=1, **targets, **settings), clock)
+            start(Settings(_env_file=None, port=0, drain_seconds=1, **{**targets, **settings}), clock)
         )
         channel = await stack.enter_async_context(
             grpc.aio.insecure_channel(
