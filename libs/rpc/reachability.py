@@ -9,19 +9,15 @@ from contextlib import asynccontextmanager, suppress
 import grpc
 import structlog
 
-from libs.clock import Clock
-
 log = structlog.get_logger()
 
 
 class Reachability:
     """Follows a channel's state: READY means that at least one address is connected and says SERVING."""
 
-    def __init__(self, name: str, channel: grpc.aio.Channel, clock: Clock) -> None:
+    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
         self._name = name
         self._channel = channel
-        self._clock = clock
-        self._lost_at = clock.monotonic()
         self._there = asyncio.Event()
         self._listeners: list[Callable[[bool], None]] = []
 
@@ -34,17 +30,11 @@ class Reachability:
         """Has `listener` told of every change; it must not block."""
         self._listeners.append(listener)
 
-    async def bridge(self, seconds: float) -> None:
-        """Waits for somebody to be there again, until `seconds` after the connection was lost.
-
-        A service that is restarted, or has another replica, is back in a moment, and a call made then need
-        not fail. One that has been gone for longer is not worth waiting for.
-        """
-        left = self._lost_at + seconds - self._clock.monotonic()
-        if left > 0 and not self._there.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._there.wait()
+    async def wait(self, seconds: float) -> None:
+        """Waits for somebody to be there, at most `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._there.wait()
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
@@ -70,7 +60,6 @@ class Reachability:
             log.info("service_reachable", service=self._name)
         else:
             self._there.clear()
-            self._lost_at = self._clock.monotonic()
             log.warning("service_unreachable", service=self._name)
         for listener in self._listeners:
             listener(there)

@@ -65,7 +65,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     """A serving gateway, until the block is left. It starts whether or not the services behind it are up."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        links = await _open_links(stack, settings, clock)
+        links = await _open_links(stack, settings)
         breakers = Breakers(settings.breaker_policy, monotonic=clock.monotonic, random=random.random)
         ingest = IngestClient(links[INGEST], breakers)
         retrieval = RetrievalClient(links[RETRIEVAL], breakers)
@@ -130,13 +130,13 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         yield server
 
 
-async def _open_links(stack: AsyncExitStack, settings: Settings, clock: Clock) -> dict[str, Link]:
+async def _open_links(stack: AsyncExitStack, settings: Settings) -> dict[str, Link]:
     links = {}
     for name, target in settings.targets.items():
         channel = await stack.enter_async_context(
             open_channel(target, max_message_bytes=settings.max_message_bytes, retried=IDEMPOTENT_READS[name])
         )
-        reachability = Reachability(name, channel, clock)
+        reachability = Reachability(name, channel)
         await stack.enter_async_context(reachability.followed())
         links[name] = Link(name, channel, reachability, replicated=may_be_many(target))
     return links

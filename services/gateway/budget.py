@@ -30,8 +30,8 @@ ACCEPT_SECONDS = 2.0
 """A service sends its headers as soon as it sees a call: one that has not by then is not working."""
 
 BRIDGE_SECONDS = 0.6
-"""How long after the loss of a service calls wait for it to be there again: its channel tries to connect
-every 0.1 to 0.5 s (see libs/rpc/channel.py)."""
+"""How long a call waits for a service that cannot be reached: its channel tries again every 0.1 to 0.5 s (see
+libs/rpc/channel.py)."""
 
 HEDGE_SECONDS = 0.5
 """A search that has taken so long, many times the usual, is asked of another replica too."""

@@ -102,9 +102,13 @@ class Guard:
             permit.report(SUCCESS)
 
     async def bridge(self) -> None:
-        """Waits a moment for a service that was there just now; to be awaited inside `watch`."""
+        """Waits a moment for a service that is not there; to be awaited inside `watch`.
+
+        One that is restarted is back in a moment, and a call need not fail for that. For one that has gone
+        the breaker soon ends the waiting.
+        """
         if not self._reachability.is_reachable:
-            await self._reachability.bridge(budget.BRIDGE_SECONDS)
+            await self._reachability.wait(budget.BRIDGE_SECONDS)
 
     async def unary(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float

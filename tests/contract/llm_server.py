@@ -67,6 +67,13 @@ class Open:
     preamble: bool = True
 
 
+@dataclass(frozen=True)
+class Pause:
+    """Nothing for so many seconds."""
+
+    seconds: float
+
+
 class Hang:
     """Nothing more, until the client goes away."""
 
@@ -83,7 +90,7 @@ class End:
     """The body ended cleanly."""
 
 
-Step = Text | Raw | StreamError | Finish | Status | Open | Hang | Reset | Drop | End
+Step = Text | Raw | StreamError | Finish | Status | Open | Pause | Hang | Reset | Drop | End
 
 
 @dataclass(frozen=True)
@@ -194,6 +201,8 @@ class _Reply:
                 await self._finish(step)
             case End():
                 await self._write(b"0\r\n\r\n")
+            case Pause():
+                await asyncio.sleep(step.seconds)
             case Drop():
                 await self._write(b"400\r\ndata: ")
                 return False
