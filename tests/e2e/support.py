@@ -42,7 +42,7 @@ class System:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Sends a signal to one service, SIGSTOP or SIGCONT for example."""
-        os.kill(self.stack.processes[name].pid, number)
+        self.stack.processes[name].signal(number)
 
     async def restart(self, name: str) -> None:
         """Starts a dead service again; returns when the gateway sees everything serving."""
