@@ -1,15 +1,16 @@
 """From candidate to candidate until one answers: fallback, retries, and the rung below.
 
 One code path for whole and for streamed answers. The rules (RESILIENCE.md §3 and §4): candidates in
-order, those refused by their breaker skipped; at most three attempts, retries included; after the first
-content was passed on, no other provider is asked; when no candidate answers, the extractive rung does;
-when nothing does, ALL_PROVIDERS_FAILED says who failed how, and when to come back.
+order, those refused by their breaker skipped; the same one again only when there is no other; at most
+three attempts, retries included; after the first content was passed on, no other provider is asked; when
+no candidate answers, the extractive rung does; when nothing does, ALL_PROVIDERS_FAILED says who failed how,
+and when to come back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -95,7 +96,6 @@ class Climb:
         self._random = random
         self._policy = policy
         self._left = policy.max_attempts
-        self._retries = 0
         self._window_floor = -1
         self._too_long: DocuQueryError | None = None
         self._shown = False
@@ -117,8 +117,7 @@ class Climb:
             if self._left <= 0 or self._usable(reserve) < budget.ATTEMPT_MINIMUM_SECONDS:
                 break
             if self._fits(candidate):
-                left = 1 + self._available(candidates[index + 1 :])
-                async with aclosing(self._ask(candidate, left, reserve)) as events:
+                async with aclosing(self._ask(candidate, candidates[index + 1 :], reserve)) as events:
                     async for event in events:
                         yield event
                 if self._done:
@@ -126,7 +125,7 @@ class Climb:
         if rung is not None:
             self._left = 1
             self.by_last_rung = True
-            async with aclosing(self._ask(rung, 1, 0.0)) as events:
+            async with aclosing(self._ask(rung, (), 0.0)) as events:
                 async for event in events:
                     yield event
             if self._done:
@@ -141,9 +140,9 @@ class Climb:
         raise all_failed(self.attempts, [self._breakers.get(one.target).snapshot() for one in asked])
 
     async def _ask(
-        self, candidate: Candidate, candidates_left: int, reserve: float
+        self, candidate: Candidate, others: Sequence[Candidate], reserve: float
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """The candidate's events; ends without `Completed` when the next one should be asked."""
+        """The candidate's events; ends without `Completed` when the next of `others` should be asked."""
         breaker = self._breakers.get(candidate.target)
         retried = False
         while True:
@@ -159,7 +158,7 @@ class Climb:
             with permit:
                 try:
                     async with aclosing(
-                        self._events_of(candidate, candidates_left, reserve, attempt)
+                        self._events_of(candidate, 1 + self._available(others), reserve, attempt)
                     ) as events:
                         async for event in events:
                             if isinstance(event, Completed):
@@ -175,7 +174,7 @@ class Climb:
                     verdict = judge_provider(error, self._clock.monotonic() - began)
                     permit.report(verdict.outcome)
             self._failed(candidate, attempt, began, error, verdict)
-            wait = None if retried else self._wait_before_retry(verdict, error)
+            wait = None if retried else self._wait_before_retry(verdict, error, others)
             if (
                 wait is not None
                 and self._left > 0
@@ -229,11 +228,18 @@ class Climb:
             for candidate in candidates
         )
 
-    def _wait_before_retry(self, verdict: Verdict, error: DocuQueryError) -> float | None:
-        """Seconds to wait before asking the same provider once more; None: do not."""
+    def _wait_before_retry(
+        self, verdict: Verdict, error: DocuQueryError, others: Sequence[Candidate]
+    ) -> float | None:
+        """Seconds to wait before asking the same provider once more; None: do not.
+
+        Not while another one may be asked: it answers at once, and more probably.
+        """
+        if verdict.next_provider is NextProvider.YES and self._available(others):
+            return None
         if verdict.retry_same is RetrySame.ONCE:
-            self._retries += 1
-            return full_jitter(self._retries - 1, self._random)
+            made = self._policy.max_attempts - self._left
+            return full_jitter(made - 1, self._random)
         after = error.retry_after_seconds
         if (
             verdict.retry_same is RetrySame.IF_SHORT

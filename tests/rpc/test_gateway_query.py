@@ -97,7 +97,7 @@ async def test_another_provider_answers_before_anything_was_shown(
 
 @pytest.mark.parametrize("reason", ["PROVIDER_CONNECTION", "PROVIDER_INTERNAL", "PROVIDER_CONFLICT"])
 async def test_a_fault_that_may_pass_is_tried_again_at_the_same_provider(system: System, reason: str) -> None:
-    system.providers(a=[[failure(reason)], answering("a")], b=[answering("b")])
+    system.providers(a=[[failure(reason)], answering("a")])
     result = await ask(system)
     assert attempts(result) == [("a", reason), ("a", "UNSPECIFIED")]
     assert kinds(result) == []
