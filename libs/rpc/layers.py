@@ -7,22 +7,19 @@ from collections.abc import Callable, Mapping
 
 import grpc
 import structlog
-from grpc_status import rpc_status
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
+from libs.rpc.abort import abort
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, Identity, enter_call, request_id_from
 from libs.rpc.deadlines import Deadline
 from libs.rpc.layered import IncomingCall, Layer
-from libs.rpc.status import from_rpc_error, to_status
+from libs.rpc.status import from_rpc_error
 
 log = structlog.get_logger()
 
 IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
-
-# Understood by every gRPC client that retries by its service config (gRFC A6).
-_DO_NOT_RETRY = ("grpc-retry-pushback-ms", "-1")
 
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
@@ -107,12 +104,7 @@ async def error_layer(call: IncomingCall) -> None:
 
 async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     call.status, call.reason = error.code.name, error.reason_name
-    status = rpc_status.to_status(to_status(error, call.request_id))
-    trailers = status.trailing_metadata
-    if error.reason != reasons.ERROR_REASON_SHUTTING_DOWN:
-        # What we say on purpose is an answer: gRPC's own retries (see channel.py) are for other failures.
-        trailers = (*trailers, _DO_NOT_RETRY)
-    await call.context.abort(status.code, status.details, trailers)
+    await abort(call.context, error, call.request_id)
 
 
 def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:

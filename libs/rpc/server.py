@@ -14,7 +14,7 @@ from libs.clock import Clock, SystemClock
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
 from libs.rpc.health import Health
-from libs.rpc.layered import Layer, LayeredServer
+from libs.rpc.layered import Gate, Layer, LayeredServer
 from libs.rpc.layers import (
     IdentityResolver,
     deadline_layer,
@@ -78,14 +78,16 @@ async def serve(
     clock: Clock | None = None,
     default_deadline_seconds: float | None = 60.0,
     extra_layers: Sequence[Layer] = (),
+    gate: Gate | None = None,
     ready: bool = True,
 ) -> AsyncIterator[RunningServer]:
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
     `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
-    `extra_layers` run innermost, when the caller is known. `check_infrastructure` is asked before calls of
-    health and reflection with their method and metadata, and raises to refuse them; None: they are open.
-    `ready`: what the readiness check says at first. Raises OSError when the port is taken.
+    `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
+    `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
+    raises to refuse them; None: they are open. `ready`: what the readiness check says at first. Raises
+    OSError when the port is taken.
     """
     clock = clock or SystemClock()
     drain = Drain(clock)
@@ -100,7 +102,7 @@ async def serve(
         *extra_layers,
     ]
     server = grpc.aio.server(options=_options(settings.max_message_bytes))
-    layered = LayeredServer(server, layers)
+    layered = LayeredServer(server, layers, gate)
     for service in services:
         service.register(layered)
     names = [service.full_name for service in services]

@@ -24,7 +24,7 @@ MAX_STATUS_BYTES = 4096
 _MAX_MESSAGE_BYTES = 1000
 _MAX_METADATA_BYTES = 2000
 """Of all values together; what is over is cut, the last ones first."""
-_STATUS_DETAILS_KEY = "grpc-status-details-bin"
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 
 def to_status(error: DocuQueryError, request_id: str) -> Status:
@@ -71,7 +71,7 @@ def _cut(text: str, max_bytes: int) -> str:
 
 def _status_of(error: grpc.aio.AioRpcError) -> Status | None:
     for key, value in error.trailing_metadata() or ():
-        if key == _STATUS_DETAILS_KEY and isinstance(value, bytes):
+        if key == STATUS_DETAILS_KEY and isinstance(value, bytes):
             try:
                 return Status.FromString(value)
             except DecodeError:

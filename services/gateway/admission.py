@@ -7,7 +7,7 @@ from typing import Protocol
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from libs.rpc.layered import IncomingCall, Layer
+from libs.rpc.layered import Gate, IncomingCall, Layer
 from services.gateway import budget
 from services.gateway.bulkhead import Bulkhead, Full
 from services.gateway.rate_classes import RateClasses
@@ -36,7 +36,8 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
             if limit > 0:
                 wait = await limiter.acquire(f"{identity.tenant}/{identity.caller}", limit)
                 if wait > 0:
-                    refusals.note(call, "rate_limit")
+                    call.logged = False
+                    refusals.note(call.method, "rate_limit")
                     raise DocuQueryError(
                         reasons.ERROR_REASON_RATE_LIMITED,
                         f"Too many calls. The next one may pass in {wait:.1f} s.",
@@ -45,6 +46,30 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
         await call.proceed()
 
     return layer
+
+
+def _overloaded(retry_after_seconds: float) -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_OVERLOADED,
+        f"The server has no room for this call now. Try again in {retry_after_seconds:.1f} s.",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def shedding_gate(rooms: Mapping[str, Bulkhead], refusals: Refusals) -> Gate:
+    """Refuses calls whose room is full, queue and all, before anything is done for them.
+
+    Under overload most calls are refused: what that costs decides what is left for the others.
+    """
+
+    def gate(method: str) -> DocuQueryError | None:
+        room = rooms.get(method)
+        if room is None or not room.is_full:
+            return None
+        refusals.note(method, "full")
+        return _overloaded(room.retry_after())
+
+    return gate
 
 
 def bulkhead_layer(rooms: Mapping[str, Bulkhead], refusals: Refusals) -> Layer:
@@ -62,12 +87,9 @@ def bulkhead_layer(rooms: Mapping[str, Bulkhead], refusals: Refusals) -> Layer:
         try:
             entered_at = await room.enter(left - budget.QUERY_MINIMUM_SECONDS)
         except Full as full:
-            refusals.note(call, "bulkhead")
-            raise DocuQueryError(
-                reasons.ERROR_REASON_OVERLOADED,
-                f"The server has no room for this call now. Try again in {full.retry_after_seconds:.1f} s.",
-                retry_after_seconds=full.retry_after_seconds,
-            ) from None
+            call.logged = False
+            refusals.note(call.method, "bulkhead")
+            raise _overloaded(full.retry_after_seconds) from None
         try:
             await call.proceed()
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -14,12 +14,12 @@ from docuquery.gateway.v1.admin_service_pb2_grpc import add_AdminServiceServicer
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryServiceServicer_to_server
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
-from libs.rpc.layered import Layer
+from libs.rpc.layered import Gate, Layer
 from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
 from services.gateway.admin_servicer import AdminServicer
-from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer
+from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
 from services.gateway.attempts import Ladder
 from services.gateway.auth import (
     AnonymousAuthenticator,
@@ -41,6 +41,7 @@ from services.gateway.downstream import (
     RetrievalClient,
 )
 from services.gateway.key_file import followed_keys
+from services.gateway.pressure import relieved
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryRunner
 from services.gateway.rate_limit import MovingWindowLimiter
@@ -52,7 +53,7 @@ from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
 from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
-from services.gateway.system_status import StatusReporter, health_check
+from services.gateway.system_status import HealthCheck, StatusReporter, health_check
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
 from services.gateway.validation import Rules
@@ -98,6 +99,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         admin = AdminServicer(breakers, rules, clock)
         authenticator = await _authenticator(stack, settings, clock)
+        gate, admission = await _admission(stack, settings, checks, breakers, clock)
         server = await stack.enter_async_context(
             serve(
                 name="gateway",
@@ -121,7 +123,8 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
-                extra_layers=await _admission(stack, settings, breakers, clock),
+                extra_layers=admission,
+                gate=gate,
                 ready=False,
             )
         )
@@ -155,8 +158,12 @@ async def _authenticator(stack: AsyncExitStack, settings: Settings, clock: Clock
 
 
 async def _admission(
-    stack: AsyncExitStack, settings: Settings, breakers: Breakers, clock: Clock
-) -> tuple[Layer, ...]:
+    stack: AsyncExitStack,
+    settings: Settings,
+    checks: Mapping[str, HealthCheck],
+    breakers: Breakers,
+    clock: Clock,
+) -> tuple[Gate, tuple[Layer, ...]]:
     refusals = Refusals(clock)
     rooms = {
         room: Bulkhead(
@@ -165,10 +172,12 @@ async def _admission(
         for room, places in settings.concurrency.items()
     }
     by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
-    bulkheads = bulkhead_layer(by_method, refusals)
+    needed = [checks[name] for name in settings.readiness_needs]
+    await stack.enter_async_context(relieved(rooms.values(), needed, clock))
+    gate, bulkheads = shedding_gate(by_method, refusals), bulkhead_layer(by_method, refusals)
     classes = settings.rate_classes
     if not classes.limits_anybody:
-        return (bulkheads,)
+        return gate, (bulkheads,)
     window_seconds = settings.rate_limit_window_seconds
     limiter: RateLimiter = MovingWindowLimiter(window_seconds, clock.monotonic)
     state_url = settings.state_url.get_secret_value()
@@ -176,4 +185,4 @@ async def _admission(
         shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
         breaker = breakers.get(service_target("redis"))
         limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)
-    return rate_limit_layer(limiter, classes, refusals), bulkheads
+    return gate, (rate_limit_layer(limiter, classes, refusals), bulkheads)

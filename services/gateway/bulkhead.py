@@ -10,6 +10,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+SMALLEST = 16
+"""Places that are left under any pressure: enough to keep a core busy."""
+
 _FIRST_GUESS_SECONDS = 0.1
 """How long a call holds its place, until one has shown it."""
 _SMOOTHING = 0.1
@@ -27,7 +30,10 @@ class Full(Exception):  # noqa: N818 - a refusal is an answer, not an error
 
 
 class Bulkhead:
-    """`limit` places; as many calls may wait, first come, first served, each at most `wait_seconds`."""
+    """`limit` places; as many calls may wait, first come, first served, each at most `wait_seconds`.
+
+    Under pressure it can be made smaller (`resize`); who is inside stays.
+    """
 
     def __init__(
         self,
@@ -39,7 +45,7 @@ class Bulkhead:
     ) -> None:
         if limit < 1:
             raise ValueError("a bulkhead needs at least one place")
-        self._limit = limit
+        self._most = self._limit = limit
         self._wait_seconds = wait_seconds
         self._monotonic = monotonic
         self._random = random
@@ -57,6 +63,18 @@ class Bulkhead:
         """Calls that wait for one."""
         return len(self._waiting)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a call that came now would be refused at once."""
+        return self._inside >= self._limit and len(self._waiting) >= self._limit
+
+    def resize(self, share: float) -> None:
+        """Makes it this share (0 to 1) of its full size, but never smaller than `SMALLEST`."""
+        self._limit = max(min(self._most, SMALLEST), round(self._most * share))
+        while self._inside < self._limit and self._waiting:
+            self._inside += 1
+            self._pass_on()
+
     async def enter(self, patience_seconds: float) -> float:
         """Takes a place; returns the moment, for `leave`. Waits at most `patience_seconds`. Raises Full."""
         if self._inside < self._limit:
@@ -64,7 +82,7 @@ class Bulkhead:
             return self._monotonic()
         patience = min(self._wait_seconds, patience_seconds)
         if len(self._waiting) >= self._limit or patience <= 0:
-            raise Full(self._retry_after())
+            raise Full(self.retry_after())
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
@@ -76,7 +94,7 @@ class Bulkhead:
             elif place in self._waiting:
                 self._waiting.remove(place)
             if isinstance(error, TimeoutError):
-                raise Full(self._retry_after()) from None
+                raise Full(self.retry_after()) from None
             raise
         return self._monotonic()
 
@@ -87,14 +105,14 @@ class Bulkhead:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        while self._waiting:
+        while self._waiting and self._inside <= self._limit:
             place = self._waiting.popleft()
             if not place.done():  # else its call has just given up
                 place.set_result(None)
                 return
         self._inside -= 1
 
-    def _retry_after(self) -> float:
+    def retry_after(self) -> float:
         """Seconds until those who are here and wait have gone through, by the mean time they take.
 
         Doubled at random, so that those who were refused together do not return together.

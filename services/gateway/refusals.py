@@ -10,7 +10,6 @@ from collections import Counter
 import structlog
 
 from libs.clock import Clock
-from libs.rpc.layered import IncomingCall
 
 log = structlog.get_logger()
 
@@ -25,13 +24,12 @@ class Refusals:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._told_at = -_EVERY_SECONDS
 
-    def note(self, call: IncomingCall, by: str) -> None:
-        """Notes that `call` is refused by the rule `by`, and keeps it out of the log of calls."""
-        call.logged = False
-        self._counts[call.method.rpartition("/")[2], by] += 1
+    def note(self, method: str, by: str) -> None:
+        """Notes that a call of `method` is refused by the rule `by`."""
+        self._counts[method.rpartition("/")[2], by] += 1
         now = self._clock.monotonic()
         if now - self._told_at >= _EVERY_SECONDS:
             self._told_at = now
-            for (method, rule), count in self._counts.items():
-                log.warning("calls_refused", method=method, by=rule, count=count)
+            for (name, rule), count in self._counts.items():
+                log.warning("calls_refused", method=name, by=rule, count=count)
             self._counts.clear()

@@ -125,8 +125,8 @@ def test_refusals_are_told_once_a_second_with_their_number() -> None:
     refusals = Refusals(clock)
     with capture_logs() as logs:
         for _ in range(100):
-            refusals.note(incoming(), "bulkhead")
+            refusals.note(QUERY, "bulkhead")
             clock.advance(0.02)
         clock.advance(1)
-        refusals.note(incoming(), "bulkhead")
+        refusals.note(QUERY, "bulkhead")
     assert [line["count"] for line in logs] == [1, 50, 50]
