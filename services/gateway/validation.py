@@ -37,6 +37,8 @@ _NAME = re.compile(r"[A-Za-z0-9._/:-]{1,128}\Z")
 
 def clean_text(text: str) -> str:
     """Text as it is worked on: control characters become spaces, white space around it goes."""
+    if text.isprintable():  # nearly always, and a look at each character takes longer than all other checks
+        return text.strip()
     return "".join(" " if unicodedata.category(char) == "Cc" else char for char in text).strip()
 
 
