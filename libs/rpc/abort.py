@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
@@ -12,7 +12,7 @@ from libs.rpc.status import STATUS_DETAILS_KEY, to_status
 _DO_NOT_RETRY = ("grpc-retry-pushback-ms", "-1")
 
 
-async def abort(context: Any, error: DocuQueryError, request_id: str) -> NoReturn:
+async def abort(context: Any, error: DocuQueryError, request_id: str) -> None:
     """Ends the call of a grpc.aio servicer context with the Status of `error`. Raises grpc.aio.AbortError.
 
     What we say on purpose is an answer: gRPC's own retries (see channel.py) are for other failures, and for a
@@ -23,4 +23,3 @@ async def abort(context: Any, error: DocuQueryError, request_id: str) -> NoRetur
     if error.reason != reasons.ERROR_REASON_SHUTTING_DOWN:
         trailers = (*trailers, _DO_NOT_RETRY)
     await context.abort(error.code, status.message, trailers)
-    raise AssertionError("abort raises")

@@ -43,12 +43,13 @@ class IncomingCall:
     """Whether it gets a line of its own in the log."""
     response: Any = None
     """The one response of a method that does not stream them."""
-    _inward: Sequence[Layer] = ()
+    inward: Sequence[Layer] = ()
+    """The layers, outermost first, and the handler."""
     _depth: int = field(default=0)
 
     def proceed(self) -> Awaitable[None]:
         """The rest of the call: the next layer, in the end the handler. To be awaited once by each layer."""
-        layer = self._inward[self._depth]
+        layer = self.inward[self._depth]
         self._depth += 1
         return layer(self)
 
@@ -94,16 +95,14 @@ class _LayeredHandlers(grpc.GenericRpcHandler):  # type: ignore[misc,unused-igno
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         method = details.method
-        refusal = self._gate(method) if self._gate is not None else None
-        if refusal is not None:
-            return _refuse(refusal)
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = self._inner.service(details)
             if handler is None:
                 return None
             wrapped = self._wrapped[method] = _wrap(handler, method, self._layers)
-        return wrapped
+        refusal = self._gate(method) if self._gate is not None else None
+        return wrapped if refusal is None else _refuse(refusal)
 
 
 def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMethodHandler[Any, Any]:
@@ -113,7 +112,7 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
     def incoming(context: Context, respond: Layer) -> IncomingCall:
         metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         return IncomingCall(
-            method, metadata, context, request_streaming, response_streaming, _inward=(*layers, respond)
+            method, metadata, context, request_streaming, response_streaming, inward=(*layers, respond)
         )
 
     def read(raw: Any) -> Any:

@@ -52,7 +52,6 @@ from services.gateway.scopes import ROOM_OF
 from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
-from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
 from services.gateway.system_status import HealthCheck, StatusReporter, health_check
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
@@ -182,6 +181,9 @@ async def _admission(
     limiter: RateLimiter = MovingWindowLimiter(window_seconds, clock.monotonic)
     state_url = settings.state_url.get_secret_value()
     if state_url:
+        # Importing it takes a third of a second: only who uses Redis pays for it.
+        from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+
         shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
         breaker = breakers.get(service_target("redis"))
         limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)

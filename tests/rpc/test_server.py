@@ -476,6 +476,38 @@ async def test_health_and_reflection_can_be_closed(servicer: Servicer) -> None:
                     assert await call.code() is code
 
 
+async def test_a_gate_refuses_calls_of_every_kind_before_anything_is_done_for_them(
+    servicer: Servicer,
+) -> None:
+    closed = True
+
+    def gate(method: str) -> DocuQueryError | None:
+        if not closed:
+            return None
+        return DocuQueryError(reasons.ERROR_REASON_OVERLOADED, f"Not {method} now.", retry_after_seconds=2)
+
+    async def nothing() -> AsyncIterator[pb.GenerateResponse]:
+        return
+        yield
+
+    servicer.stream = nothing
+    with structlog.testing.capture_logs() as lines:
+        async with running(servicer, gate=gate) as server, stub_of(server) as stub:
+            metadata = (("x-request-id", "r-7"),)
+            calls = [
+                stub.ListPrompts(pb.ListPromptsRequest(), metadata=metadata),
+                stub.Generate(pb.GenerateRequest(), metadata=metadata),
+            ]
+            for call in calls:
+                assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                trailers = str(await call.trailing_metadata())
+                assert "OVERLOADED" in trailers
+                assert "r-7" in trailers
+            assert [line["event"] for line in lines] == ["serving"], "no line for each"
+            closed = False
+            await list_prompts(stub)
+
+
 class _Reads(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]
     """A method that takes a stream and gives one answer, which none of our services has."""
 

@@ -36,9 +36,7 @@ def incoming(
         if until is not None:
             await until.wait()
 
-    call = IncomingCall(
-        method, {}, None, request_streaming=False, response_streaming=False, _inward=(served,)
-    )
+    call = IncomingCall(method, {}, None, request_streaming=False, response_streaming=False, inward=(served,))
     call.identity = Identity("acme", caller, rate_class=rate_class)
     call.deadline = Deadline.after(seconds, CLOCK)
     return call
