@@ -20,7 +20,8 @@ _RETRIED = {
     "backoffMultiplier": 2,
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
-# Of all calls at most a fifth more: when most calls fail, retrying each makes it worse.
+# A failure costs a token, a success earns a fifth of one; with half of them gone nothing is retried, because
+# when most calls fail, retrying makes it worse.
 _RETRY_BUDGET = {"maxTokens": 20, "tokenRatio": 0.2}
 
 
@@ -70,7 +71,7 @@ async def open_channel(
 
     `retried` names methods in full (`/package.Service/Method`) that gRPC itself may send again when a replica
     does not take them: idempotent reads only. A service that raised an error of its own is never asked again
-    (see `layers.error_layer`). Raises ValueError when `target` is faulty.
+    (see abort.py). Raises ValueError when `target` is faulty.
     """
     channel = grpc.aio.insecure_channel(
         dial_target(target), options=channel_options(max_message_bytes, retried)

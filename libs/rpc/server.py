@@ -61,7 +61,7 @@ def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         # A second process on the same port must fail, not share it.
         ("grpc.so_reuseport", 0),
-        # Clients ping every 30 s (see channel.py); this is what is still tolerated.
+        # Clients ping every 12 s (see channel.py); this is what is still tolerated.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
     )
