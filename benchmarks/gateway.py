@@ -1,9 +1,10 @@
 """What the gateway costs, and what it does when a provider is dead or too much is asked of it.
 
-    python -m benchmarks.gateway [overhead|fallback|dead|overload ...] [--quick]
+    python -m benchmarks.gateway [overhead|litellm|fallback|dead|overload ...] [--quick]
 
 overhead   a question through the gateway beside the same three calls over plain grpc.aio servers, in turn and
            at 16 in flight; the first token of a streamed answer, likewise. The services behind do nothing.
+litellm    LiteLLM's proxy beside the models behind it, where LITELLM names its program (litellm_proxy.py).
 fallback   a question whose first provider answers 500 beside one asked of the second at once: gateway and
            answer service are the real ones, the models take no time.
 dead       50 questions a second for a minute, the first provider refusing connections: who is answered, what
@@ -28,8 +29,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
+import httpx2
 
 from benchmarks.gateway_processes import gateway_over, models, stubs, whole_system
+from benchmarks.litellm_proxy import completion, litellm_proxy
 from benchmarks.load import FIGURES_HEADER, Call, Figure, Timings, a_second, at_a_time, in_turn, percentile
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import admin_service_pb2 as admin
@@ -111,6 +114,26 @@ async def overhead(size: Size) -> list[Figure]:
         Figure(f"questions a second at {IN_FLIGHT} in flight", rate, "/s", 300, at_least=True),
         Figure(f"p99 at {IN_FLIGHT} in flight", p99, "ms", 60),
         Figure("bare hops a second, for comparison", bare_rate, "/s", 0, at_least=True),
+    ]
+
+
+async def litellm(size: Size) -> list[Figure]:
+    """The same for LiteLLM's proxy beside its upstream; the limits are the gateway's."""
+    added, rate, p99 = [], [], []
+    async with models() as server, litellm_proxy(server) as proxied, httpx2.AsyncClient() as client:
+        calls = [partial(completion, client, url) for url in (f"http://127.0.0.1:{server}/v1", proxied)]
+        for call in calls:
+            await in_turn(call, size.calls)
+        for _ in range(size.rounds):
+            direct, through = [await in_turn(call, size.calls) for call in calls]
+            added.append(percentile(through.answered, 50) - percentile(direct.answered, 50))
+            loaded = await at_a_time(calls[1], IN_FLIGHT, seconds=size.seconds)
+            rate.append(loaded.rate)
+            p99.append(percentile(loaded.answered, 99))
+    return [
+        Figure("LiteLLM's proxy adds, p50", added, "ms", 2),
+        Figure(f"answers a second at {IN_FLIGHT} in flight", rate, "/s", 300, at_least=True),
+        Figure(f"p99 at {IN_FLIGHT} in flight", p99, "ms", 60),
     ]
 
 
@@ -210,7 +233,13 @@ async def overload(size: Size) -> list[Figure]:
     ]
 
 
-MEASUREMENTS = {"overhead": overhead, "fallback": fallback, "dead": dead, "overload": overload}
+MEASUREMENTS = {
+    "overhead": overhead,
+    **({"litellm": litellm} if os.environ.get("LITELLM") else {}),
+    "fallback": fallback,
+    "dead": dead,
+    "overload": overload,
+}
 
 
 async def measure(names: list[str], size: Size) -> None:
