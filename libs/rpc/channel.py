@@ -49,8 +49,9 @@ def channel_options(max_message_bytes: int, retried: Sequence[str] = ()) -> Sequ
         ("grpc.service_config", service_config(retried)),
         # A restarted service is found again within half a second, a new address behind a name within two.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 400),
+        # So long one attempt to connect may take: a busy machine needs more than a quick one.
+        ("grpc.min_reconnect_backoff_ms", 2000),
         ("grpc.dns_min_time_between_resolutions_ms", 1000),
         # A peer that is there and says nothing (paused, or behind a dead network) is given up after these
         # two together. The server permits a ping every 10 s (see server.py).
