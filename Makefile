@@ -58,6 +58,10 @@ test: dev ## Run the test suite, but for what takes half a minute or more
 test-all: dev ## Run all tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+.PHONY: fault-matrix
+fault-matrix: dev ## Try every fault against every call; writes the table in docs/resilience.md
+	REQUIRE_EXTERNALS=1 WRITE_FAULT_MATRIX=1 $(BIN)/python -m pytest tests/e2e/test_fault_matrix.py::test_every_fault
+
 BENCH_FILES ?= samples/handbook
 
 .PHONY: bench

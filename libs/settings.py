@@ -49,6 +49,10 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(10.0, ge=0, validation_alias="DRAIN_SECONDS")
     """How long calls under way may take to finish after SIGTERM."""
 
+    drain_notice_seconds: float = Field(2.0, ge=0, validation_alias="DRAIN_NOTICE_SECONDS")
+    """Before that: how long new calls are still served at most, while callers learn from the health check
+    that they must go elsewhere. Ends as soon as no more come."""
+
     max_message_bytes: int = Field(16 * MIB, ge=64 * 1024, validation_alias="MAX_MESSAGE_BYTES")
     """Largest message between services. Larger ones are refused with MESSAGE_TOO_LARGE."""
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
+
+from libs.rpc.layered import LayeredServer
 
 
-def add_reflection(service_names: Iterable[str], server: grpc.aio.Server) -> None:
+def add_reflection(service_names: Iterable[str], server: LayeredServer) -> None:
     """Serves reflection for the services of these full names, and for reflection itself."""
     names = (*service_names, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_pool_with_json_names(names))
+    servicer = reflection.aio.ReflectionServicer(names, pool=_pool_with_json_names(names))
+    add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
 
 
 def _pool_with_json_names(names: Iterable[str]) -> descriptor_pool.DescriptorPool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import MIB, ServiceSettings
+from libs.state_url import StateUrl
 from services.answer.conversations.protocol import ConversationLimits
 from services.answer.providers.models import load_models
 from services.answer.providers.providers_file import ProvidersFile, load_providers
@@ -89,9 +89,9 @@ class Settings(ServiceSettings):
     usage_log_rotate_bytes: int = Field(64 * MIB, ge=4096, validation_alias="USAGE_LOG_ROTATE_BYTES")
     """At this size the file is put aside as `<name>.<time>`, and a new one begins. None is ever deleted."""
 
-    state_url: SecretStr = Field(SecretStr(""), validation_alias="STATE_URL")
-    """What replicas share is kept there: `redis://[[user]:password@]host:port/0`, `rediss://` for TLS.
-    Empty: in this process."""
+    state_url: StateUrl = Field(SecretStr(""), validation_alias="STATE_URL")
+    """Redis for what replicas share, the counts of rate limits and conversations:
+    `redis://[[user]:password@]host:port/0`, `rediss://` for TLS. Empty: each process keeps its own."""
     state_timeout_seconds: float = Field(0.5, gt=0, le=10, validation_alias="STATE_TIMEOUT_SECONDS")
     """The longest one look there may take; then the answer is made without, and says so."""
 
@@ -117,11 +117,6 @@ class Settings(ServiceSettings):
     def _models_file(cls, value: Path | None) -> Path | None:
         load_models(value)
         return value
-
-    @field_validator("state_url")
-    @classmethod
-    def _state_url(cls, value: SecretStr) -> SecretStr:
-        return _sound(value, _state_url_fault(value.get_secret_value()))
 
     @property
     def conversation_limits(self) -> ConversationLimits:
@@ -165,13 +160,6 @@ def _sound(value: T, fault: str) -> T:
     if fault:
         raise ValueError(fault)
     return value
-
-
-def _state_url_fault(url: str) -> str:
-    """What is wrong with STATE_URL, without showing it: it may hold a password."""
-    if url and not re.fullmatch(r"rediss?://[^\s/]+(/[0-9]*)?(\?\S*)?|unix://\S+", url):
-        return "must be redis://HOST:PORT/DATABASE, or rediss:// for TLS"
-    return ""
 
 
 def _variable(name: str) -> str | None:

@@ -76,6 +76,13 @@ class Open:
     preamble: bool = True
 
 
+@dataclass(frozen=True)
+class Pause:
+    """Nothing for so many seconds."""
+
+    seconds: float
+
+
 class Hang:
     """Nothing more, until the client goes away."""
 
@@ -92,7 +99,7 @@ class End:
     """The body ended cleanly."""
 
 
-Step = Text | Cite | Raw | StreamError | Finish | Status | Open | Hang | Reset | Drop | End
+Step = Text | Cite | Raw | StreamError | Finish | Status | Open | Pause | Hang | Reset | Drop | End
 
 
 @dataclass(frozen=True)
@@ -205,6 +212,8 @@ class _Reply:
                 await self._finish(step)
             case End():
                 await self._write(b"0\r\n\r\n")
+            case Pause():
+                await asyncio.sleep(step.seconds)
             case Drop():
                 await self._write(b"400\r\ndata: ")
                 return False

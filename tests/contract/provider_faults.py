@@ -65,7 +65,7 @@ class Fault:
 
     reason: Reason
     retried: bool = False
-    """The same provider is asked once more, before any text."""
+    """The same provider is asked once more, before any text, when there is no other."""
     opening: dict[str, Script] = field(default_factory=dict)
     """Signals instead of a reply."""
     streamed: dict[str, Script] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -32,7 +33,7 @@ def binary() -> str:
 
 @dataclass(slots=True)
 class RedisServer:
-    """One server process that keeps nothing on disk; it can be killed and started again."""
+    """One server process that keeps nothing on disk; it can be killed, paused, and started again empty."""
 
     program: str
     folder: Path
@@ -57,7 +58,7 @@ class RedisServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         give_up = time.monotonic() + _START_SECONDS
-        while time.monotonic() < give_up:
+        while time.monotonic() < give_up and self._process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError:
@@ -72,6 +73,16 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self) -> None:
+        """SIGSTOP: it is there and says nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class System:
         """SIGKILL to one service; returns when it is dead."""
         self.stack.processes[name].kill()
         await self.stack.processes[name].wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to one service, SIGSTOP or SIGCONT for example."""
+        self.stack.processes[name].signal(number)
 
     async def restart(self, name: str) -> None:
         """Starts a dead service again; returns when the gateway sees everything serving."""

@@ -65,8 +65,9 @@ def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> g
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
         # A restarted server is found again soon; gRPC would wait up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        # So long one attempt to connect may take: a busy machine needs more than a quick one.
+        ("grpc.min_reconnect_backoff_ms", 2000),
         # Several clients of one process (several tenants, for example) do not share a connection.
         ("grpc.use_local_subchannel_pool", 1),
     ]

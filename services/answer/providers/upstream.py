@@ -20,6 +20,10 @@ TAIL_SECONDS = 1.0
 The answer is complete by then; a server that leaves the connection open must not hold it back.
 """
 
+IDLE_SECONDS = 14.5
+"""Longest silence in the middle of an answer. Callers that see the text come give up after 15 s themselves
+(those that take the answer whole cannot); half a second before, the cause is told."""
+
 DETAIL_CHARACTERS = 300
 DETAIL_SCANNED_CHARACTERS = 2000
 
@@ -41,9 +45,11 @@ class UpstreamCall:
         timeout_seconds: float,
         secrets: Sequence[str] = (),
         private: Sequence[str] = (),
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """`secrets` and what is quoted of `private` texts never get into the log."""
         self._provider, self._model, self._secrets, self._private = provider, model, secrets, private
+        self._idle_seconds = idle_seconds
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._phase = Phase.OPENING
         self._complete = False
@@ -60,8 +66,11 @@ class UpstreamCall:
 
     async def next(self, events: AsyncIterator[T]) -> T | None:
         """The next event, None at the end. Raises DocuQueryError, but not once the answer is complete."""
+        limit = self._deadline
+        if self._phase is Phase.MID_STREAM:
+            limit = min(limit, asyncio.get_running_loop().time() + self._idle_seconds)
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(limit):
                 return await anext(events, None)
         except Exception as error:
             if self._complete:

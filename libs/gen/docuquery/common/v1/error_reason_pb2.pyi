@@ -183,7 +183,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     one of these values without the prefix `ERROR_REASON_` (for example `DOCUMENT_NOT_FOUND`) and whose
     `domain` is `docuquery` (`docuquery.llm` for the PROVIDER_* values and what else an LLM provider
     caused). The comment on each value names the gRPC status code it comes with and the keys of
-    ErrorInfo.metadata it may carry. Every failure carries the key `request_id`.
+    ErrorInfo.metadata it may carry. Every failure carries the key `request_id`; a question that failed after a
+    provider was asked carries `attempts`, every attempt as `provider=REASON`.
 
     Retry only where the comment says "retryable"; wait for google.rpc.RetryInfo when it is there.
     """
