@@ -25,6 +25,8 @@ from libs.rpc.layers import (
     request_id_layer,
 )
 from libs.rpc.reflection import add_reflection
+from libs.rpc.tls import server_credentials
+from libs.rpc.tls_files import ServerTls
 from libs.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -65,6 +67,17 @@ def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
     )
+
+
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: ServerTls | None) -> int:
+    """Binds the server; returns the port. Raises OSError when it is taken."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(tls))
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: is another process using it?") from error
 
 
 @asynccontextmanager
@@ -119,16 +132,13 @@ async def serve(
     if settings.reflection_enabled:
         add_reflection((*names, "grpc.health.v1.Health"), infrastructure)
 
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    try:
-        port = server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {host}:{settings.port}: is another process using it?") from error
+    port = _listen(server, settings.host, settings.port, settings.server_tls)
     running = RunningServer(name, settings.host, port, health)
     await health.start()
     await server.start()
+    probes = await _serve_health(health, settings)
     await health.set_serving(True)
-    log.info("serving", address=running.address)
+    log.info("serving", address=running.address, tls=settings.server_tls is not None)
     try:
         yield running
     finally:
@@ -137,4 +147,17 @@ async def serve(
         if not await drain.finish(settings.drain_seconds):
             log.warning("drain_timeout", grace_seconds=settings.drain_seconds)
         await server.stop(None)
+        if probes is not None:
+            await probes.stop(None)
         log.info("stopped")
+
+
+async def _serve_health(health: Health, settings: ServiceSettings) -> grpc.aio.Server | None:
+    """The same health checks on a port of their own, without TLS, where that is wanted."""
+    if not settings.health_port:
+        return None
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    _listen(server, settings.health_host, settings.health_port, None)
+    await server.start()
+    return server

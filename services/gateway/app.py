@@ -134,7 +134,12 @@ async def _open_links(stack: AsyncExitStack, settings: Settings) -> dict[str, Li
     links = {}
     for name, target in settings.targets.items():
         channel = await stack.enter_async_context(
-            open_channel(target, max_message_bytes=settings.max_message_bytes, retried=IDEMPOTENT_READS[name])
+            open_channel(
+                target,
+                max_message_bytes=settings.max_message_bytes,
+                retried=IDEMPOTENT_READS[name],
+                tls=settings.client_tls,
+            )
         )
         reachability = Reachability(name, channel)
         await stack.enter_async_context(reachability.followed())

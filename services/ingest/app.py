@@ -65,7 +65,11 @@ async def start(
             )
         )
         channel = await stack.enter_async_context(
-            open_channel(settings.retrieval_target, max_message_bytes=settings.max_message_bytes)
+            open_channel(
+                settings.retrieval_target,
+                max_message_bytes=settings.max_message_bytes,
+                tls=settings.client_tls,
+            )
         )
         retry = Retry(budget_seconds=settings.retrieval_retry_seconds, clock=clock, rng=random.Random())  # noqa: S311 - jitter, not secrets
         store = RetrievalStore(channel, timeout_seconds=settings.retrieval_timeout_seconds, retry=retry)
