@@ -15,6 +15,8 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+_debugging = False
+
 _SECRET_WORDS = ("password", "api_key", "apikey", "authorization", "secret", "credential")
 
 
@@ -43,6 +45,21 @@ class _UnbreakableStderr:
             sys.stderr.flush()
 
 
+def set_level(level: str) -> None:
+    """Changes the least severe level that is logged, from the next line on."""
+    number = logging.getLevelNamesMapping()[level]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
+    # Libraries tell of requests at INFO, which helps when DEBUG is on; at DEBUG some tell what is in them.
+    logging.getLogger().setLevel(logging.INFO if number < logging.INFO else max(logging.WARNING, number))
+    global _debugging
+    _debugging = number <= logging.DEBUG
+
+
+def is_debugging() -> bool:
+    """Whether DEBUG lines are logged: asked first where making one would cost a call something."""
+    return _debugging
+
+
 def configure_logging(level: str, log_format: str, service: str) -> None:
     """Sets up structlog for the whole process.
 
@@ -69,7 +86,6 @@ def configure_logging(level: str, log_format: str, service: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _UnbreakableStderr())),
         cache_logger_on_first_use=False,
     )
@@ -87,4 +103,4 @@ def configure_logging(level: str, log_format: str, service: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    set_level(level)

@@ -69,8 +69,8 @@ class ServiceSettings(BaseSettings):
     """Serve gRPC reflection, which grpcurl needs to know the contract."""
 
     channelz_enabled: bool = Field(False, validation_alias="CHANNELZ_ENABLED")
-    """Serve channelz (gRPC's own view of its connections) where reflection is served, under the same
-    rules."""
+    """Serve channelz, gRPC's own view of its connections (needs the extra telemetry). The gateway asks for
+    a key first."""
 
     allow_plaintext: bool = Field(False, validation_alias="ALLOW_PLAINTEXT")
     """Listen without TLS on addresses other than loopback: for networks that encrypt by themselves, as a

@@ -120,4 +120,5 @@ class RotatingChannel(grpc.aio.Channel):
                 made_by, method = self._now, getattr(self._now, kind)(*args, **kwargs)
             return method(*call_args, **call_kwargs)
 
+        call._method = getattr(method, "_method", "")  # type: ignore[attr-defined]  # as `client._name` reads it
         return call

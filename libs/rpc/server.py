@@ -11,6 +11,8 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 
 from libs.clock import Clock, SystemClock
+from libs.rpc.channelz import SERVICE_NAME as CHANNELZ
+from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
 from libs.rpc.health import Health
@@ -28,6 +30,9 @@ from libs.rpc.reflection import add_reflection
 from libs.rpc.tls import server_credentials
 from libs.rpc.tls_files import ServerTls
 from libs.settings import ServiceSettings
+from libs.telemetry import tracing
+from libs.telemetry.rpc_metrics import CALLS, metrics_layer
+from libs.telemetry.rpc_tracing import tracing_layer
 
 log = structlog.get_logger()
 
@@ -105,6 +110,8 @@ async def serve(
     layers: list[Layer] = [
         drain.counting_layer,  # outermost: a call counts until its last log line is written
         request_id_layer,  # before logging: every line carries the id
+        *([tracing_layer] if tracing.is_on() else []),  # before logging: every line carries its ids, too
+        *([metrics_layer(name, clock)] if CALLS.is_on else []),  # counts the status the caller gets
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
         drain.refusing_layer,  # before any work
@@ -129,8 +136,12 @@ async def serve(
         health.servicer,
         infrastructure,  # type: ignore[arg-type]  # which stands in for a server
     )
+    shown = [*names, "grpc.health.v1.Health"]
+    if settings.channelz_enabled:
+        add_channelz(infrastructure)
+        shown.append(CHANNELZ)
     if settings.reflection_enabled:
-        add_reflection((*names, "grpc.health.v1.Health"), infrastructure)
+        add_reflection(shown, infrastructure)
 
     port = _listen(server, settings.host, settings.port, settings.server_tls)
     running = RunningServer(name, settings.host, port, health)

@@ -19,6 +19,7 @@ from services.answer.providers.registry import build_providers
 from services.answer.rewrite import Rewriter
 from services.answer.servicer import AnswerServicer
 from services.answer.settings import Settings
+from services.answer.telemetry import watched
 
 SERVICE_NAME = "docuquery.answer.v1.AnswerService"
 
@@ -46,9 +47,9 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             max_tokens=settings.llm_max_tokens,
         ).values():
             stack.push_async_callback(model_provider.aclose)
-            providers[model_provider.name] = model_provider
+            providers[model_provider.name] = watched(model_provider)
         extractive = ExtractiveProvider(max_sentences=settings.max_sentences)
-        providers[extractive.name] = extractive
+        providers[extractive.name] = watched(extractive)
         engine = Engine(
             providers=providers,
             prompts=prompts,

@@ -13,7 +13,6 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer import outcome
-from services.answer.citations.tracker import CitationTracker
 from services.answer.conversations import Conversations
 from services.answer.model import (
     NO_TOKENS,
@@ -36,6 +35,7 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
+from services.answer.telemetry import tracker_of
 from services.answer.tokens import cost_micro_usd, estimate_usage
 
 log = structlog.get_logger()
@@ -185,7 +185,7 @@ class _Run:
         self._provider = provider
         self._request = request
         self._context = context
-        self._tracker = CitationTracker(context.passages)
+        self._tracker = tracker_of(context.passages)
         self._raw: list[str] = []
         self._finished: Finished | None = None
 

@@ -18,6 +18,8 @@ from libs.rpc.layered import Layer
 from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
+from libs.telemetry import tracing
+from libs.telemetry.measured import measured
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer
 from services.gateway.attempts import Ladder
@@ -53,6 +55,13 @@ from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
 from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
 from services.gateway.system_status import StatusReporter, health_check
+from services.gateway.telemetry import (
+    MeasuredGenerator,
+    MeasuredQueries,
+    follow_breakers,
+    follow_room,
+    stages,
+)
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
 from services.gateway.validation import Rules
@@ -70,13 +79,15 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         ingest = IngestClient(links[INGEST], breakers)
         retrieval = RetrievalClient(links[RETRIEVAL], breakers)
         answer = AnswerClient(links[ANSWER], breakers)
+        watched = stages.is_on or tracing.is_on()
         directory = ProviderDirectory(answer, breakers, clock)
-        searcher = Searcher(retrieval)
+        searcher = measured(Searcher(retrieval), stages, {"search": "search"})
+        follow_breakers(breakers)
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
         queries = QueryRunner(
             searcher=searcher,
-            follow_ups=FollowUps(answer, breakers, clock),
-            generator=answer,
+            follow_ups=measured(FollowUps(answer, breakers, clock), stages, {"rewrite": "rewrite"}),
+            generator=MeasuredGenerator(answer) if watched else answer,
             directory=directory,
             ladder=Ladder(breakers, clock, random.random, settings.attempt_policy),
             clock=clock,
@@ -87,7 +98,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         servicer = DocuQueryServicer(
             rules=rules,
             default_top_k=settings.retrieval_top_k,
-            queries=queries,
+            queries=MeasuredQueries(queries) if watched else queries,
             searcher=searcher,
             unary_upload=UnaryUpload(ingest, settings.upload_policy),
             upload_proxy=UploadProxy(ingest, clock, settings.upload_policy),
@@ -117,6 +128,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                     authenticator,
                     health_open=settings.health_open,
                     reflection_open=settings.reflection_open,
+                    channelz=settings.channelz_enabled,
                 ),
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
@@ -169,6 +181,8 @@ async def _admission(
         )
         for room, places in settings.concurrency.items()
     }
+    for room, bulkhead in rooms.items():
+        follow_room(room.value, bulkhead)
     by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
     bulkheads = bulkhead_layer(by_method, refusals)
     classes = settings.rate_classes

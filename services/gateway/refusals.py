@@ -11,6 +11,7 @@ import structlog
 
 from libs.clock import Clock
 from libs.rpc.layered import IncomingCall
+from services.gateway.telemetry import REFUSALS
 
 log = structlog.get_logger()
 
@@ -28,10 +29,12 @@ class Refusals:
     def note(self, call: IncomingCall, by: str) -> None:
         """Notes that `call` is refused by the rule `by`, and keeps it out of the log of calls."""
         call.logged = False
-        self._counts[call.method.rpartition("/")[2], by] += 1
+        method = call.method.rpartition("/")[2]
+        REFUSALS.add(method, by)
+        self._counts[method, by] += 1
         now = self._clock.monotonic()
         if now - self._told_at >= _EVERY_SECONDS:
             self._told_at = now
-            for (method, rule), count in self._counts.items():
-                log.warning("calls_refused", method=method, by=rule, count=count)
+            for (refused, rule), count in self._counts.items():
+                log.warning("calls_refused", method=refused, by=rule, count=count)
             self._counts.clear()

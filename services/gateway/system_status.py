@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import grpc
@@ -17,14 +16,13 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from libs.clock import Clock
 from libs.errors import DocuQueryError
+from libs.version import program_version
 from services.gateway import budget
 from services.gateway.breaker_model import Snapshot
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate, make_plan
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryPolicy
-
-_DISTRIBUTION = "docuquery"
 
 
 class ComponentState(IntEnum):
@@ -151,11 +149,3 @@ class StatusReporter:
             )
             for candidate in (*asked, *rest)
         )
-
-
-def program_version() -> str:
-    """The installed version of DocuQuery; `unknown` when it runs from files that are not installed."""
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"
