@@ -120,9 +120,10 @@ proto-lint: node_modules/.installed ## Lint protos/ and compare them with the la
 proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
-.PHONY: configuration
-configuration: dev ## Write docs/configuration.md and .env.example from the settings
+.PHONY: docs
+docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, .env.example
 	$(BIN)/python -m tools.configuration
+	$(BIN)/python -m tools.metrics
 
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)

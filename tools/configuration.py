@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md and .env.example from the settings of the four services: `make configuration`.
+"""Writes docs/configuration.md and .env.example from the settings of the four services: `make docs`.
 
 The meaning of a setting is the docstring below its field, so it is written once, beside the code it speaks
 of.
@@ -37,13 +37,13 @@ _WIDTH = 100
 _ENV_HEAD = """\
 # Every setting, with its default. Copy this file to .env and change what you need; variables of the
 # environment win over it. Durations are in seconds, sizes in bytes.
-# Made by `make configuration` from the settings.py of the services.
+# Made by `make docs` from the settings.py of the services.
 """
 
 _DOC_HEAD = """\
 # Configuration
 
-Made by `make configuration` from the settings of the four services; a test fails when it is out of date.
+Made by `make docs` from the settings of the four services; a test fails when it is out of date.
 
 A setting is an environment variable, or a line of a `.env` file in the working directory; the environment
 wins. What neither sets comes from the profile, and what that does not set has the default below. Durations

@@ -31,8 +31,8 @@ class Instrument:
 
     def __init__(self, name: str, description: str, *labels: str, **options: Any) -> None:
         self.name = name
-        self._description = description
-        self._labels = labels
+        self.description = description
+        self.labels = labels
         self._options = options
         self._metric: Any = None
         self._children: dict[tuple[str, ...], Any] = {}
@@ -52,7 +52,7 @@ class Instrument:
 
             made = getattr(prometheus_client, self._kind)
             self._metric = made(
-                self.name, self._description, self._labels, registry=registry, **self._options
+                self.name, self.description, self.labels, registry=registry, **self._options
             )
 
     def _child(self, labels: tuple[str, ...]) -> Any:
@@ -133,6 +133,11 @@ class Gauge(Instrument):
         """See `Instrument.collect_in`; what was followed is forgotten."""
         super().collect_in(registry)
         self._sources = []
+
+
+def declared() -> Sequence[Instrument]:
+    """Every instrument of the modules loaded so far."""
+    return tuple(_declared)
 
 
 def turn_on(registry: CollectorRegistry) -> None:

@@ -27,6 +27,8 @@ class ReceivedSpan:
     span_id: str
     parent_id: str
     failed: bool
+    began: int
+    """Nanoseconds since the epoch."""
     seconds: float
     attributes: dict[str, Any] = field(hash=False)
 
@@ -53,6 +55,7 @@ class Receiver:
                             span_id=span.span_id.hex(),
                             parent_id=span.parent_span_id.hex(),
                             failed=span.status.code == span.status.STATUS_CODE_ERROR,
+                            began=span.start_time_unix_nano,
                             seconds=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
                             attributes=_attributes(span.attributes),
                         )

@@ -9,7 +9,7 @@ from tools import configuration
 
 @pytest.mark.parametrize("path", configuration.FILES, ids=lambda path: path.name)
 def test_the_file_is_what_the_settings_give(path: Path) -> None:
-    assert path.read_text() == configuration.FILES[path](), "run make configuration"
+    assert path.read_text() == configuration.FILES[path](), "run make docs"
 
 
 @pytest.mark.parametrize("service", configuration.SERVICES)
