@@ -11,6 +11,7 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 
 from libs.clock import Clock, SystemClock
+from libs.rpc.about import about_layer
 from libs.rpc.channelz import SERVICE_NAME as CHANNELZ
 from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
@@ -33,6 +34,7 @@ from libs.settings import ServiceSettings
 from libs.telemetry import tracing
 from libs.telemetry.rpc_metrics import CALLS, metrics_layer
 from libs.telemetry.rpc_tracing import tracing_layer
+from libs.version import program_version
 
 log = structlog.get_logger()
 
@@ -97,13 +99,15 @@ async def serve(
     default_deadline_seconds: float | None = 60.0,
     extra_layers: Sequence[Layer] = (),
     ready: bool = True,
+    tells_version: bool = True,
 ) -> AsyncIterator[RunningServer]:
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
     `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
     `extra_layers` run innermost, when the caller is known. `check_infrastructure` is asked before calls of
     health and reflection with their method and metadata, and raises to refuse them; None: they are open.
-    `ready`: what the readiness check says at first. Raises OSError when the port is taken.
+    `ready`: what the readiness check says at first. `tells_version`: to whoever checks its health.
+    Raises OSError when the port is taken.
     """
     clock = clock or SystemClock()
     drain = Drain(clock)
@@ -126,11 +130,9 @@ async def serve(
     names = [service.full_name for service in services]
     health = Health(names, ready=ready)
     # Neither logged nor drained: probes would fill the log, and a watch never ends by itself.
-    door: list[Layer] = (
-        []
-        if check_infrastructure is None
-        else [request_id_layer, error_layer, door_layer(check_infrastructure)]
-    )
+    door: list[Layer] = [about_layer(clock, program_version() if tells_version else "")]
+    if check_infrastructure is not None:
+        door += [request_id_layer, error_layer, door_layer(check_infrastructure)]
     infrastructure = LayeredServer(server, door)
     health_pb2_grpc.add_HealthServicer_to_server(
         health.servicer,

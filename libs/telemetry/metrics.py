@@ -51,9 +51,7 @@ class Instrument:
             import prometheus_client  # not loaded where nobody scrapes
 
             made = getattr(prometheus_client, self._kind)
-            self._metric = made(
-                self.name, self.description, self.labels, registry=registry, **self._options
-            )
+            self._metric = made(self.name, self.description, self.labels, registry=registry, **self._options)
 
     def _child(self, labels: tuple[str, ...]) -> Any:
         child = self._children.get(labels)

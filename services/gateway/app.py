@@ -135,6 +135,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 default_deadline_seconds=None,
                 extra_layers=await _admission(stack, settings, breakers, clock),
                 ready=False,
+                tells_version=False,  # to those with a key, by GetSystemStatus
             )
         )
         needed = [links[name].reachability for name in settings.readiness_needs]
