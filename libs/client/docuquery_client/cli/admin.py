@@ -1,6 +1,7 @@
-"""`docuquery admin`: looking after the store while no service uses it.
+"""`docuquery admin`: looking after an installation.
 
-The retrieval service's own code does it, started by module name: this client knows nothing of stores.
+`doctor` is this program's own; the other commands look after the store while no service uses it. The
+retrieval service's code does that, started by module name: this client knows nothing of stores.
 """
 
 from __future__ import annotations
@@ -11,18 +12,28 @@ import sys
 import typer
 
 from docuquery_client.cli.console import clean
+from docuquery_client.cli.doctor import doctor
 from docuquery_client.cli.session import EXIT_FAILED, fail
 from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
 
 MODULE = "services.retrieval.admin"
+DOCTOR = "doctor"
+
+_doctor = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+_doctor.command(DOCTOR)(doctor)
 
 
 def admin(ctx: typer.Context) -> None:
-    """Compacts, backs up, restores, checks, re-embeds the store of this machine.
+    """Examines an installation (`doctor`); compacts, backs up, restores, checks, re-embeds the store.
 
-    Every argument goes to the retrieval service's own program; `docuquery admin --help` lists its commands.
+    All but `doctor` goes to the retrieval service's own program; `docuquery admin --help` lists its commands.
     """
+    if ctx.args[:1] == [DOCTOR]:
+        command = typer.main.get_command(_doctor)
+        with command.make_context(f"{ctx.command_path} {DOCTOR}", ctx.args[1:], parent=ctx) as inner:
+            command.invoke(inner)
+        return
     try:
         environment = services_environment()
     except StackError as error:
