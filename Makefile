@@ -126,12 +126,17 @@ proto-lint: node_modules/.installed ## Lint protos/ and compare them with the la
 proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
+.PHONY: docs
+docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, .env.example
+	$(BIN)/python -m tools.configuration
+	$(BIN)/python -m tools.metrics
+
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office pyproject.toml -o requirements.lock
+	  --extra build --extra office --extra telemetry pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra build --extra office --extra telemetry --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

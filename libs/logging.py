@@ -20,6 +20,8 @@ import structlog
 
 from libs.masking import mask_value
 
+_debugging = False
+
 _SECRET_WORDS = ("password", "api_key", "apikey", "authorization", "secret", "credential")
 
 
@@ -37,7 +39,10 @@ def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 # Made by us, and what lines are found by: a number in them is no telephone.
 _PLAIN_KEYS = frozenset(
-    {"timestamp", "level", "service", "method", "status", "request_id", "query_id", "document_id"}
+    (
+        *("timestamp", "level", "service", "method", "status"),
+        *("request_id", "query_id", "document_id", "trace_id", "span_id"),
+    )
 )
 
 
@@ -59,6 +64,21 @@ class _UnbreakableStderr:
     def flush(self) -> None:
         with suppress(OSError, ValueError):
             sys.stderr.flush()
+
+
+def set_level(level: str) -> None:
+    """Changes the least severe level that is logged, from the next line on."""
+    number = logging.getLevelNamesMapping()[level]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
+    # Libraries tell of requests at INFO, which helps when DEBUG is on; at DEBUG some tell what is in them.
+    logging.getLogger().setLevel(logging.INFO if number < logging.INFO else max(logging.WARNING, number))
+    global _debugging
+    _debugging = number <= logging.DEBUG
+
+
+def is_debugging() -> bool:
+    """Whether DEBUG lines are logged: asked first where making one would cost a call something."""
+    return _debugging
 
 
 def configure_logging(level: str, log_format: str, service: str, *, masking: bool = True) -> None:
@@ -89,7 +109,6 @@ def configure_logging(level: str, log_format: str, service: str, *, masking: boo
     ]
     structlog.configure(
         processors=[*shared, *last, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _UnbreakableStderr())),
         cache_logger_on_first_use=False,
     )
@@ -107,4 +126,4 @@ def configure_logging(level: str, log_format: str, service: str, *, masking: boo
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    set_level(level)

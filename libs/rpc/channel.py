@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
 
+from libs.clock import SystemClock
+from libs.rpc.rotating import RotatingChannel
 from libs.rpc.targets import dial_target
+from libs.rpc.tls import channel_credentials
+from libs.rpc.tls_files import ClientTls, signature
 
 # A replica that was killed, or refused a call because it is shutting down: another one may do it at once.
 # CANCELLED comes from a server that drops its calls at its very end; our own cancelling is never retried.
@@ -66,18 +72,32 @@ def channel_options(max_message_bytes: int, retried: Sequence[str] = ()) -> Sequ
 
 @asynccontextmanager
 async def open_channel(
-    target: str, *, max_message_bytes: int, retried: Sequence[str] = ()
+    target: str, *, max_message_bytes: int, retried: Sequence[str] = (), tls: ClientTls | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to `target` (see `dial_target`), closed on leaving.
+    """A channel to `target` (see `dial_target`), closed on leaving; encrypted when `tls` is given.
 
     `retried` names methods in full (`/package.Service/Method`) that gRPC itself may send again when a replica
     does not take them: idempotent reads only. A service that raised an error of its own is never asked again
-    (see abort.py). Raises ValueError when `target` is faulty.
+    (see abort.py). Raises ValueError when `target` is faulty or a certificate cannot be used.
     """
-    channel = grpc.aio.insecure_channel(
-        dial_target(target), options=channel_options(max_message_bytes, retried)
+    address, options = dial_target(target), channel_options(max_message_bytes, retried)
+    if tls is None:
+        channel = grpc.aio.insecure_channel(address, options=options)
+        try:
+            yield channel
+        finally:
+            await channel.close()
+        return
+    if tls.server_name:
+        options = (*options, ("grpc.ssl_target_name_override", tls.server_name))
+    rotating = RotatingChannel(
+        lambda: grpc.aio.secure_channel(address, channel_credentials(tls), options=options),
+        partial(signature, tls.paths),
     )
+    following = asyncio.create_task(rotating.follow(SystemClock()))
     try:
-        yield channel
+        yield rotating
     finally:
-        await channel.close()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await rotating.close()

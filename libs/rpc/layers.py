@@ -11,6 +11,7 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
+from libs.logging import is_debugging
 from libs.rpc.abort import abort
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, Identity, enter_call, request_id_from
 from libs.rpc.deadlines import Deadline
@@ -43,6 +44,8 @@ def logging_layer(clock: Clock) -> Layer:
 
     async def layer(call: IncomingCall) -> None:
         started = clock.monotonic()
+        if is_debugging():
+            log.debug("call_began", method=call.method, peer=call.context.peer())
         try:
             await call.proceed()
         except asyncio.CancelledError:

@@ -11,6 +11,9 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 
 from libs.clock import Clock, SystemClock
+from libs.rpc.about import about_layer
+from libs.rpc.channelz import SERVICE_NAME as CHANNELZ
+from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
 from libs.rpc.health import Health
@@ -25,7 +28,13 @@ from libs.rpc.layers import (
     request_id_layer,
 )
 from libs.rpc.reflection import add_reflection
+from libs.rpc.tls import server_credentials
+from libs.rpc.tls_files import ServerTls
 from libs.settings import ServiceSettings
+from libs.telemetry import tracing
+from libs.telemetry.rpc_metrics import CALLS, metrics_layer
+from libs.telemetry.rpc_tracing import tracing_layer
+from libs.version import program_version
 
 log = structlog.get_logger()
 
@@ -67,6 +76,17 @@ def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
     )
 
 
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: ServerTls | None) -> int:
+    """Binds the server; returns the port. Raises OSError when it is taken."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(tls))
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: is another process using it?") from error
+
+
 @asynccontextmanager
 async def serve(
     *,
@@ -80,20 +100,23 @@ async def serve(
     extra_layers: Sequence[Layer] = (),
     gate: Gate | None = None,
     ready: bool = True,
+    tells_version: bool = True,
 ) -> AsyncIterator[RunningServer]:
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
     `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
     `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
     `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
-    raises to refuse them; None: they are open. `ready`: what the readiness check says at first. Raises
-    OSError when the port is taken.
+    raises to refuse them; None: they are open. `ready`: what the readiness check says at first.
+    `tells_version`: to whoever checks its health. Raises OSError when the port is taken.
     """
     clock = clock or SystemClock()
     drain = Drain(clock)
     layers: list[Layer] = [
         drain.counting_layer,  # outermost: a call counts until its last log line is written
         request_id_layer,  # before logging: every line carries the id
+        *([tracing_layer] if tracing.is_on() else []),  # before logging: every line carries its ids, too
+        *([metrics_layer(name, clock)] if CALLS.is_on else []),  # counts the status the caller gets
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
         drain.refusing_layer,  # before any work
@@ -108,29 +131,28 @@ async def serve(
     names = [service.full_name for service in services]
     health = Health(names, ready=ready)
     # Neither logged nor drained: probes would fill the log, and a watch never ends by itself.
-    door: list[Layer] = (
-        []
-        if check_infrastructure is None
-        else [request_id_layer, error_layer, door_layer(check_infrastructure)]
-    )
+    door: list[Layer] = [about_layer(clock, program_version() if tells_version else "")]
+    if check_infrastructure is not None:
+        door += [request_id_layer, error_layer, door_layer(check_infrastructure)]
     infrastructure = LayeredServer(server, door)
     health_pb2_grpc.add_HealthServicer_to_server(
         health.servicer,
         infrastructure,  # type: ignore[arg-type]  # which stands in for a server
     )
+    shown = [*names, "grpc.health.v1.Health"]
+    if settings.channelz_enabled:
+        add_channelz(infrastructure)
+        shown.append(CHANNELZ)
     if settings.reflection_enabled:
-        add_reflection((*names, "grpc.health.v1.Health"), infrastructure)
+        add_reflection(shown, infrastructure)
 
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    try:
-        port = server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {host}:{settings.port}: is another process using it?") from error
+    port = _listen(server, settings.host, settings.port, settings.server_tls)
     running = RunningServer(name, settings.host, port, health)
     await health.start()
     await server.start()
+    probes = await _serve_health(health, settings)
     await health.set_serving(True)
-    log.info("serving", address=running.address)
+    log.info("serving", address=running.address, tls=settings.server_tls is not None)
     try:
         yield running
     finally:
@@ -139,4 +161,17 @@ async def serve(
         if not await drain.finish(settings.drain_seconds):
             log.warning("drain_timeout", grace_seconds=settings.drain_seconds)
         await server.stop(None)
+        if probes is not None:
+            await probes.stop(None)
         log.info("stopped")
+
+
+async def _serve_health(health: Health, settings: ServiceSettings) -> grpc.aio.Server | None:
+    """The same health checks on a port of their own, without TLS, where that is wanted."""
+    if not settings.health_port:
+        return None
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    _listen(server, settings.health_host, settings.health_port, None)
+    await server.start()
+    return server

@@ -46,3 +46,13 @@ def _address(part: str) -> tuple[int, str]:
             "use dns:///name:port"
         ) from None
     return ip.version, f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

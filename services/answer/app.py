@@ -21,6 +21,7 @@ from services.answer.providers.protocol import Provider
 from services.answer.providers.registry import build_providers
 from services.answer.servicer import AnswerServicer
 from services.answer.settings import Settings
+from services.answer.telemetry import counted, traced
 from services.answer.usage.log_file import NoUsageLog, UsageLogFile, UsageSink
 from services.answer.usage.metering import Metering
 
@@ -37,7 +38,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     async with AsyncExitStack() as stack:
         prompts = PromptManager(settings.prompts_dir, default_version=settings.prompt_version)
         conversations = _conversations(stack, settings, clock)
-        metering = Metering(_usage_sink(settings), clock)
+        metering = Metering(counted(_usage_sink(settings)), clock)
         providers: dict[str, Provider] = {}
         for model_provider in build_providers(
             settings.provider_specs,
@@ -46,9 +47,9 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             max_tokens=settings.llm_max_tokens,
         ).values():
             stack.push_async_callback(model_provider.aclose)
-            providers[model_provider.name] = model_provider
+            providers[model_provider.name] = traced(model_provider)
         extractive = ExtractiveProvider(max_sentences=settings.max_sentences)
-        providers[extractive.name] = extractive
+        providers[extractive.name] = traced(extractive)
         engine = Engine(
             providers=providers,
             prompts=prompts,

@@ -13,7 +13,7 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer import outcome
-from services.answer.citations.tracker import CitationTracker, TrackerEvent
+from services.answer.citations.tracker import TrackerEvent
 from services.answer.conversations.protocol import Conversations
 from services.answer.events import Completed, Event, Started
 from services.answer.links import LinkFilter, addresses
@@ -36,6 +36,7 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
+from services.answer.telemetry import tracker_of
 from services.answer.tokens import cost_micro_usd, upper_estimate
 from services.answer.usage.metering import Metering, Subject
 
@@ -173,7 +174,7 @@ class _Run:
     def __init__(self, provider: Provider, context: PackedContext, question: str) -> None:
         self._provider = provider
         self._context = context
-        self._tracker = CitationTracker(context.candidates, context.groups, question)
+        self._tracker = tracker_of(context.candidates, context.groups, question)
         self._links = LinkFilter(addresses((question, *(source.text for source in context.sources))))
         self._finished: Finished | None = None
 

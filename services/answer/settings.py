@@ -31,6 +31,10 @@ class Settings(ServiceSettings):
     """Address to listen on. The service trusts its callers: keep it inside."""
     port: int = Field(50054, ge=0, le=65535, validation_alias="ANSWER_PORT")
     """Port to listen on."""
+    metrics_port: int = Field(0, ge=0, le=65535, validation_alias="ANSWER_METRICS_PORT")
+    """Port of Prometheus metrics (`/metrics`); 0: none."""
+    health_port: int = Field(0, ge=0, le=65535, validation_alias="ANSWER_HEALTH_PORT")
+    """A second port for health checks alone, without TLS: probes of Kubernetes cannot speak it. 0: none."""
 
     llm_model: str = Field("", validation_alias="LLM_MODEL")
     """Model of the one configured provider; with several, use OPENAI_MODEL and ANTHROPIC_MODEL."""

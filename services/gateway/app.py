@@ -18,6 +18,8 @@ from libs.rpc.layered import Gate, Layer
 from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
+from libs.telemetry import tracing
+from libs.telemetry.measured import measured
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
 from services.gateway.answer_cache import AnswerCache
@@ -54,6 +56,13 @@ from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
 from services.gateway.system_status import HealthCheck, StatusReporter, health_check
+from services.gateway.telemetry import (
+    MeasuredGenerator,
+    MeasuredQueries,
+    follow_breakers,
+    follow_room,
+    stages,
+)
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
 from services.gateway.validation import Rules
@@ -71,25 +80,29 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         ingest = IngestClient(links[INGEST], breakers)
         retrieval = RetrievalClient(links[RETRIEVAL], breakers)
         answer = AnswerClient(links[ANSWER], breakers)
+        watched = stages.is_on or tracing.is_on()
         directory = ProviderDirectory(answer, breakers, clock)
-        searcher = Searcher(retrieval)
+        searcher = measured(Searcher(retrieval), stages, {"search": "search"})
+        follow_breakers(breakers)
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
         queries = QueryRunner(
             searcher=searcher,
-            follow_ups=FollowUps(answer, breakers, clock),
-            generator=answer,
+            follow_ups=measured(FollowUps(answer, breakers, clock), stages, {"rewrite": "rewrite"}),
+            generator=MeasuredGenerator(answer) if watched else answer,
             directory=directory,
             ladder=Ladder(breakers, clock, random.random, settings.attempt_policy),
             clock=clock,
             new_id=lambda: str(uuid.uuid4()),
             policy=settings.query_policy,
-            cache=AnswerCache(retrieval, answer) if settings.enable_semantic_cache else None,
+            cache=measured(AnswerCache(retrieval, answer), stages, {"look_up": "cache"})
+            if settings.enable_semantic_cache
+            else None,
         )
         checks = {name: health_check(link.channel) for name, link in links.items()}
         servicer = DocuQueryServicer(
             rules=rules,
             default_top_k=settings.retrieval_top_k,
-            queries=queries,
+            queries=MeasuredQueries(queries) if watched else queries,
             searcher=searcher,
             unary_upload=UnaryUpload(ingest, settings.upload_policy),
             upload_proxy=UploadProxy(ingest, clock, settings.upload_policy),
@@ -120,6 +133,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                     authenticator,
                     health_open=settings.health_open,
                     reflection_open=settings.reflection_open,
+                    channelz=settings.channelz_enabled,
                 ),
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
@@ -127,6 +141,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 extra_layers=admission,
                 gate=gate,
                 ready=False,
+                tells_version=False,  # to those with a key, by GetSystemStatus
             )
         )
         needed = [links[name].reachability for name in settings.readiness_needs]
@@ -138,7 +153,12 @@ async def _open_links(stack: AsyncExitStack, settings: Settings) -> dict[str, Li
     links = {}
     for name, target in settings.targets.items():
         channel = await stack.enter_async_context(
-            open_channel(target, max_message_bytes=settings.max_message_bytes, retried=IDEMPOTENT_READS[name])
+            open_channel(
+                target,
+                max_message_bytes=settings.max_message_bytes,
+                retried=IDEMPOTENT_READS[name],
+                tls=settings.client_tls,
+            )
         )
         reachability = Reachability(name, channel)
         await stack.enter_async_context(reachability.followed())
@@ -172,6 +192,8 @@ async def _admission(
         )
         for room, places in settings.concurrency.items()
     }
+    for room, bulkhead in rooms.items():
+        follow_room(room.value, bulkhead)
     by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
     needed = [checks[name] for name in settings.readiness_needs]
     await stack.enter_async_context(relieved(rooms.values(), needed, clock))

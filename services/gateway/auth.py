@@ -88,12 +88,19 @@ def identity_resolver(authenticator: Authenticator) -> Callable[[str, Mapping[st
 
 
 def infrastructure_check(
-    authenticator: Authenticator, *, health_open: bool, reflection_open: bool
+    authenticator: Authenticator, *, health_open: bool, reflection_open: bool, channelz: bool = False
 ) -> Callable[[str, Mapping[str, str]], None] | None:
-    """What the server asks before calls of health and reflection: any valid key; None when both are open."""
+    """What the server asks before calls of health and reflection: any valid key; None when both are open.
+
+    Of channelz, where it is served, always: it names who is connected.
+    """
     closed = tuple(
         prefix
-        for prefix, is_open in (("/grpc.health.", health_open), ("/grpc.reflection.", reflection_open))
+        for prefix, is_open in (
+            ("/grpc.health.", health_open),
+            ("/grpc.reflection.", reflection_open),
+            ("/grpc.channelz.", not channelz),
+        )
         if not is_open
     )
     if not closed:

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import structlog
 
+from services.gateway.telemetry import HEDGES
+
 log = structlog.get_logger()
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ class Hedge:
             done, _ = await asyncio.wait(reads, timeout=self._after_seconds)
             if not done and self._tokens >= 1:
                 self._tokens -= 1
+                HEDGES.add()
                 log.warning("read_hedged", after_seconds=self._after_seconds)
                 reads.add(asyncio.ensure_future(read()))
                 done, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)

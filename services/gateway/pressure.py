@@ -37,8 +37,8 @@ _GROW = 0.02
 class Check(Protocol):
     """Asks a service for its health."""
 
-    async def __call__(self, timeout_seconds: float) -> bool:
-        """Whether it is serving. Raises grpc.aio.AioRpcError when it does not answer."""
+    async def __call__(self, timeout_seconds: float) -> object:
+        """What it says. Raises grpc.aio.AioRpcError when it does not answer."""
         ...
 
 

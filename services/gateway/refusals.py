@@ -10,6 +10,7 @@ from collections import Counter
 import structlog
 
 from libs.clock import Clock
+from services.gateway.telemetry import REFUSALS
 
 log = structlog.get_logger()
 
@@ -26,10 +27,12 @@ class Refusals:
 
     def note(self, method: str, by: str) -> None:
         """Notes that a call of `method` is refused by the rule `by`."""
-        self._counts[method.rpartition("/")[2], by] += 1
+        name = method.rpartition("/")[2]
+        REFUSALS.add(name, by)
+        self._counts[name, by] += 1
         now = self._clock.monotonic()
         if now - self._told_at >= _EVERY_SECONDS:
             self._told_at = now
-            for (name, rule), count in self._counts.items():
-                log.warning("calls_refused", method=name, by=rule, count=count)
+            for (refused, rule), count in self._counts.items():
+                log.warning("calls_refused", method=refused, by=rule, count=count)
             self._counts.clear()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
-from libs.rpc.targets import dial_target
+from libs.rpc.targets import dial_target, is_loopback
+from libs.rpc.tls_files import ServerTls, describe_missing
 from libs.settings import MIB, ServiceSettings
 from libs.state_url import StateUrl
 from services.gateway.api_keys import ApiKey, load_api_keys
@@ -29,6 +28,18 @@ class Settings(ServiceSettings):
     """Address to listen on. Others than loopback need API keys, or ALLOW_ANONYMOUS."""
     port: int = Field(50051, ge=0, le=65535, validation_alias="GATEWAY_PORT")
     """Port to listen on."""
+    metrics_port: int = Field(0, ge=0, le=65535, validation_alias="GATEWAY_METRICS_PORT")
+    """Port of Prometheus metrics (`/metrics`); 0: none."""
+    health_port: int = Field(0, ge=0, le=65535, validation_alias="GATEWAY_HEALTH_PORT")
+    """A second port for health checks alone, without TLS: probes of Kubernetes cannot speak it. 0: none."""
+
+    public_tls_cert_file: Path | None = Field(None, validation_alias="GATEWAY_TLS_CERT_FILE")
+    """Certificate (PEM, with its chain) shown to callers of the gateway."""
+    public_tls_key_file: Path | None = Field(None, validation_alias="GATEWAY_TLS_KEY_FILE")
+    """Its private key (PEM, not encrypted)."""
+    public_tls_client_ca_file: Path | None = Field(None, validation_alias="GATEWAY_TLS_CLIENT_CA_FILE")
+    """When set, callers of the gateway must show a certificate signed by one of these authorities, besides
+    their key."""
 
     ingest_target: str = Field("127.0.0.1:50052", validation_alias="INGEST_TARGET")
     """Where the ingest service is: `host:port`, a gRPC name (`dns:///ingest:50052` for all addresses behind a
@@ -155,14 +166,19 @@ class Settings(ServiceSettings):
         load_api_keys("", value)
         return value
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        faults = []
+    def faults_together(self) -> list[str]:
+        """See `ServiceSettings.faults_together`."""
+        faults = super().faults_together()
         try:
             self.load_keys()
         except ValueError as error:
             faults.append(f"API_KEYS and API_KEYS_FILE together: {error}")
-        if not self.has_keys and not self.allow_anonymous and not _is_loopback(self.host):
+        faults += describe_missing(
+            "GATEWAY_TLS", self.public_tls_cert_file, self.public_tls_key_file, self.public_tls_client_ca_file
+        )
+        if self.profile == "prod" and not self.has_keys:
+            faults.append("The profile prod needs API_KEYS or API_KEYS_FILE: it serves nobody without a key")
+        elif not self.has_keys and not self.allow_anonymous and not is_loopback(self.host):
             faults.append(
                 f"GATEWAY_HOST={self.host} would serve everybody who can reach this machine: "
                 "configure API_KEYS or API_KEYS_FILE, or set ALLOW_ANONYMOUS=true if that is meant"
@@ -173,9 +189,15 @@ class Settings(ServiceSettings):
             )
         if self.breaker_open_max_seconds < self.breaker_open_seconds:
             faults.append("BREAKER_OPEN_MAX_SECONDS must not be below BREAKER_OPEN_SECONDS")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+        return faults
+
+    @property
+    def server_tls(self) -> ServerTls | None:
+        """How the gateway proves itself to its callers. TLS_CERT_FILE is for the services behind it."""
+        cert, key = self.public_tls_cert_file, self.public_tls_key_file
+        if cert is None or key is None:
+            return None
+        return ServerTls(cert, key, self.public_tls_client_ca_file)
 
     @property
     def targets(self) -> dict[str, str]:
@@ -250,12 +272,3 @@ class Settings(ServiceSettings):
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

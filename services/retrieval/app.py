@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import add_RetrievalServiceServicer_to_server
 from libs.clock import Clock, SystemClock
 from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from libs.telemetry.measured import measured
 from services.retrieval import fusion
 from services.retrieval.admin.child import compact_in_child
 from services.retrieval.answers.cache import AnswerCache
@@ -50,6 +52,7 @@ from services.retrieval.store.edge import open_edge
 from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
 from services.retrieval.sweeper import Sweeper
+from services.retrieval.telemetry import TENANTS, count_store, follow_sweeper, measured_stores, stages
 
 SERVICE = "docuquery.retrieval.v1.RetrievalService"
 
@@ -136,10 +139,14 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             await stores.revisions.advance_all()
             answers = _answer_cache(settings, stores, embedder, clock)
         documents_class = RevisingDocuments if answers else Documents
-        await stack.enter_async_context(_running(sweeper))
+        await stack.enter_async_context(_running(sweeper.run()))
+        follow_sweeper(sweeper)
+        if TENANTS.is_on:
+            await stack.enter_async_context(_running(count_store(stores, clock)))
+        watched = measured_stores(stores)
 
         opening_reranker = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
-        reranker = await stack.enter_async_context(opening_reranker)
+        reranker = measured(await stack.enter_async_context(opening_reranker), stages, {"rerank": "rerank"})
         rerank_stage = RerankStage(
             reranker,
             candidates=settings.rerank_candidates or reranker.default_candidates,
@@ -148,10 +155,21 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         servicer = RetrievalServicer(
             documents=documents_class(stores, editor, sweeper, clock, lease, quota),
-            indexer=Indexer(stores, editor, PassageEncoder(embedder, encoder), clock, lease),
+            indexer=Indexer(
+                watched,
+                editor,
+                PassageEncoder(measured(embedder, stages, {"embed_passages": "embed_passages"}), encoder),
+                clock,
+                lease,
+            ),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
             searcher=Searcher(
-                stores, embedder, encoder, FUSIONS[settings.fusion], settings.dense_weight, rerank_stage
+                watched,
+                measured(embedder, stages, {"embed_query": "embed"}),
+                encoder,
+                FUSIONS[settings.fusion],
+                settings.dense_weight,
+                rerank_stage,
             ),
             passages=Passages(stores),
             answers=answers,
@@ -167,8 +185,8 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _running(sweeper: Sweeper) -> AsyncIterator[None]:
-    task = asyncio.create_task(sweeper.run(), name="sweeper")
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

@@ -18,8 +18,8 @@ from services.answer.conversations.codec import encode
 from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import ConversationLimits, Conversations
 from services.answer.conversations.redis import PAUSE_SECONDS, RedisConversations
+from tests.certificates import Authority
 from tests.contract.redis_server import RedisServer, redis_server
-from tests.contract.tls_files import make_tls_files
 from tests.unit.services.answer.support import turn
 
 LIMITS = ConversationLimits(ttl_seconds=100, max_turns=3, max_bytes=2000)
@@ -197,10 +197,12 @@ async def test_a_server_that_was_restarted_is_used_again_without_an_error(tmp_pa
 
 @pytest.mark.externals
 async def test_a_server_behind_tls_and_a_password_is_reached(tmp_path: Path) -> None:
-    files = make_tls_files(tmp_path)
-    options = ("--tls-cert-file", str(files.certificate), "--tls-key-file", str(files.key))
+    authority = Authority(tmp_path / "tls")
+    shown = authority.issue("redis")
+    options = ("--tls-cert-file", str(shown.cert), "--tls-key-file", str(shown.key))
+    options += ("--tls-ca-cert-file", str(authority.ca))
     options += ("--tls-auth-clients", "no", "--requirepass", "p-123")
-    query = f"?ssl_ca_certs={files.certificate}"
+    query = f"?ssl_ca_certs={authority.ca}"
     with redis_server(tmp_path, *options, scheme="rediss", query=query) as server:
         trusted = server.url.replace("//", "//:p-123@")
         kept = RedisConversations(trusted, SystemClock(), LIMITS, timeout_seconds=10)

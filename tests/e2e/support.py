@@ -94,7 +94,8 @@ async def ingest_all(client: AsyncDocuQuery, folder: Path) -> dict[str, str]:
 
 def require(program: str) -> str:
     """The path of an external program; skips the test without it, unless REQUIRE_EXTERNALS=1."""
-    found = shutil.which(program) or shutil.which(program, path=str(ROOT / "build" / "bin"))
+    elsewhere = os.pathsep.join(str(ROOT / folder) for folder in ("build/bin", "node_modules/.bin"))
+    found = shutil.which(program) or shutil.which(program, path=elsewhere)
     if found is None:
         hint = f"{program} is not installed (see README.md, Developing)"
         if os.environ.get("REQUIRE_EXTERNALS") == "1":

@@ -1,6 +1,7 @@
-"""`docuquery admin`: looking after the store while no service uses it, and what answers cost.
+"""`docuquery admin`: looking after an installation.
 
-The services' own code does it, started by module name: this client knows nothing of stores.
+`doctor` is this program's own. The other commands look after the store while no service uses it, or sum what
+answers cost; the services' own code does that, started by module name: this client knows nothing of stores.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import typer
 
 from docuquery_client.cli.console import clean
+from docuquery_client.cli.doctor import doctor
 from docuquery_client.cli.session import EXIT_FAILED, fail
 from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
@@ -18,13 +20,23 @@ from docuquery_client.supervision import StackError
 STORE_MODULE = "services.retrieval.admin"
 MODULES = {"cost": "services.answer.usage"}
 """Commands that are not about the store, and who does them."""
+DOCTOR = "doctor"
+
+_doctor = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+_doctor.command(DOCTOR)(doctor)
 
 
 def admin(ctx: typer.Context) -> None:
-    """Compacts, backs up, restores, checks, re-embeds the store of this machine; `cost` sums usage.
+    """Examines an installation (`doctor`), looks after its store, sums what answers cost (`cost`).
 
-    Every argument goes to a service's own program; `docuquery admin --help` lists the store's commands.
+    All but `doctor` goes to a service's own program; `docuquery admin --help` lists the store's commands:
+    compact, back up, restore, check, re-embed.
     """
+    if ctx.args[:1] == [DOCTOR]:
+        own = typer.main.get_command(_doctor)
+        with own.make_context(f"{ctx.command_path} {DOCTOR}", ctx.args[1:], parent=ctx) as inner:
+            own.invoke(inner)
+        return
     try:
         environment = services_environment()
     except StackError as error:

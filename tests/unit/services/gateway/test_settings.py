@@ -77,7 +77,17 @@ def test_it_refuses_to_serve_other_machines_without_keys(host: str) -> None:
 
 @pytest.mark.parametrize("fields", [{"allow_anonymous": True}, {"api_keys": KEYS}])
 def test_unless_there_are_keys_or_it_is_meant(fields: dict[str, Any]) -> None:
-    assert build(host="0.0.0.0", **fields).host == "0.0.0.0"
+    assert build(host="0.0.0.0", allow_plaintext=True, **fields).host == "0.0.0.0"
+
+
+def test_prod_serves_nobody_without_a_key_and_nothing_in_plain_text() -> None:
+    assert "prod needs API_KEYS" in faults(profile="prod", allow_anonymous=True)
+    said = faults(profile="prod", host="0.0.0.0", allow_plaintext=True)
+    assert "prod needs API_KEYS" in said
+    assert "prod needs TLS" in said
+    settings = build(profile="prod", api_keys=KEYS)
+    assert (settings.log_format, settings.environment) == ("json", "production")
+    assert not settings.reflection_open
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]"])
@@ -140,5 +150,5 @@ def test_a_key_s_rate_class_must_exist() -> None:
 def test_an_empty_list_of_keys_lets_nobody_in_instead_of_everybody(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text("[]")
-    settings = build(host="0.0.0.0", api_keys_file=file)
+    settings = build(host="0.0.0.0", allow_plaintext=True, api_keys_file=file)
     assert (settings.has_keys, settings.load_keys()) == (True, ())
