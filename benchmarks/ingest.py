@@ -93,7 +93,7 @@ def alone(files: list[UploadFile]) -> dict[str, float]:
     seconds["vectors"] = time.process_time() - started
     started = time.process_time()
     for text in texts:
-        terms.document(text)
+        terms.document(text, "en")
     seconds["terms"] = time.process_time() - started
     return seconds
 

@@ -4,9 +4,10 @@
 
 Documents are made of sentences drawn at random from the text files in PATH until about N chunks are stored,
 by the public client, in the embedded store of a stack of its own. Questions are four to nine words of such
-sentences. Prints the latency of one caller after the other, then rate and latency at 16 in flight, the time
-retrieval takes to answer a health check meanwhile (its event loop's lag), and its memory. With --data the
-store is kept in FOLDER and found there the next time.
+sentences. Prints the latency of one caller after the other and the processor time of retrieval, without
+and with reranking; then rate and latency at 16 in flight, the time retrieval takes to answer a health check
+meanwhile (its event loop's lag), and its memory. With --data the store is kept in FOLDER and found there the
+next time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from grpc_health.v1 import health_pb2
 
-from benchmarks.processes import resident_mib
+from benchmarks.processes import cpu_seconds, resident_mib
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.connection import open_channel
 from docuquery_client.stack import start_stack
@@ -108,13 +109,27 @@ async def measure(arguments: argparse.Namespace) -> None:
         async with stack, AsyncDocuQuery(stack.addresses["gateway"]) as client:
             stored = await fill(client, sentences, arguments.chunks, work)
             asked = questions(sentences, random.Random(2))
-            for _ in range(_WARM_UP):
-                await client.search(next(asked))
-            single = [await timed(lambda: client.search(next(asked))) for _ in range(_SINGLE)]
-            print(f"{stored} chunks, one caller: {percentiles(single)}")
             pid = stack.processes["retrieval"].pid
+            print(f"{stored} chunks")
+            for rerank in (False, True):
+                await one_by_one(client, pid, asked, rerank=rerank)
             await under_load(client, stack.addresses["retrieval"], asked, arguments.seconds)
             print(f"retrieval's memory: {resident_mib(pid):.0f} MiB")
+
+
+async def one_by_one(client: AsyncDocuQuery, pid: int, asked: Iterator[str], *, rerank: bool) -> None:
+    """Asks with one caller, and prints; `pid` is retrieval's."""
+
+    async def ask() -> None:
+        await client.search(next(asked), rerank=rerank)
+
+    for _ in range(_WARM_UP):
+        await ask()
+    before = cpu_seconds(pid)
+    latencies = [await timed(ask) for _ in range(_SINGLE)]
+    used = (cpu_seconds(pid) - before) / _SINGLE
+    name = "one caller, reranked" if rerank else "one caller"
+    print(f"{name}: {percentiles(latencies)}; processor time of retrieval {used * 1e3:.1f} ms a search")
 
 
 async def under_load(client: AsyncDocuQuery, retrieval: str, asked: Iterator[str], seconds: float) -> None:

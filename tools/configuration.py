@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -111,8 +112,12 @@ def _ordered(names: set[str]) -> list[str]:
 
 def _setting(settings: type[ServiceSettings], name: str) -> Setting:
     field = settings.model_fields[name]
-    meanings = {key: text for base in reversed(settings.__mro__) for key, text in _docstrings(base)}
-    return Setting(str(field.validation_alias), _shown(field), _allowed(field), meanings[name])
+    return Setting(str(field.validation_alias), _shown(field), _allowed(field), _meanings(settings)[name])
+
+
+@cache
+def _meanings(settings: type[ServiceSettings]) -> dict[str, str]:
+    return {key: text for base in reversed(settings.__mro__) for key, text in _docstrings(base)}
 
 
 def _docstrings(settings: type) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from services.answer.conversations.memory import MemoryConversations
 from services.answer.conversations.protocol import Conversations
 from services.answer.engine import Engine
 from services.answer.follow_ups.rewriter import Rewriter
+from services.answer.language.vectors import PieceVectors
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.providers.models import load_models
@@ -48,7 +49,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         ).values():
             stack.push_async_callback(model_provider.aclose)
             providers[model_provider.name] = traced(model_provider)
-        extractive = ExtractiveProvider(max_sentences=settings.max_sentences)
+        extractive = ExtractiveProvider(
+            PieceVectors.load(),
+            max_sentences=settings.max_sentences,
+            min_confidence=settings.min_confidence,
+        )
         providers[extractive.name] = traced(extractive)
         engine = Engine(
             providers=providers,

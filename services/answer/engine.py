@@ -216,6 +216,7 @@ class _Run:
             groundedness=tracker.groundedness,
             citations=tracker.citations,
             passages=self._context.sources,
+            probability=finished.confidence,
         )
         if tracker.rejected:
             log.warning("citations_rejected", count=len(tracker.rejected), provider=provider.name)

@@ -41,13 +41,17 @@ def judge(
     groundedness: float,
     citations: Sequence[Citation],
     passages: Sequence[Passage],
+    probability: float | None = None,
 ) -> Judgement:
     """Rates an answer.
 
     LOW_EVIDENCE when it says itself that it found nothing, or when none of its sentences is supported;
-    PARTIAL when fewer than four in five are; ANSWERED otherwise. Confidence is the product of three
-    shares: groundedness, the mean score of the citations that hold, and the relevance of the best cited
-    passage against a strong one's, the last two damped by half, because either alone proves little.
+    PARTIAL when fewer than four in five are; ANSWERED otherwise.
+
+    Confidence is groundedness times `probability`, the provider's own calibrated one. A model gives none:
+    there it is the product of three shares, groundedness, the mean score of the citations that hold, and
+    the relevance of the best cited passage against a strong one's, the last two damped by half, because
+    either alone proves little. That orders a model's answers; it is no probability.
     """
     if says_not_found or groundedness <= 0:
         return Judgement(Outcome.LOW_EVIDENCE, 0.0)
@@ -55,6 +59,7 @@ def judge(
     cited = [c.passage for c in holding] or list(passages)
     quality = sum(c.score for c in holding) / len(holding) if holding else 0.0
     relevance = min(1.0, max((p.score for p in cited), default=0.0) / _STRONG_SCORE)
-    confidence = groundedness * (0.5 + 0.5 * quality) * (0.5 + 0.5 * relevance)
+    support = probability if probability is not None else (0.5 + 0.5 * quality) * (0.5 + 0.5 * relevance)
+    confidence = groundedness * support
     outcome = Outcome.ANSWERED if groundedness >= _ANSWERED_GROUNDEDNESS else Outcome.PARTIAL
     return Judgement(outcome, round(confidence, 4))

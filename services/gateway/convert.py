@@ -53,6 +53,9 @@ def question_from_proto(request: pb.QueryRequest, default_top_k: int) -> Questio
         score_threshold=request.score_threshold if request.HasField("score_threshold") else None,
         prompt_version=request.prompt_version,
         provider=request.provider,
+        rerank=request.rerank if request.HasField("rerank") else None,
+        max_per_document=request.max_per_document,
+        expand_chunks=request.expand_chunks,
         no_cache=request.no_cache,
     )
 
@@ -65,6 +68,9 @@ def search_request(question: Question, standalone: str) -> retrieval.SearchReque
         mode=question.mode,
         filter=question.filter,
         score_threshold=question.score_threshold,
+        rerank=question.rerank,
+        max_per_document=question.max_per_document,
+        expand_chunks=question.expand_chunks,
     )
 
 
@@ -216,6 +222,7 @@ def upload_header(request: pb.UploadDocumentRequest) -> UploadHeader:
         if_exists=request.if_exists,
         size_bytes=len(request.content),
         password=request.password,
+        language=request.language,
     )
 
 

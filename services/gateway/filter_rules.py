@@ -25,7 +25,7 @@ def _check(faults: Violations, condition: Condition, path: str) -> None:
     faults.require(
         1 <= len(condition.field) <= MAX_FIELD_CHARACTERS,
         f"{path}.field",
-        "Must name a field: document_id, source, filename, type, create_time, or metadata.<key>.",
+        "Must name a field such as source, type, title, language, create_time, or metadata.<key>.",
     )
     test = condition.WhichOneof("test")
     if test is None:

@@ -35,6 +35,11 @@ class Question:
     prompt_version: str = ""
     provider: str = ""
     """Asked before all others; empty: the configured order."""
+    rerank: bool | None = None
+    """None: as retrieval is set."""
+    max_per_document: int = 0
+    """0: no cap."""
+    expand_chunks: int = 0
     no_cache: bool = False
     """Whether the answer is to be made anew, and not to be kept."""
 

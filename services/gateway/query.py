@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -67,6 +67,8 @@ class QueryPolicy:
     extractive_fallback: bool = True
     max_seconds: float = 60.0
     """The longest a query may take; callers may allow less."""
+    rerank: bool = True
+    """Whether the passages of queries that do not say are reranked; if not, retrieval does as it is set."""
 
 
 class QueryRunner:
@@ -107,6 +109,8 @@ class QueryRunner:
         arrived = self._clock.monotonic()
         deadline = budget.bounded(deadline, self._policy.max_seconds)
         deadline.require(budget.QUERY_MINIMUM_SECONDS)
+        if self._policy.rerank and question.rerank is None:
+            question = replace(question, rerank=True)
         plan = make_plan(
             await self._directory.list(),
             self._policy.provider_order,

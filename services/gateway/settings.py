@@ -67,6 +67,9 @@ class Settings(ServiceSettings):
     """Longest question or search query. Retrieval takes at most 4000."""
     retrieval_top_k: int = Field(5, ge=1, le=20, validation_alias="RETRIEVAL_TOP_K")
     """Passages an answer is made from, when the caller does not say."""
+    query_reranking: bool = Field(True, validation_alias="QUERY_RERANKING")
+    """Order the candidates of a query once more by retrieval's RERANKER, so that the few an answer is made
+    from are the best. False: as ENABLE_RERANKING says."""
     query_max_seconds: float = Field(60.0, gt=0, le=3600, validation_alias="QUERY_MAX_SECONDS")
     """The longest a query may take; a caller may allow less."""
     unary_upload_max_bytes: int = Field(4 * MIB, ge=1, validation_alias="GATEWAY_MAX_MESSAGE_BYTES")
@@ -257,11 +260,12 @@ class Settings(ServiceSettings):
 
     @property
     def query_policy(self) -> QueryPolicy:
-        """Which providers, and how long."""
+        """Which providers, how long, and from which passages."""
         return QueryPolicy(
             provider_order=parse_order(self.llm_provider),
             extractive_fallback=self.extractive_fallback,
             max_seconds=self.query_max_seconds,
+            rerank=self.query_reranking,
         )
 
     @property

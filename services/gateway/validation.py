@@ -17,6 +17,7 @@ from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError, Violations
 from libs.hygiene import clean_question
+from libs.languages import EXAMPLES, language_code
 from libs.text import utf8_length
 from services.gateway.filter_rules import check_filter
 
@@ -53,7 +54,7 @@ class Rules:
         )
         if request.HasField("top_k"):
             _within(faults, request.top_k, 1, MAX_TOP_K, prefix + "top_k")
-        _search_options(faults, request, prefix)
+        _search_options(faults, request, prefix, MAX_TOP_K)
         for name in ("prompt_version", "provider"):
             value = getattr(request, name)
             faults.require(
@@ -73,9 +74,7 @@ class Rules:
         self._text(faults, request.query, "query")
         if request.HasField("limit"):
             _within(faults, request.limit, 1, MAX_LIMIT, "limit")
-        _within(faults, request.max_per_document, 0, MAX_LIMIT, "max_per_document")
-        _within(faults, request.expand_chunks, 0, MAX_EXPAND_CHUNKS, "expand_chunks")
-        _search_options(faults, request, "")
+        _search_options(faults, request, "", MAX_LIMIT)
         faults.raise_if_any()
 
     def upload_document(self, request: pb.UploadDocumentRequest) -> None:
@@ -101,6 +100,8 @@ class Rules:
         )
         _known(faults, DocumentType, request.type, "type")
         _known(faults, IfExistsPolicy, request.if_exists, "if_exists")
+        known = not request.language or language_code(request.language) is not None
+        faults.require(known, "language", f"Must be {EXAMPLES}.")
         if request.HasField("metadata"):
             _metadata(faults, request)
         faults.raise_if_any()
@@ -167,7 +168,11 @@ class Rules:
         )
 
 
-def _search_options(faults: Violations, request: pb.QueryRequest | pb.SearchRequest, prefix: str) -> None:
+def _search_options(
+    faults: Violations, request: pb.QueryRequest | pb.SearchRequest, prefix: str, most_passages: int
+) -> None:
+    _within(faults, request.max_per_document, 0, most_passages, prefix + "max_per_document")
+    _within(faults, request.expand_chunks, 0, MAX_EXPAND_CHUNKS, prefix + "expand_chunks")
     _known(faults, SearchMode, request.mode, prefix + "mode")
     if request.HasField("score_threshold"):
         threshold = request.score_threshold

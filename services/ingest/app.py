@@ -87,7 +87,7 @@ async def start(
             documents=settings.max_documents_per_stream,
             idle_seconds=settings.idle_timeout_seconds,
         )
-        servicer = IngestServicer(partial(Session, spool, pipeline, limits))
+        servicer = IngestServicer(partial(Session, spool, pipeline, limits, settings.languages()))
         yield await stack.enter_async_context(
             serve(
                 name="ingest",

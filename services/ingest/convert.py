@@ -11,6 +11,7 @@ from docuquery.common.v1 import document_pb2, upload_pb2
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.ingest.v1 import ingest_service_pb2 as ingest_pb
 from libs.errors import DocuQueryError, Violations
+from libs.languages import EXAMPLES, language_code
 from services.ingest.convert_enums import POLICIES, RESULT_VALUES, TYPE_VALUES, TYPES
 from services.ingest.detect import unsupported
 from services.ingest.upload import (
@@ -107,6 +108,8 @@ def header_from_proto(header: upload_pb2.UploadHeader) -> Header:
         "header.password",
         f"must have at most {MAX_PASSWORD} characters",
     )
+    language = language_code(header.language) if header.language else ""
+    violations.require(language is not None, "header.language", f"must be {EXAMPLES}")
     _check_metadata(header.metadata, violations)
     violations.raise_if_any()
     if header.type not in TYPES and header.type != document_pb2.DOCUMENT_TYPE_UNSPECIFIED:
@@ -116,9 +119,10 @@ def header_from_proto(header: upload_pb2.UploadHeader) -> Header:
         source=source,
         declared_type=TYPES.get(header.type),
         if_exists=POLICIES[header.if_exists],
-        metadata=header.metadata,
+        metadata=header.metadata if header.HasField("metadata") else None,
         size_bytes=header.size_bytes,
         password=header.password,
+        language=language or "",
     )
 
 

@@ -26,6 +26,7 @@ RESULTS = {
     document_pb2.UPLOAD_RESULT_CREATED: UploadResult.CREATED,
     document_pb2.UPLOAD_RESULT_REPLACED: UploadResult.REPLACED,
     document_pb2.UPLOAD_RESULT_UNCHANGED: UploadResult.UNCHANGED,
+    document_pb2.UPLOAD_RESULT_METADATA_UPDATED: UploadResult.METADATA_UPDATED,
     document_pb2.UPLOAD_RESULT_SKIPPED: UploadResult.SKIPPED,
 }
 RESULT_VALUES = {result: value for value, result in RESULTS.items()}

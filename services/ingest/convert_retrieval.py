@@ -96,8 +96,9 @@ def write_chunks_to_proto(
             byte_end=batch.byte_end,
         ),
         chunks=[_chunk_to_proto(chunk) for chunk in batch.chunks],
-        title=summary.title,
+        title=summary.label,
         chunks_total=summary.chunk_count,
+        language=summary.language,
     )
 
 
@@ -108,6 +109,7 @@ def commit_to_proto(summary: ParsedSummary) -> retrieval_pb.CommitAttemptRequest
         page_count=summary.page_count,
         character_count=summary.character_count,
         title=summary.title,
+        language=summary.language,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
 
-from services.ingest import chunking, normalisation
+from services.ingest import chunking, naming, normalisation
 from services.ingest.document import DocumentType
 
 PARSER_REVISIONS = {
-    DocumentType.PDF: 2,
+    DocumentType.PDF: 3,
     DocumentType.MARKDOWN: 2,
     DocumentType.HTML: 2,
     DocumentType.TEXT: 1,
@@ -43,6 +43,7 @@ class Fingerprint:
     def __init__(self, *, chunk_size: int, chunk_overlap: int) -> None:
         chunker = f"chunker {chunking.REVISION} {chunk_size} {chunk_overlap}"
         text = f"text {normalisation.REVISION}"
+        label = f"label {naming.REVISION}"
         self._by_type = {
             kind: "\n".join(
                 [
@@ -50,14 +51,19 @@ class Fingerprint:
                     *(f"{name} {_version(name)}" for name in _LIBRARIES[kind]),
                     text,
                     chunker,
+                    label,
                 ]
             )
             for kind in DocumentType
         }
 
-    def version_of(self, kind: DocumentType, sha256: str) -> str:
-        """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`."""
-        return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}".encode()).hexdigest()
+    def version_of(self, kind: DocumentType, sha256: str, language: str = "") -> str:
+        """The version, lower-case hex SHA-256, of bytes with this `sha256` read as `kind`.
+
+        `language` is the one somebody named; empty when it is told from the text.
+        """
+        named = f"\nlanguage {language}" if language else ""
+        return hashlib.sha256(f"{self._by_type[kind]}\nbytes {sha256}{named}".encode()).hexdigest()
 
 
 def _version(library: str) -> str:

@@ -40,6 +40,10 @@ class ParsedSummary:
     """Code points of the normalised text."""
     byte_count: int
     """The same in UTF-8 bytes."""
+    language: str = ""
+    """Code of the text's language; empty when it could not be told."""
+    label: str = ""
+    """What it is called where its passages are embedded, see `naming`; empty until the file has a name."""
 
 
 @dataclass(frozen=True, slots=True)

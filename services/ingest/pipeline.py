@@ -16,6 +16,7 @@ from services.ingest.announcement import Announcement, Announcer
 from services.ingest.detect import HEAD_BYTES, detect, promised_type
 from services.ingest.document import DocumentType
 from services.ingest.fingerprint import Fingerprint
+from services.ingest.naming import label_of
 from services.ingest.parsed_file import Batch, ParsedSummary
 from services.ingest.upload import (
     Attempt,
@@ -185,7 +186,7 @@ class Pipeline:
 
     async def _begin(self, upload: Upload, kind: DocumentType) -> Attempt | NothingToDo:
         file = upload.file
-        version = self._fingerprint.version_of(kind, file.sha256)
+        version = self._fingerprint.version_of(kind, file.sha256, upload.header.language)
         if upload.announced is None:
             return await self._store.begin(upload.header, kind, file.size_bytes, version)
         nothing = await self._store.identify(upload.announced, kind, file.size_bytes, version)
@@ -196,7 +197,9 @@ class Pipeline:
         await asyncio.gather(*self._recording, return_exceptions=True)
 
     async def _work(self, attempt: Attempt, upload: Upload, kind: DocumentType, report: Report) -> Done:
-        summary = await self._parse(attempt, upload, kind)
+        parsed = await self._parse(attempt, upload, kind)
+        label = label_of(parsed.title, upload.header.filename, parsed.page_count)
+        summary = replace(parsed, label=label, language=upload.header.language or parsed.language)
         for batch in parsed_file.batches(
             upload.file.path,
             summary,

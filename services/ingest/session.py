@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import structlog
@@ -16,6 +16,7 @@ from services.ingest.announcement import Announcement
 from services.ingest.pipeline import INTERNAL_MESSAGE, Pipeline
 from services.ingest.spool import Spool, SpoolWriter, require_size
 from services.ingest.telemetry import BYTES, DOCUMENTS
+from services.ingest.tenant_languages import TenantLanguages
 from services.ingest.upload import (
     DataPart,
     Done,
@@ -76,10 +77,13 @@ class Session:
     room in the pipeline.
     """
 
-    def __init__(self, spool: Spool, pipeline: Pipeline, limits: SessionLimits) -> None:
+    def __init__(
+        self, spool: Spool, pipeline: Pipeline, limits: SessionLimits, languages: TenantLanguages
+    ) -> None:
         self._spool = spool
         self._pipeline = pipeline
         self._limits = limits
+        self._languages = languages
         self._uploads: dict[str, _Receiving | _Past] = {}
         self._open = 0
         self._room = asyncio.Semaphore(limits.documents_in_flight)
@@ -194,7 +198,9 @@ class Session:
         except DocuQueryError as error:
             await self._refuse(upload_id, error, await self._pipeline.refuse(header, error))
             return
-        writer = self._spool.open(current_call().identity.tenant)
+        tenant = current_call().identity.tenant
+        header = replace(header, language=header.language or self._languages.of(tenant))
+        writer = self._spool.open(tenant)
         self._uploads[upload_id] = _Receiving(header, writer, self._pipeline.announce(header))
         self._open += 1
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from libs.settings import MIB, ServiceSettings
 from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
 from services.ingest.parse_limits import ParseLimits
 from services.ingest.spool import DEFAULT_MAX_BYTES
+from services.ingest.tenant_languages import TenantLanguages, parse_language, parse_tenant_languages
 
 _LIMITS = ParseLimits()
 
@@ -37,6 +38,13 @@ class Settings(ServiceSettings):
 
     chunk_overlap: int = Field(DEFAULT_OVERLAP, ge=0, validation_alias="CHUNK_OVERLAP")
     """Code points a chunk may repeat of the one before it; at most half of CHUNK_SIZE."""
+
+    document_language: str = Field("auto", validation_alias="DOCUMENT_LANGUAGE")
+    """Language of documents whose upload names none: `auto` tells it from the text, a code such as `de` holds
+    for all. Changing it makes new versions of re-uploaded documents."""
+
+    tenant_languages: str = Field("", validation_alias="TENANT_LANGUAGES")
+    """The same for single tenants, such as acme=de,globex=auto."""
 
     max_document_bytes: int = Field(64 * MIB, ge=1, validation_alias="MAX_DOCUMENT_BYTES")
     """Largest document."""
@@ -113,6 +121,24 @@ class Settings(ServiceSettings):
             max_decompression_ratio=self.max_decompression_ratio,
             max_nesting=self.max_nesting,
         )
+
+    def languages(self) -> TenantLanguages:
+        """Which language documents are in, when their upload does not say."""
+        return TenantLanguages(
+            parse_language(self.document_language), parse_tenant_languages(self.tenant_languages)
+        )
+
+    @field_validator("document_language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        parse_language(value)
+        return value
+
+    @field_validator("tenant_languages")
+    @classmethod
+    def _known_languages(cls, value: str) -> str:
+        parse_tenant_languages(value)
+        return value
 
     def faults_together(self) -> list[str]:
         """See `ServiceSettings.faults_together`."""

@@ -31,6 +31,7 @@ class UploadResult(StrEnum):
     CREATED = "CREATED"
     REPLACED = "REPLACED"
     UNCHANGED = "UNCHANGED"
+    METADATA_UPDATED = "METADATA_UPDATED"
     SKIPPED = "SKIPPED"
 
 
@@ -45,11 +46,14 @@ class Header:
     declared_type: DocumentType | None
     """None: the content decides."""
     if_exists: IfExists
-    metadata: Struct
+    metadata: Struct | None
+    """None: the document keeps what it has."""
     size_bytes: int
     """0 when the caller does not know."""
     password: str = field(repr=False)
     """Empty when there is none. Never logged."""
+    language: str = ""
+    """Its code; empty: told from the text."""
 
 
 @dataclass(frozen=True, slots=True)

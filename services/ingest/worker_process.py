@@ -16,13 +16,14 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from services.ingest import parsed_file
 from services.ingest.chunking import chunk
 from services.ingest.document import DocumentType, ParsedDocument
+from services.ingest.language import detect
 from services.ingest.parse_error import ParseError, limit_exceeded, no_text
 from services.ingest.parse_limits import ParseLimits
 from services.ingest.parsers import html, markdown, pdf, text
@@ -92,6 +93,7 @@ def _serve(job: dict[str, str], read_document: ReadFunction, limits: WorkerLimit
         summary = parsed_file.save(path, document, chunks)
         if summary.chunk_count == 0:
             raise no_text(summary.page_count)
+        summary = replace(summary, language=detect(document.text))
     except ParseError as error:
         return _failed(error)
     except MemoryError:

@@ -29,6 +29,7 @@ from services.retrieval.embedders.openai import DEFAULT_MODEL as OPENAI_MODEL
 from services.retrieval.embedders.opening import Server, open_openai
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.embedders.remote import Limits
+from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.fusion import Fuse
 from services.retrieval.indexing import Indexer
 from services.retrieval.listing import Listing
@@ -38,6 +39,7 @@ from services.retrieval.passages import Passages
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
 from services.retrieval.rerank_stage import RerankStage
+from services.retrieval.rerankers.by_language import RerankerByLanguage
 from services.retrieval.rerankers.cross_encoder import DEFAULT_MODEL as CROSS_ENCODER_MODEL
 from services.retrieval.rerankers.cross_encoder import open_cross_encoder
 from services.retrieval.rerankers.http import open_http
@@ -92,11 +94,7 @@ RERANKERS: dict[
     str, Callable[[Settings, Stores, Embedder, Bm25Encoder], AbstractAsyncContextManager[Reranker]]
 ] = {
     "local": lambda _settings, stores, embedder, encoder: nullcontext(
-        LocalReranker(
-            # Its word vectors, which cost no time, whoever embeds the passages.
-            WordTable(embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder.load(), encoder),
-            stores.chunks,
-        )
+        _local_reranker(stores, embedder, encoder)
     ),
     "http": lambda settings, *_: open_http(
         settings.rerank_url,
@@ -184,6 +182,12 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         yield server
 
 
+def _local_reranker(stores: Stores, embedder: Embedder, encoder: Bm25Encoder) -> Reranker:
+    # Its word vectors, which cost no time, whoever embeds the passages.
+    words = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder.load()
+    return RerankerByLanguage(lambda terms: LocalReranker(WordTable(words, terms), stores.chunks), encoder)
+
+
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
@@ -220,6 +224,7 @@ def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> Abstra
             settings.qdrant_shard_number,
         ),
         timeout_seconds=settings.qdrant_timeout_seconds,
+        filter_fields=parse_filter_fields(settings.filter_fields),
     )
     return open_server(options, space, clock)
 

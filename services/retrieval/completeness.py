@@ -29,6 +29,8 @@ class Completion:
     """0 where the format has no pages."""
     character_count: int
     title: str
+    language: str = ""
+    """Code of the text's language; empty when it is not known."""
 
 
 def first_gap(extents: Sequence[tuple[int, int]], length: int) -> int | None:

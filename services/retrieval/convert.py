@@ -10,7 +10,16 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import Violations
 from services.retrieval.completeness import Completion
-from services.retrieval.convert_enums import MODES, POLICIES, STAGES, STATUSES, TYPES, known, optional
+from services.retrieval.convert_enums import (
+    MODES,
+    POLICIES,
+    STAGES,
+    STATUSES,
+    TYPES,
+    known,
+    language_from_proto,
+    optional,
+)
 from services.retrieval.convert_filter import (
     filter_from_proto,
     has_only_finite_numbers,
@@ -54,7 +63,9 @@ def begin_from_proto(request: pb.BeginAttemptRequest) -> tuple[str, Description,
     if_exists = known(POLICIES, request.if_exists, "if_exists", faults)
     type_ = optional(TYPES, request.type, "type", faults)
     faults.raise_if_any()
-    description = Description(request.filename, type_, request.size_bytes, metadata)
+    description = Description(
+        request.filename, type_, request.size_bytes, metadata, keeps_metadata=not request.HasField("metadata")
+    )
     return request.source, description, request.version, if_exists or IfExists.REPLACE
 
 
@@ -76,8 +87,11 @@ def completion_from_proto(request: pb.CommitAttemptRequest) -> Completion:
     faults.require(request.chunk_count >= 1, "chunk_count", "must be 1 or more")
     faults.require(request.page_count >= 0, "page_count", "must be 0 or more")
     faults.require(request.character_count >= 1, "character_count", "must be 1 or more")
+    language = language_from_proto(request.language, faults)
     faults.raise_if_any()
-    return Completion(request.chunk_count, request.page_count, request.character_count, request.title)
+    return Completion(
+        request.chunk_count, request.page_count, request.character_count, request.title, language
+    )
 
 
 def error_from_proto(message: document_pb2.DocumentError) -> DocumentError:

@@ -1,4 +1,4 @@
-"""The contract's enums and the domain's, side by side."""
+"""The contract's closed sets of values and the domain's, side by side."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from docuquery.common.v1 import document_pb2, passage_pb2
 from libs.errors import Violations
+from libs.languages import LANGUAGES
 from services.retrieval.model import DocumentType, IfExists, Stage, Status, UploadResult
 from services.retrieval.search import Mode
 
@@ -51,6 +52,7 @@ RESULTS: dict[UploadResult, document_pb2.UploadResult.ValueType] = {
     UploadResult.CREATED: document_pb2.UPLOAD_RESULT_CREATED,
     UploadResult.REPLACED: document_pb2.UPLOAD_RESULT_REPLACED,
     UploadResult.UNCHANGED: document_pb2.UPLOAD_RESULT_UNCHANGED,
+    UploadResult.METADATA_UPDATED: document_pb2.UPLOAD_RESULT_METADATA_UPDATED,
     UploadResult.SKIPPED: document_pb2.UPLOAD_RESULT_SKIPPED,
 }
 
@@ -78,3 +80,11 @@ def known(table: dict[V, T], value: V, field: str, faults: Violations) -> T | No
 def optional(table: dict[V, T], value: V, field: str, faults: Violations) -> T | None:
     """As `known`, but None without a fault for UNSPECIFIED."""
     return known(table, value, field, faults) if value else None
+
+
+def language_from_proto(code: str, faults: Violations) -> str:
+    """A language's code; "" for none. A fault for one that is not known."""
+    faults.require(
+        not code or code in LANGUAGES, "language", "must be a code the contract's tags come down to"
+    )
+    return code

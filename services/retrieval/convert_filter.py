@@ -11,9 +11,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from docuquery.common.v1 import filter_pb2
 from libs.errors import Violations
+from libs.languages import EXAMPLES, language_code
 from services.retrieval.filters import (
     BUILT_IN_FIELDS,
     METADATA_PREFIX,
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
+    TIME_FIELDS,
     AnyOf,
     Condition,
     Equals,
@@ -34,7 +38,11 @@ _DOCUMENT_TYPES = frozenset(DocumentType)
 
 # Which tests make sense on which built-in fields; metadata takes all.
 _TEXT_TESTS = frozenset({"equals", "any_of", "exists"})
-_TESTS = {"create_time": frozenset({"time", "exists"})}
+_TESTS = {
+    **dict.fromkeys(TEXT_FIELDS, _TEXT_TESTS),
+    **dict.fromkeys(NUMBER_FIELDS, frozenset({"equals", "any_of", "number", "exists"})),
+    **dict.fromkeys(TIME_FIELDS, frozenset({"time", "exists"})),
+}
 
 
 def json_from_value(value: struct_pb2.Value) -> Json:
@@ -97,7 +105,7 @@ def _test(condition: filter_pb2.Condition, faults: Violations, path: str) -> Tes
         faults.add(path, "must have a test: equals, any_of, number, time or exists")
         return None
     if not condition.field.startswith(METADATA_PREFIX):
-        allowed = _TESTS.get(condition.field, _TEXT_TESTS)
+        allowed = _TESTS[condition.field]
         if kind not in allowed:
             faults.add(f"{path}.{kind}", f"{condition.field} takes {', '.join(sorted(allowed))}")
             return None
@@ -135,9 +143,16 @@ def _scalar(
         kinds = "a string, a whole number or a boolean" if any_scalar else "a string or a whole number"
         faults.add(path, f"must be {kinds}; use number for fractions")
         return None
-    if not field.startswith(METADATA_PREFIX) and not isinstance(value, str):
+    if field in TEXT_FIELDS and not isinstance(value, str):
         faults.add(path, f"must be a string: {field} is one")
         return None
+    if field in NUMBER_FIELDS and (isinstance(value, bool) or not isinstance(value, int)):
+        faults.add(path, f"must be a whole number: {field} is one")
+        return None
+    if field == "language":
+        code = language_code(str(value))
+        faults.require(code is not None, path, f"must be {EXAMPLES}")
+        return code
     if field == "type" and value not in _DOCUMENT_TYPES:
         faults.add(path, f"must be one of {', '.join(DocumentType)}")
         return None

@@ -9,6 +9,7 @@ from docuquery.common.v1 import text_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import Violations
 from libs.text import ByteOffsets, utf8_length
+from services.retrieval.convert_enums import language_from_proto
 from services.retrieval.indexing import Piece
 from services.retrieval.model import Chunk, ChunkKey, PageRange, PageStart, Span
 
@@ -31,6 +32,7 @@ def piece_from_proto(request: pb.WriteChunksRequest) -> Piece:
         f"must be at most {MAX_CHUNKS_PER_MESSAGE}; send more messages",
     )
     faults.require(request.chunks_total >= 0, "chunks_total", "must be 0 or more")
+    language_from_proto(request.language, faults)
     fits = (
         min(whole.char_start, whole.byte_start) >= 0
         and whole.char_end - whole.char_start == len(text) > 0
@@ -100,6 +102,7 @@ def _chunk(request: pb.WriteChunksRequest, message: pb.Chunk, span: Span, text: 
         page_starts=tuple(PageStart(page.page, page.char_start) for page in message.page_starts),
         headings=tuple(message.headings),
         title=request.title,
+        language=request.language,
     )
 
 

@@ -41,6 +41,7 @@ def document_to_proto(record: DocumentRecord) -> document_pb2.Document:
     if live:
         message.live_version = live.version
         message.title = live.title
+        message.language = live.language
         message.chunk_count = live.chunk_count
         message.page_count = live.page_count
         message.character_count = live.character_count

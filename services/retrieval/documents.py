@@ -30,6 +30,7 @@ from services.retrieval.model import (
 )
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
+from services.retrieval.repeated import redescribed, unneeded
 from services.retrieval.store.protocol import Stores, Totals
 
 
@@ -102,6 +103,7 @@ class Documents:
     ) -> Begun | NothingToDo:
         """Opens an attempt on `source`, taking the document from any attempt under way.
 
+        When `version` is the live one there is nothing to store: only what `description` says is kept.
         `version` may be empty: `update` brings it. Raises DOCUMENT_ALREADY_EXISTS when there is a live
         version and `if_exists` is FAIL; QUOTA_EXCEEDED.
         """
@@ -109,8 +111,8 @@ class Documents:
         totals = await self._totals(tenant)
 
         def decide(record: DocumentRecord | None) -> DocumentRecord:
-            if record is not None and _unneeded(record, version, if_exists):
-                return record
+            if record is not None and (result := unneeded(record, version, if_exists)):
+                return record if result is UploadResult.SKIPPED else redescribed(record, description)
             self._quota.require_room(totals, record, description.size_bytes)
             now = self._clock.now()
             # A version is known when all bytes are there.
@@ -130,8 +132,8 @@ class Documents:
             return replace(record, attempt=attempt)
 
         change = await self._editor.change(tenant, document_id, decide)
-        if not change.was_needed and (result := _unneeded(change.after, version, if_exists)):
-            return NothingToDo(result, change.after)
+        if result := unneeded(change.after, version, if_exists):
+            return NothingToDo(UploadResult.METADATA_UPDATED if change.was_needed else result, change.after)
         self._discard_open_attempt(tenant, change.before)
         return Begun(document_id, change.after.attempt.attempt_id)
 
@@ -165,6 +167,7 @@ class Documents:
                 lease_end=now + self._lease,
             )
             if record.live and record.live.version == attempt.version:
+                record = redescribed(record, attempt.description)
                 attempt = replace(attempt, status=Status.INDEXED, stage=Stage.DONE)
             else:
                 self._quota.require_room(totals, record, attempt.description.size_bytes)
@@ -174,7 +177,8 @@ class Documents:
         if change.after.attempt.is_open:
             return None
         self._leftovers.discard(tenant, token)
-        return NothingToDo(UploadResult.UNCHANGED, change.after)
+        is_news = change.before is None or change.before.live != change.after.live
+        return NothingToDo(UploadResult.METADATA_UPDATED if is_news else UploadResult.UNCHANGED, change.after)
 
     async def commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:
         """Makes the attempt's version live. Repeating it is harmless.
@@ -204,13 +208,14 @@ class Documents:
             live = LiveVersion(
                 attempt_id=token,
                 version=attempt.version,
-                description=attempt.description,
+                description=attempt.description.over(record.live.description if record.live else None),
                 title=version.title,
                 chunk_count=version.chunk_count,
                 page_count=version.page_count,
                 character_count=version.character_count,
                 text_block_count=len(stored.text_extents),
                 replaced=record.live is not None,
+                language=version.language,
             )
             done = replace(
                 attempt,
@@ -267,21 +272,6 @@ class Documents:
     def _discard_open_attempt(self, tenant: str, record: DocumentRecord | None) -> None:
         if record and record.attempt.is_open:
             self._leftovers.discard(tenant, record.attempt.attempt_id)
-
-
-def _unneeded(record: DocumentRecord, version: str, if_exists: IfExists) -> UploadResult | None:
-    """Why an attempt on this record is not needed, or None. Raises DOCUMENT_ALREADY_EXISTS."""
-    if record.live is None:
-        return None
-    if if_exists is IfExists.FAIL:
-        raise DocuQueryError(
-            reasons.ERROR_REASON_DOCUMENT_ALREADY_EXISTS,
-            "A document with this source exists. Choose another source, or allow replacing it.",
-            metadata={"document_id": record.document_id},
-        )
-    if if_exists is IfExists.SKIP:
-        return UploadResult.SKIPPED
-    return UploadResult.UNCHANGED if version == record.live.version else None
 
 
 def document_not_found() -> DocuQueryError:

@@ -18,7 +18,10 @@ Scalar: TypeAlias = "str | int | float | bool"
 Predicate: TypeAlias = Callable[[DocumentRecord], bool]
 
 METADATA_PREFIX = "metadata."
-BUILT_IN_FIELDS = ("document_id", "source", "filename", "type", "create_time")
+TEXT_FIELDS = ("document_id", "source", "filename", "type", "title", "language")
+NUMBER_FIELDS = ("size_bytes", "page_count")
+TIME_FIELDS = ("create_time", "update_time")
+BUILT_IN_FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *TIME_FIELDS)
 
 _ABSENT = object()
 
@@ -118,24 +121,32 @@ def named_values(wanted: Filter, field: str) -> frozenset[Scalar] | None:
 
 
 def _condition_predicate(condition: Condition) -> Predicate:
-    read = _reader(condition.field)
+    read = reader(condition.field)
     test = _value_test(condition.test)
     negate = condition.negate
     return lambda record: test(read(record)) is not negate
 
 
-def _reader(field: str) -> Callable[[DocumentRecord], object]:
+def reader(field: str) -> Callable[[DocumentRecord], object]:
+    """What gets the value of `field` from a record; an object of no kind a test knows where it is absent."""
     if field.startswith(METADATA_PREFIX):
         keys = field.removeprefix(METADATA_PREFIX).split(".")
         return lambda record: _descend(record.description.metadata, keys)
-    readers: dict[str, Callable[[DocumentRecord], object]] = {
-        "document_id": lambda record: record.document_id,
-        "source": lambda record: record.source,
-        "filename": lambda record: record.description.filename,
-        "type": lambda record: record.description.type or _ABSENT,
-        "create_time": lambda record: record.create_time,
-    }
-    return readers[field]
+    return _BUILT_IN[field]
+
+
+_BUILT_IN: dict[str, Callable[[DocumentRecord], object]] = {
+    "document_id": lambda record: record.document_id,
+    "source": lambda record: record.source,
+    "filename": lambda record: record.description.filename,
+    "type": lambda record: record.description.type or _ABSENT,
+    "title": lambda record: (record.live.title if record.live else "") or _ABSENT,
+    "language": lambda record: (record.live.language if record.live else "") or _ABSENT,
+    "size_bytes": lambda record: record.description.size_bytes,
+    "page_count": lambda record: (record.live.page_count if record.live else 0) or _ABSENT,
+    "create_time": lambda record: record.create_time,
+    "update_time": lambda record: record.update_time,
+}
 
 
 def _descend(metadata: Mapping[str, Json], keys: list[str]) -> object:
@@ -156,9 +167,9 @@ def _value_test(test: Test) -> Callable[[object], bool]:
         case AnyOf(values):
             keys = frozenset(_typed(value) for value in values)
         case NumberRange():
-            return lambda value: _is_number(value) and test.holds(float(value))  # type: ignore[arg-type]  # a number
+            return lambda value: (number := as_number(value)) is not None and test.holds(number)
         case TimeRange():
-            return lambda value: (moment := _as_time(value)) is not None and test.holds(moment)
+            return lambda value: (moment := as_time(value)) is not None and test.holds(moment)
     return lambda value: (
         any(_typed(element) in keys for element in value)
         if isinstance(value, list)
@@ -181,11 +192,12 @@ def _is_there(value: object) -> bool:
     return value is not _ABSENT and value is not None and value not in ("", [], {})
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def as_number(value: object) -> float | None:
+    """The number a range is compared with; None for what is none, true and false included."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _as_time(value: object) -> datetime | None:
+def as_time(value: object) -> datetime | None:
     """RFC 3339 text (a bare date is its midnight) or a time; without an offset it is UTC."""
     if isinstance(value, str):
         try:

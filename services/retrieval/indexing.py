@@ -117,7 +117,8 @@ class Indexer:
             while under_way or (waiting and failure is None):
                 while waiting and failure is None and len(under_way) < _BATCHES_AHEAD:
                     batch = waiting.pop()
-                    encoding = self._encoder.encode([contextual_text(chunk) for chunk in batch])
+                    texts = [contextual_text(chunk) for chunk in batch]
+                    encoding = self._encoder.encode(texts, batch[0].language)
                     under_way.append((batch, asyncio.ensure_future(encoding)))
                 batch, task = under_way[0]
                 try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -61,6 +61,7 @@ class UploadResult(StrEnum):
     CREATED = "created"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
+    METADATA_UPDATED = "metadata_updated"
     SKIPPED = "skipped"
 
 
@@ -113,6 +114,8 @@ class Chunk:
     page_starts: tuple[PageStart, ...] = ()
     headings: tuple[str, ...] = ()
     title: str = ""
+    language: str = ""
+    """Code of the language its terms are made in; empty: in the store's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,13 @@ class Description:
     type: DocumentType | None
     size_bytes: int
     metadata: Mapping[str, Json]
+    keeps_metadata: bool = False
+    """Whether the uploader left the metadata open: the document keeps what it has."""
+
+    def over(self, former: Description | None) -> Description:
+        """The description as it becomes the document's, in the place of `former`."""
+        metadata = former.metadata if former and self.keeps_metadata else self.metadata
+        return replace(self, metadata=metadata, keeps_metadata=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,8 @@ class LiveVersion:
     text_block_count: int
     replaced: bool
     """Whether it took the place of another version."""
+    language: str = ""
+    """Code of the text's language (see `libs.languages`); empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,12 @@ class PassageEncoder:
         """How many texts to hand over at a time."""
         return self._embedder.batch_texts
 
-    async def encode(self, texts: Sequence[str]) -> Encoded:
-        """None of `texts` is blank. Raises EMBEDDER_UNAVAILABLE."""
+    async def encode(self, texts: Sequence[str], language: str) -> Encoded:
+        """None of `texts` is blank; `language` is the code of them all. Raises EMBEDDER_UNAVAILABLE."""
         dense = await self._embedder.embed_passages(texts)
         sparse = []
         for number, text in enumerate(texts, start=1):
-            sparse.append(self._terms.document(text))
+            sparse.append(self._terms.document(text, language))
             if number % _TURN_TEXTS == 0:
                 await asyncio.sleep(0)
         return Encoded(dense, sparse)

@@ -6,19 +6,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from libs.rpc.deadlines import Deadline
+from services.retrieval.asking import Asker
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.expansion import Expander, windows
 from services.retrieval.filters import Filter, predicate
 from services.retrieval.fusion import Fuse, ranked
 from services.retrieval.live_hits import find_live
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
+from services.retrieval.question_terms import NO_TERMS
+from services.retrieval.question_years import with_years
 from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.scoring import Scorer
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Leg, Stores
+from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Leg, SparseVector, Stores
+
+Vector: TypeAlias = NDArray[np.float32]
 
 MAX_LIMIT = 200
 MAX_QUERY_CHARACTERS = 4000
@@ -131,7 +141,7 @@ class Searcher:
         self._stores = stores
         self._expander = Expander(stores.chunks, stores.texts)
         self._embedder = embedder
-        self._encoder = encoder
+        self._asker = Asker(stores, encoder)
         self._fuse = fuse
         self._dense_weight = dense_weight
         self._rerank_stage = rerank_stage
@@ -142,16 +152,21 @@ class Searcher:
         Reranking is left out when `deadline` is near or the reranker fails.
         """
         dense = await self._embedder.embed_query(request.query) if request.mode is not Mode.SPARSE else None
-        sparse = self._encoder.query(request.query) if request.mode is not Mode.DENSE else None
-        query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
-        candidates = await self._live_candidates(tenant, query, request)
-        await self._complete(tenant, query, candidates)
-        idf = await self._chunks.idf(tenant, sparse.indices) if sparse is not None else {}
+        if request.mode is Mode.DENSE:
+            terms, candidates = NO_TERMS, await self._candidates(tenant, request, dense, None)
+        else:
+            look_up = partial(self._candidates, tenant, request, dense)
+            terms, candidates = await self._asker.ask(tenant, with_years(request.query), look_up)
+        idf = await self._chunks.idf(tenant, terms.vector.indices)
         # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
-        scorer = Scorer(idf)
+        scorers = {
+            language: Scorer(terms.weighted_idf(language, idf))
+            for language in {self._language(record) for record in candidates.records.values()}
+        }
 
         def score(key: ChunkKey) -> float:
+            scorer = scorers[self._language(candidates.records[key.attempt_id])]
             return scorer.score(candidates.dense.get(key), candidates.sparse.get(key, no_words))
 
         fused = self._fuse(candidates.dense, candidates.sparse, self._dense_weight)
@@ -180,6 +195,17 @@ class Searcher:
             if key in chunks  # else deleted while we searched
         ]
         return Found(passages, reranked.skipped)
+
+    async def _candidates(
+        self, tenant: str, request: SearchRequest, dense: Vector | None, sparse: SparseVector | None
+    ) -> _Candidates:
+        query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
+        candidates = await self._live_candidates(tenant, query, request)
+        await self._complete(tenant, query, candidates)
+        return candidates
+
+    def _language(self, record: DocumentRecord) -> str:
+        return self._asker.language_of(record.live.language if record.live else "")
 
     async def _live_candidates(self, tenant: str, query: ChunkQuery, request: SearchRequest) -> _Candidates:
         passes = predicate(query.filter)
@@ -227,7 +253,7 @@ class Searcher:
         if not there:
             return _Reranked()
         scores = await stage.scores(
-            RerankQuery(tenant, request.query),
+            RerankQuery(tenant, with_years(request.query)),
             [Candidate(chunks[key], fused[key]) for key in there],
             deadline,
         )

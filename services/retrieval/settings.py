@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import ServiceSettings
 from services.retrieval.embedders.local import MODEL as LOCAL_MODEL
+from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.sparse import LANGUAGES
 from services.retrieval.store.server_addresses import Address, parse_addresses
 
@@ -129,8 +130,14 @@ class Settings(ServiceSettings):
     """Most bytes (of the files as uploaded) a tenant may have indexed. 0: no limit."""
 
     bm25_language: str = Field("english", validation_alias="BM25_LANGUAGE")
-    """Stop words and stemming of the word index; fixed once documents are stored. Chinese, Japanese, Korean,
+    """Stop words and stemming for documents whose language is not known, or has none here; fixed once
+    documents are stored. Others have those of their own (see DOCUMENT_LANGUAGE). Chinese, Japanese, Korean,
     Thai, Lao, Khmer and Burmese are found under every language, and so are identifiers (`ERR-4512`)."""
+
+    filter_fields: str = Field("", validation_alias="FILTER_FIELDS")
+    """Fields of the metadata that filters compare with ranges, and what they hold: year:number,due:time (RFC
+    3339 text). A Qdrant server gets an index for each; ranges over other fields work, but read every record
+    of the tenant. After a change the next start brings what is stored up to date."""
 
     score_threshold: float = Field(0.0, ge=0.0, le=1.0, validation_alias="RETRIEVAL_SCORE_THRESHOLD")
     """Passages with a lower score (absolute, 0 to 1) are left out unless a request says otherwise."""
@@ -143,12 +150,11 @@ class Settings(ServiceSettings):
 
     enable_reranking: bool = Field(False, validation_alias="ENABLE_RERANKING")
     """Order the best candidates once more, unless a request says otherwise. Requests that ask for it get it
-    in any case."""
+    in any case, as queries do (QUERY_RERANKING)."""
 
     reranker: Literal["local", "http", "cross-encoder"] = Field("local", validation_alias="RERANKER")
-    """`local`: by what the best passages share and their best sentences, about 5 ms. `http`: any `/rerank`
-    endpoint (TEI, Jina, Cohere, vLLM). `cross-encoder`: a transformer on this machine (needs the extra
-    fastembed)."""
+    """`local`: by their best sentences and what passages share, about 5 ms. `http`: any `/rerank` endpoint
+    (TEI, Jina, Cohere, vLLM). `cross-encoder`: a transformer on this machine (needs the extra fastembed)."""
 
     rerank_candidates: int = Field(0, ge=0, le=200, validation_alias="RERANK_CANDIDATES")
     """How many of the best are looked at; the others keep their order behind them. 0: 100 for `local`, 50
@@ -205,6 +211,12 @@ class Settings(ServiceSettings):
     def _known_language(cls, value: str) -> str:
         if value not in LANGUAGES:
             raise ValueError(f"must be one of {', '.join(LANGUAGES)}")
+        return value
+
+    @field_validator("filter_fields")
+    @classmethod
+    def _known_fields(cls, value: str) -> str:
+        parse_filter_fields(value)
         return value
 
     @field_validator("qdrant_url")

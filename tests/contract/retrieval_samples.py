@@ -80,6 +80,7 @@ def record(
     chunks: int = 3,
     metadata: dict[str, object] | None = None,
     type_: DocumentType = DocumentType.TEXT,
+    language: str = "",
 ) -> DocumentRecord:
     """The record of document `number`, created `number` seconds after NOW."""
     created = NOW + timedelta(seconds=number)
@@ -104,6 +105,7 @@ def record(
         character_count=50,
         text_block_count=1,
         replaced=False,
+        language=language,
     )
     return DocumentRecord(
         document_id=f"00000000-0000-5000-8000-{number:012d}",

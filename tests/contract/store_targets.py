@@ -15,6 +15,7 @@ from typing import Any
 from qdrant_client import grpc as q
 
 from libs.clock import SystemClock
+from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
@@ -70,6 +71,7 @@ class Targets:
             collection_prefix=prefix,
             layout=Layout(replication_factor=3, write_consistency_factor=2, shard_number=1),
             timeout_seconds=TIMEOUT_SECONDS,
+            filter_fields=parse_filter_fields("number:number,day:time"),
         )
 
     def settings(self, engine: str, place: Path) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
-from services.retrieval.filters import AnyOf, Condition, Equals, Filter
+from libs.clock import SystemClock
+from services.retrieval.filters import AnyOf, Condition, Equals, Exists, Filter, NumberRange, TimeRange
 from services.retrieval.identifiers import new_attempt_id
-from services.retrieval.model import ChunkKey, DocumentError, DocumentType, Status
+from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
 from services.retrieval.store.manifest import VectorSpace
+from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import (
     ChunkKeys,
     ChunkQuery,
@@ -26,6 +28,7 @@ from services.retrieval.store.protocol import (
     SparseVector,
     Stores,
 )
+from services.retrieval.store.server import open_server
 from tests.contract.retrieval_samples import (
     DIMENSIONS,
     NOW,
@@ -191,7 +194,14 @@ async def test_a_vector_that_is_not_finite_is_refused(stores: Stores) -> None:
 
 async def test_a_filter_keeps_chunks_of_passing_documents(stores: Stores) -> None:
     """For few passing documents and for many, and a document that stops passing is left out at once."""
-    records = [record(i, metadata={"parity": i % 2, "number": i}, chunks=1) for i in range(1, 1301)]
+    records = [
+        record(
+            i,
+            metadata={"parity": i % 2, "number": i, "other": i, "day": f"2026-05-{1 + i % 20:02}"},
+            chunks=1,
+        )
+        for i in range(1, 1301)
+    ]
     for start in range(0, len(records), 32):
         some = records[start : start + 32]
         await asyncio.gather(*(stores.records.put(TENANT, r, expected_revision=None) for r in some))
@@ -212,10 +222,51 @@ async def test_a_filter_keeps_chunks_of_passing_documents(stores: Stores) -> Non
     assert await passing(replace(three, negate=True)) == set(attempts) - {attempts[2], attempts[4]}
     some = await passing(replace(three, negate=True), depth=50)
     assert len(some) == 50
+    for field in ("metadata.number", "metadata.other"):  # of these a server indexes one
+        assert await passing(Condition(field, NumberRange(gt=2.0, lte=5.0))) == set(attempts[2:5])
+        assert await passing(Condition(field, NumberRange(gte=3.0))) == set(attempts[2:])
+        assert await passing(Condition(field, NumberRange(gte=3.0), negate=True)) == set(attempts[:2])
+        assert await passing(three, Condition(field, NumberRange(lt=4.0))) == {attempts[2]}
+    day = Condition("metadata.day", TimeRange(NOW - timedelta(hours=36), NOW + timedelta(hours=13)))
+    early = Condition("metadata.number", NumberRange(lt=40.0))
+    assert await passing(day, early) == {attempts[0], attempts[19], attempts[20]}
+    tenth = TimeRange(NOW + timedelta(seconds=10), NOW + timedelta(seconds=11))
+    assert await passing(Condition("create_time", tenth)) == {attempts[9]}
+    assert await passing(Condition("size_bytes", NumberRange(lte=200.0))) == set(attempts[:2])
+    assert await passing(Condition("metadata.number", Exists(False))) == set()
+    assert await passing(Condition("metadata.none", Exists(False)), three) == {attempts[2], attempts[4]}
     assert await passing(Condition("metadata.number", Equals(0))) == set()
     assert await passing(Condition("document_id", Equals(records[7].document_id))) == {attempts[7]}
+    ninth = records[8]
+    assert ninth.live is not None
+    described = replace(ninth.live.description, metadata={"number": 3})
+    renamed = next_revision(ninth, live=replace(ninth.live, description=described))
+    assert await stores.records.put(TENANT, renamed, expected_revision=1)
+    assert await passing(three) == {attempts[2], attempts[4], attempts[8]}
+    assert await passing(Condition("metadata.number", Equals(9))) == set()
+    assert await stores.records.remove(TENANT, ninth.document_id, expected_revision=2)
     await stores.records.remove(TENANT, records[2].document_id, expected_revision=1)
     assert await passing(three) == {attempts[4]}
+
+
+async def test_languages_are_those_of_live_documents(stores: Stores) -> None:
+    """Each that a live document is in is named before its write returns; not those of unfinished ones."""
+    assert await spoken(stores) == set()
+    german, plain = record(1, language="de"), record(2)
+    await stores.records.put(TENANT, record(3, live=False, language="fr"), expected_revision=None)
+    assert await stores.records.put(TENANT, german, expected_revision=None)
+    assert await spoken(stores) == {"de"}
+    await stores.records.put(TENANT, plain, expected_revision=None)
+    assert german.live is not None
+    italian = next_revision(german, live=replace(german.live, language="it"))
+    assert await stores.records.put(TENANT, italian, expected_revision=1)
+    assert {"it"} <= await spoken(stores) <= {"de", "it"}
+    assert (await stores.records.languages(TENANT))[""] >= 1
+    assert await spoken(stores, "globex") == set()
+
+
+async def spoken(stores: Stores, tenant: str = TENANT) -> set[str]:
+    return set(await stores.records.languages(tenant)) - {""}
 
 
 # --- text ---
@@ -319,6 +370,72 @@ async def test_pages_keep_what_passes(stores: Stores) -> None:
     assert await numbers(DocumentQuery(NOW, frozenset({Status.PROCESSING, Status.INDEXED}))) == [4, 2, 1]
     assert await numbers(DocumentQuery(NOW, types=frozenset({DocumentType.PDF}))) == [1]
     assert await numbers(DocumentQuery(NOW, filter=Filter((Condition("metadata.a", Equals(1)),)))) == [4]
+
+
+async def test_pages_keep_what_is_within_a_range(stores: Stores) -> None:
+    """Over fields a server indexes, and over one it does not."""
+    records = [
+        record(i, metadata={"number": i, "other": -i}, language="de" if i < 3 else "") for i in range(1, 8)
+    ]
+    for item in records:
+        await stores.records.put(TENANT, item, expected_revision=None)
+
+    async def numbers(*conditions: Condition) -> list[int]:
+        query = DocumentQuery(NOW, filter=Filter(conditions))
+        first = await stores.records.page(TENANT, query, None, 2)
+        if not first:
+            return []
+        rest = await stores.records.page(TENANT, query, _cursor(first[-1]), 10)
+        return [int(item.description.metadata["number"]) for item in (*first, *rest)]  # type: ignore[arg-type]  # as made
+
+    assert await numbers(Condition("metadata.number", NumberRange(gt=2.0, lt=6.0))) == [5, 4, 3]
+    assert await numbers(Condition("metadata.other", NumberRange(lt=-2.0))) == [7, 6, 5, 4, 3]
+    assert await numbers(Condition("metadata.number", NumberRange(gt=2.0), negate=True)) == [2, 1]
+    after = Condition("create_time", TimeRange(NOW + timedelta(seconds=5)))
+    assert await numbers(after) == [7, 6, 5]
+    assert await numbers(after, Condition("metadata.number", Equals(6), negate=True)) == [7, 5]
+    assert await numbers(Condition("language", Equals("de"))) == [2, 1]
+    assert await numbers(Condition("title", Equals("Title")), after) == [7, 6, 5]
+    assert await numbers(Condition("page_count", NumberRange(gt=2.0))) == []
+
+
+def _cursor(item: DocumentRecord) -> Cursor:
+    return Cursor(to_microseconds(item.create_time), item.document_id)
+
+
+@pytest.mark.parametrize("engine", ["server", "cluster"])
+async def test_fields_declared_later_are_indexed_when_the_store_is_opened(
+    targets: Targets, engine: str, tmp_path: Path
+) -> None:
+    """What was stored before is found as before; what others write with other fields is after a while."""
+    wanted = Filter((Condition("metadata.number", NumberRange(gte=2.0)),))
+    async with targets.unshared(engine, tmp_path) as place:
+        options = targets.options(engine, place.name)
+        clock = ShiftedClock()
+        async with open_server(replace(options, filter_fields=()), SPACE, clock) as old:
+            items = [record(i, metadata={"number": i}) for i in range(1, 4)]
+            for item in items:
+                await old.records.put(TENANT, item, expected_revision=None)
+            async with open_server(options, SPACE, clock) as new:
+                query = DocumentQuery(NOW, filter=wanted)
+                found = await new.records.page(TENANT, query, None, 10)
+                assert [item.document_id for item in found] == [items[2].document_id, items[1].document_id]
+                late = record(4, metadata={"number": 4})
+                await old.records.put(TENANT, late, expected_revision=None)
+                clock.seconds += 11
+                assert len(await new.records.page(TENANT, query, None, 10)) == 3
+                await new.chunks.write(TENANT, [embedded(late.attempt.attempt_id, 0)])
+                legs = await new.chunks.search(TENANT, ChunkQuery(direction(1), None, 5, wanted))
+                assert {key.attempt_id for key in keys(legs.dense)} == {late.attempt.attempt_id}
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, ahead by some seconds."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
 
 
 async def test_totals_count_each_document_once(stores: Stores) -> None:

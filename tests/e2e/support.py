@@ -57,8 +57,11 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(data_dir: Path, **env: str) -> AsyncIterator[System]:
-    """Starts everything with its data below `data_dir`; `env` are further settings."""
+async def running_system(data_dir: Path, *, api_key: str | None = None, **env: str) -> AsyncIterator[System]:
+    """Starts everything with its data below `data_dir`; `env` are further settings.
+
+    `api_key` is that of the client, where the settings have some.
+    """
     settings = {
         "DATA_DIR": str(data_dir / "retrieval"),
         "INGEST_SPOOL_DIR": str(data_dir / "spool"),
@@ -68,7 +71,7 @@ async def running_system(data_dir: Path, **env: str) -> AsyncIterator[System]:
         **env,
     }
     stack = await start_stack(settings, Ports.free())
-    async with stack, AsyncDocuQuery(stack.addresses["gateway"]) as client:
+    async with stack, AsyncDocuQuery(stack.addresses["gateway"], api_key) as client:
         await wait_until_whole(client)
         yield System(stack, client)
 

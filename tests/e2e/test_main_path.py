@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from docuquery.common.v1 import answer_pb2, document_pb2
-from docuquery_client import ApiError
-from tests.e2e.support import QUESTIONS, SAMPLES, ingest_all, running_system
+from docuquery.common.v1.passage_pb2 import SEARCH_MODE_SPARSE
+from docuquery_client import ApiError, where
+from tests.e2e.support import QUESTIONS, SAMPLES, files_in, ingest_all, running_system
 
 
 async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None:
@@ -32,6 +33,19 @@ async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None
         )
         assert cited.text == citation.quote
         assert cited.before or cited.after
+
+        # With the neighbours of its passages, the answer's citations still point at what they quote.
+        wide = await client.ask(
+            "What is the hotel limit per night in Paris?", top_k=2, expand_chunks=2, max_per_document=1
+        )
+        assert len({source.document_id for source in wide.sources}) == len(wide.sources)
+        assert max(len(s.text) for s in wide.sources) > max(len(s.text) for s in hotel.sources)
+        assert "185" in wide.answer
+        for citation in wide.citations:
+            span = citation.source_span
+            cited = await client.get_passage(citation.document_id, span.char_start, span.char_end)
+            assert cited.text == citation.quote
+            assert (cited.span.byte_start, cited.span.byte_end) == (span.byte_start, span.byte_end)
 
         report = await client.ask("How many instruments did Tarnquill ship in 2024?")
         assert report.sources[0].filename == "annual-report.pdf"
@@ -89,7 +103,14 @@ async def test_the_same_bytes_are_no_work_others_replace_and_delete_is_immediate
         assert wrote == ["/docuquery.retrieval.v1.RetrievalService/BeginAttempt"]
         assert any(line.get("request_id") == "trace-me-2" for line in system.log_lines("ingest"))
 
+        retold = await client.upload_document("mascot.txt", old, metadata={"team": "press"})
+        assert retold.result == document_pb2.UPLOAD_RESULT_METADATA_UPDATED
+        assert retold.document.live_version == created.document.live_version
+        assert (await client.search("mascot", filter=where(team="press"))).passages
+        assert not (await client.search("mascot", filter=where(team="brand"))).passages
+
         replaced = await client.upload_document("mascot.txt", new)
+        assert replaced.document.metadata["team"] == "press", "nothing was said of it"
         assert replaced.result == document_pb2.UPLOAD_RESULT_REPLACED
         assert replaced.document.document_id == created.document.document_id
         found = (await client.search("mascot")).passages
@@ -101,3 +122,36 @@ async def test_the_same_bytes_are_no_work_others_replace_and_delete_is_immediate
         with pytest.raises(ApiError) as caught:
             await client.get_document(created.document.document_id)
         assert caught.value.reason == "DOCUMENT_NOT_FOUND"
+
+
+GERMAN = (
+    "Die Beschäftigten reichen Rechnungen über Dienstreisen innerhalb von vier Wochen bei der Buchhaltung "
+    "ein. Diese erstattet die Beträge mit dem nächsten Gehalt."
+)
+
+
+async def test_a_document_is_found_by_other_forms_of_its_words_in_its_own_language(tmp_path: Path) -> None:
+    """Among the English handbook; told from the text, named, and named otherwise."""
+    async with running_system(tmp_path) as system:
+        client = system.client
+        await ingest_all(client, SAMPLES)
+        told = await client.upload_document("spesen.txt", GERMAN.encode())
+        assert told.document.language == "de"
+        english = await client.list_documents(filter=where(language="en"), page_size=200)
+        assert len(english.documents) == len(files_in(SAMPLES))
+
+        async def found() -> list[str]:
+            reply = await client.search("Rechnung Dienstreise Betrag", mode=SEARCH_MODE_SPARSE, limit=5)
+            return [passage.filename for passage in reply.passages]
+
+        assert (await found())[0] == "spesen.txt"
+        renamed = await client.upload_document("spesen.txt", GERMAN.encode(), language="english")
+        assert renamed.result == document_pb2.UPLOAD_RESULT_REPLACED
+        assert renamed.document.language == "en"
+        assert "spesen.txt" not in await found()
+        again = await client.upload_document("spesen.txt", GERMAN.encode(), language="de-AT")
+        assert again.document.language == "de"
+        assert (await found())[0] == "spesen.txt"
+        with pytest.raises(ApiError) as caught:
+            await client.upload_document("spesen.txt", GERMAN.encode(), language="deutsch")
+        assert [violation.field for violation in caught.value.violations] == ["language"]

@@ -215,7 +215,10 @@ class FakeGateway(DocuQueryServiceServicer):
         old = self.documents.get(source)
         version = hashlib.sha256(content).hexdigest()
         if old is not None and old.live_version == version:
-            return UploadResult.UPLOAD_RESULT_UNCHANGED, old
+            if not header.HasField("metadata") or header.metadata == old.metadata:
+                return UploadResult.UPLOAD_RESULT_UNCHANGED, old
+            old.metadata.CopyFrom(header.metadata)
+            return UploadResult.UPLOAD_RESULT_METADATA_UPDATED, old
         if old is not None and header.if_exists == IfExistsPolicy.IF_EXISTS_POLICY_SKIP:
             return UploadResult.UPLOAD_RESULT_SKIPPED, old
         document = Document(
@@ -228,6 +231,7 @@ class FakeGateway(DocuQueryServiceServicer):
             status=DocumentStatus.DOCUMENT_STATUS_INDEXED,
             live_version=version,
             metadata=header.metadata,
+            language=header.language,
         )
         self.documents[source] = document
         self.contents[source] = content
@@ -257,7 +261,11 @@ class FakeGateway(DocuQueryServiceServicer):
         self, request: pb.UploadDocumentRequest, context: grpc.ServicerContext
     ) -> pb.UploadDocumentResponse:
         self._begin("UploadDocument", request, context)
-        header = UploadHeader(filename=request.filename, source=request.source, metadata=request.metadata)
+        header = UploadHeader(
+            filename=request.filename,
+            source=request.source,
+            metadata=request.metadata if request.HasField("metadata") else None,
+        )
         result, document = self.store(header, request.content)
         return pb.UploadDocumentResponse(result=result, document=document)
 

@@ -58,6 +58,7 @@ class Attempt:
     chunk_texts: dict[int, str] = field(default_factory=dict)
     text: str = ""
     renewals: int = 0
+    languages: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -175,6 +176,8 @@ class MemoryRetrieval(RetrievalServiceServicer):
         assert span.char_start <= len(attempt.text)
         assert attempt.text[span.char_start : span.char_end] == piece[: len(attempt.text) - span.char_start]
         attempt.text = attempt.text[: span.char_start] + piece
+        # Every piece of an attempt, and its commit, names one language.
+        attempt.languages.add(request.language)
         for chunk in request.chunks:
             place = chunk.span
             text = piece[place.char_start - span.char_start : place.char_end - span.char_start]
@@ -195,6 +198,7 @@ class MemoryRetrieval(RetrievalServiceServicer):
     ) -> pb.CommitAttemptResponse:
         assert sorted(attempt.chunks) == list(range(request.chunk_count))
         assert len(attempt.text) == request.character_count
+        assert attempt.languages == {request.language}
         result = (
             document_pb2.UPLOAD_RESULT_CREATED if record.live is None else document_pb2.UPLOAD_RESULT_REPLACED
         )
@@ -336,6 +340,7 @@ class Document:
     size_bytes: int = 0
     piece_bytes: int = 1000
     metadata: dict[str, Any] = field(default_factory=dict)
+    language: str = ""
 
     @property
     def id(self) -> str:
@@ -349,6 +354,7 @@ class Document:
             password=self.password,
             if_exists=self.if_exists,
             size_bytes=self.size_bytes,
+            language=self.language,
         )
         header.metadata.update(self.metadata)
         return ingest_pb.IngestDocumentsRequest(upload_id=self.id, header=header)

@@ -37,6 +37,7 @@ class Draft:
     metadata: dict[str, Any] = field(default_factory=dict)
     pages: bool = False
     """Whether each paragraph is a page."""
+    language: str = ""
 
     @property
     def text(self) -> str:
@@ -86,6 +87,7 @@ class Draft:
             chunks=chunks,
             title=self.title,
             chunks_total=len(self.paragraphs),
+            language=self.language,
         )
 
     def span(self, start: int, end: int) -> text_pb2.TextSpan:
@@ -105,6 +107,7 @@ class Draft:
             "page_count": len(self.paragraphs) if self.pages else 0,
             "character_count": len(self.text),
             "title": self.title,
+            "language": self.language,
         }
         return pb.CommitAttemptRequest(**(values | fields))
 

@@ -275,6 +275,17 @@ async def test_sending_again_is_unchanged_and_header_fields_arrive(
     assert gateway.documents["hr/a.txt"].metadata["team"] == "hr"
 
 
+async def test_absent_metadata_keeps_what_is_there_and_empty_metadata_takes_it_away(address: str) -> None:
+    async with AsyncDocuQuery(address) as client:
+        await client.upload_document("a.txt", b"text", metadata={"team": "hr"})
+        kept = await client.upload_document("a.txt", b"text")
+        assert kept.result == UploadResult.UPLOAD_RESULT_UNCHANGED
+        assert kept.document.metadata["team"] == "hr"
+        emptied = await client.upload_document("a.txt", b"text", metadata={})
+        assert emptied.result == UploadResult.UPLOAD_RESULT_METADATA_UPDATED
+        assert not emptied.document.metadata.fields
+
+
 async def test_only_so_many_documents_wait_for_their_acknowledgement(
     gateway: FakeGateway, address: str, tmp_path: Path
 ) -> None:

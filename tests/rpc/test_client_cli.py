@@ -72,7 +72,8 @@ def test_ask_prints_the_answer_with_marks_then_numbered_sources(docuquery: Docuq
 def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> None:
     options = (
         "--top-k", "7", "--conversation", "c-1", "--mode", "sparse", "--provider", "openai", "--prompt", "v1",
-        "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025", "--no-cache",
+        "--filter", "type=pdf", "--filter", "year=2024", "-f", "year=2025",
+        "--no-rerank", "--max-per-document", "2", "--expand", "1", "--no-cache",
     )  # fmt: skip
     assert docuquery("ask", "Why?", *options).exit_code == 0
     request = gateway.requests[-1]
@@ -80,6 +81,8 @@ def test_ask_sends_its_options(gateway: FakeGateway, docuquery: Docuquery) -> No
     query = request.query
     assert (query.question, query.top_k, query.conversation_id) == ("Why?", 7, "c-1")
     assert (query.mode, query.provider, query.prompt_version) == (3, "openai", "v1")
+    assert query.HasField("rerank")
+    assert (query.rerank, query.max_per_document, query.expand_chunks) == (False, 2, 1)
     assert query.no_cache
     fields = [(c.field, c.WhichOneof("test")) for c in query.filter.conditions]
     assert fields == [("type", "equals"), ("metadata.year", "any_of")]
@@ -391,6 +394,14 @@ def test_ingest_takes_folders_and_names_sources_after_them(
     assert kept == {"team": "hr", "a": {"b": 1}}
     again = docuquery("ingest", str(tmp_path / "docs"), "--source-prefix", "kb/")
     assert again.stdout.startswith("2 documents: 2 unchanged.")
+    other = docuquery(
+        "ingest", str(tmp_path / "docs"), "--source-prefix", "kb/", "-m", "team=it", "--report",
+        str(tmp_path / "report.jsonl"),
+    )  # fmt: skip
+    assert other.stdout.startswith("2 documents: 2 metadata updated.")
+    assert MessageToDict(gateway.documents["kb/docs/a.txt"].metadata) == {"team": "it"}
+    reported = (tmp_path / "report.jsonl").read_text().splitlines()
+    assert [json.loads(line)["result"] for line in reported] == ["metadata_updated"] * 2
 
 
 def test_ingest_lists_failures_at_the_end_and_exits_with_1(docuquery: Docuquery, tmp_path: Path) -> None:
@@ -499,8 +510,8 @@ def test_a_folder_without_documents_is_an_error(docuquery: Docuquery, tmp_path: 
 
 def test_ingest_sends_type_and_policy(gateway: FakeGateway, docuquery: Docuquery, tmp_path: Path) -> None:
     path = write(tmp_path / "x", a__log=b"one") / "a.log"
-    assert docuquery("ingest", str(path), "--type", "text").exit_code == 0
-    assert gateway.documents["a.log"].type == 4
+    assert docuquery("ingest", str(path), "--type", "text", "--language", "de").exit_code == 0
+    assert (gateway.documents["a.log"].type, gateway.documents["a.log"].language) == (4, "de")
     path.write_bytes(b"other")
     result = docuquery("ingest", str(path), "--if-exists", "skip")
     assert result.stdout.startswith("1 document: 1 skipped.")

@@ -81,6 +81,7 @@ def test_the_figures_are_printed_as_a_table_and_written_as_json(evaluate: Evalua
     assert written["metrics"] == {"ndcg@10": 0.81546, "mrr@10": 0.75, "recall@10": 1.0, "recall@100": 1.0}
     assert written["settings"]["embedder"] == "local/test"
     assert (written["settings"]["documents"], written["settings"]["queries"]) == (2, 2)
+    assert written["settings"]["rerank"] is None
 
 
 def test_documents_go_up_under_stable_names_and_all_passages_are_asked_for(
@@ -109,6 +110,54 @@ def test_several_modes_are_several_rows_and_a_list(
     ]  # fmt: skip
     two = evaluate("--mode", "sparse", "--mode", "dense", "--mode", "sparse")
     assert [line.split()[1] for line in two.stdout.splitlines()[1:]] == ["sparse", "dense"]
+
+
+def test_reranking_is_asked_for_or_not_and_named_beside_the_figures(
+    evaluate: Evaluate, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    for option, expected, shown in (
+        ("--rerank", True, "hybrid+rerank"),
+        ("--no-rerank", False, "hybrid"),
+    ):
+        gateway.requests.clear()
+        result = evaluate(option, "--json", str(tmp_path / "out.json"))
+        assert result.exit_code == 0
+        assert {request.rerank for request in searches(gateway)} == {expected}
+        assert all(request.HasField("rerank") for request in searches(gateway))
+        assert result.stdout.splitlines()[1].split()[1] == shown
+        written = json.loads((tmp_path / "out.json").read_text())
+        assert (written["mode"], written["settings"]["rerank"]) == ("hybrid", expected)
+    gateway.requests.clear()
+    assert evaluate().exit_code == 0
+    assert not any(request.HasField("rerank") for request in searches(gateway))
+
+
+def test_pages_of_evidence_are_looked_for_among_the_first_passages(
+    gateway: FakeGateway, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports"
+    (folder / "pdfs").mkdir(parents=True)
+    (folder / "pdfs" / "harbour.pdf").write_bytes(b"%PDF-1.7 harbour")
+    questions = [
+        {"question": "What was earned?", "doc_name": "harbour", "evidence": [{"evidence_page_num": 3}]},
+        {"question": "What was spent?", "doc_name": "harbour", "evidence": [{"evidence_page_num": 8}]},
+        {"question": "What else?", "doc_name": "absent", "evidence": [{"evidence_page_num": 1}]},
+    ]
+    (folder / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in questions))
+    del gateway.result.sources[:]
+    for source, first, last in (("other.pdf", 4, 4), ("harbour.pdf", 1, 1), ("harbour.pdf", 3, 4)):
+        passage = gateway.result.sources.add(source=f"reports/{source}")
+        passage.pages.first, passage.pages.last = first, last
+    with serving(gateway) as address:
+        out = tmp_path / "out.json"
+        result = CliRunner().invoke(app, ["eval", str(folder), "--address", address, "--json", str(out)])
+    assert result.exit_code == 0
+    assert gateway.contents == {"reports/harbour.pdf": b"%PDF-1.7 harbour"}
+    assert {request.query for request in searches(gateway)} == {"What was earned?", "What was spent?"}
+    written = json.loads(out.read_text())
+    assert written["metrics"] == {"page_hit@1": 0.0, "page_hit@5": 0.5, "document@5": 1.0}
+    assert written["settings"]["queries"] == 2
+    assert result.stdout.split()[:6] == ["dataset", "mode", "queries", *written["metrics"]]
 
 
 def test_a_refused_query_counts_as_not_answered_and_the_exit_code_says_so(

@@ -362,6 +362,18 @@ async def test_a_caller_who_leaves_a_unary_query_does_too(system: System) -> Non
     await until(lambda: system.answer.under_way == 0)
 
 
+async def test_how_to_search_is_the_callers_choice(system: System) -> None:
+    chosen = {"rerank": False, "max_per_document": 2, "expand_chunks": 3}
+    await ask(system, pb.QueryRequest(question="How many?", **chosen))
+    await stream(system, pb.QueryRequest(question="How many?", **chosen))
+    await ask(system)
+    unary, streamed, plain = (seen.request for seen in system.retrieval.calls("Search"))
+    assert streamed == unary
+    assert {name: getattr(unary, name) for name in chosen} == chosen
+    assert plain.rerank
+    assert (plain.max_per_document, plain.expand_chunks) == (0, 0)
+
+
 async def test_a_caller_who_leaves_during_a_search_ends_it(system: System) -> None:
     system.retrieval.search_seconds = 30
     call = system.api.Query(QUESTION)

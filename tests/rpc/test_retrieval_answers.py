@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docuquery.common.v1.document_pb2 import IF_EXISTS_POLICY_FAIL, UPLOAD_RESULT_METADATA_UPDATED
 from docuquery.common.v1.passage_pb2 import Passage
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
@@ -164,6 +165,32 @@ async def test_each_change_of_the_documents_ends_all_answers_of_the_tenant(
     assert same.WhichOneof("decision") == "nothing_to_do"
     assert await is_kept(reader), "the same bytes again are no change"
     assert {source.document_id for source in await ask(reader)} == {kept.document_id}
+
+
+async def test_new_metadata_ends_answers_and_an_upload_that_changes_nothing_does_not(
+    pair: tuple[Client, Client],
+) -> None:
+    """A filter may make another answer of it."""
+    one, other = pair
+    document = draft("Skarholm")
+    await one.upload(document)
+    await ask(other)
+    await one.begin(document)
+    with pytest.raises(DocuQueryError):
+        await one.begin(document, if_exists=IF_EXISTS_POLICY_FAIL)
+    assert await is_kept(other)
+    told = await one.begin(replace(document, metadata={"team": "lights"}))
+    assert told.nothing_to_do.result == UPLOAD_RESULT_METADATA_UPDATED
+    assert not await is_kept(other)
+
+    await ask(other)
+    later = await one.begin(replace(document, metadata={"team": "sea"}), version="")
+    assert await is_kept(other)
+    update = pb.UpdateAttemptRequest(
+        document_id=later.document_id, attempt_token=later.attempt_token, version=document.version
+    )
+    assert (await one.call(update)).nothing_to_do.result == UPLOAD_RESULT_METADATA_UPDATED
+    assert not await is_kept(other)
 
 
 async def test_a_repeated_commit_ends_answers_too(pair: tuple[Client, Client]) -> None:

@@ -80,21 +80,19 @@ class AsyncDocuQuery:
         metadata: Mapping[str, JsonValue] | None = None,
         if_exists: IfExistsPolicy.ValueType = IfExistsPolicy.IF_EXISTS_POLICY_UNSPECIFIED,
         password: str = "",
+        language: str = "",
         **options: Unpack[CallOptions],
     ) -> pb.UploadDocumentResponse:
         """Uploads one small document (4 MiB by default) and waits until it is searchable.
 
-        The fields are those of UploadDocumentRequest. For files use `upload_many`.
+        The fields are those of UploadDocumentRequest; `metadata` None leaves a document that is there as it
+        is described, {} takes its metadata away. For files use `upload_many`.
         """
         request = pb.UploadDocumentRequest(
-            filename=filename,
-            content=content,
-            type=type,
-            source=source,
-            metadata=to_struct(metadata) if metadata else None,
-            if_exists=if_exists,
-            password=password,
-        )
+            filename=filename, content=content, type=type, source=source,
+            metadata=None if metadata is None else to_struct(metadata),
+            if_exists=if_exists, password=password, language=language,
+        )  # fmt: skip
         return await self._call(self._connection.stub.UploadDocument, request, options)
 
     async def upload_many(
@@ -232,6 +230,9 @@ class AsyncDocuQuery:
         score_threshold: float | None = None,
         prompt_version: str = "",
         provider: str = "",
+        rerank: bool | None = None,
+        max_per_document: int = 0,
+        expand_chunks: int = 0,
         no_cache: bool = False,
         **options: Unpack[CallOptions],
     ) -> pb.QueryResult:
@@ -239,7 +240,8 @@ class AsyncDocuQuery:
         query = pb.QueryRequest(
             question=question, conversation_id=conversation_id, top_k=top_k, include_sources=include_sources,
             filter=filter, mode=mode, score_threshold=score_threshold, prompt_version=prompt_version,
-            provider=provider, no_cache=no_cache,
+            provider=provider, rerank=rerank, max_per_document=max_per_document, expand_chunks=expand_chunks,
+            no_cache=no_cache,
         )  # fmt: skip
         return await self.query(query, **options)
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange
+from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange, TimeRange
 
 Scalar: TypeAlias = str | int | float | bool
 JsonValue: TypeAlias = Scalar | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
 
-BUILT_IN_FIELDS = frozenset({"document_id", "source", "filename", "type", "create_time"})
-"""Filter fields that are not metadata."""
+BUILT_IN_FIELDS = frozenset({
+    "document_id", "source", "filename", "type", "title", "language", "size_bytes", "page_count",
+    "create_time", "update_time",
+})  # fmt: skip
+"""Filter fields that are not metadata; a key of the metadata by such a name is `metadata.title`."""
 
 # Up to here a double, which is what protobuf's Value holds, has every whole number (2**53 has 16 digits).
 _MAX_EXACT_DIGITS = 15
 
+_COMPARISON = re.compile(r"(?P<key>.+?)(?P<sign>>=|<=|!=|=|>|<)(?P<value>.*)", re.DOTALL)
+_BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 
@@ -27,7 +33,7 @@ _FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 def where(**fields: Scalar | Sequence[Scalar]) -> Filter:
     """A filter that keeps documents whose fields equal the given values; a list means "one of these".
 
-    Names are built-in fields (`source`, `filename`, `type`, `document_id`) or metadata keys:
+    Names are built-in fields (`source`, `filename`, `type`, `title`, `language`, ...) or metadata keys:
     `where(type="pdf", year=2024, team=["hr", "legal"])`. Build a Filter yourself for ranges, negation
     and nested keys. Raises ValueError for an empty list.
     """
@@ -43,13 +49,24 @@ def where(**fields: Scalar | Sequence[Scalar]) -> Filter:
 def filter_from_pairs(pairs: Iterable[str]) -> Filter:
     """A filter from `key=value` texts; a key given twice means either value.
 
-    Raises ValueError with a sentence when a text has no `=`.
+    `key!=value` leaves out, `key>=value` and `>`, `<=`, `<` are ranges: of numbers, or of times (`>=` and
+    `<` only) as in `due>=2024-05-01`, a day being its midnight in UTC. Raises ValueError with a sentence.
     """
     wanted: dict[str, list[Scalar]] = {}
+    others = []
     for pair in pairs:
-        key, value = split_pair(pair)
-        wanted.setdefault(key, []).append(parse_scalar(value))
-    return Filter(conditions=[_condition(key, values) for key, values in wanted.items()])
+        found = _COMPARISON.fullmatch(pair)
+        if found is None or not found["key"].strip():
+            raise ValueError(f"{pair!r} is not of the form key=value")
+        key, value = found["key"].strip(), found["value"]
+        if found["sign"] == "=":
+            wanted.setdefault(key, []).append(parse_scalar(value))
+        elif found["sign"] == "!=":
+            others.append(_condition(key, [parse_scalar(value)]))
+            others[-1].negate = True
+        else:
+            others.append(_range(key, found["sign"], value.strip()))
+    return Filter(conditions=[*(_condition(key, values) for key, values in wanted.items()), *others])
 
 
 def metadata_from_pairs(pairs: Iterable[str]) -> dict[str, JsonValue]:
@@ -123,6 +140,24 @@ def _condition(name: str, values: Sequence[Scalar]) -> Condition:
         # `equals` compares whole numbers only.
         return Condition(field=field, number=NumberRange(gte=value, lte=value))
     return Condition(field=field, equals=_value(value))
+
+
+def _range(name: str, sign: str, text: str) -> Condition:
+    """One bound. Raises ValueError for what is neither a number nor a time."""
+    number = parse_scalar(text)
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return Condition(field=_field(name), number=NumberRange(**{_BOUNDS[sign]: number}))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{name}{sign}{text}: {text!r} is neither a number nor a time such as 2024-05-01"
+        ) from None
+    if sign not in (">=", "<"):
+        raise ValueError(f"{name}{sign}{text}: times take >= (from) and < (before)")
+    bounds = TimeRange()
+    (bounds.start if sign == ">=" else bounds.end).FromDatetime(moment)
+    return Condition(field=_field(name), time=bounds)
 
 
 def _value(value: Scalar) -> Value:

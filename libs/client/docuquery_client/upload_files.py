@@ -28,9 +28,11 @@ class UploadFile:
     filename: str = ""
     """Empty: the path's last part."""
     type: DocumentType.ValueType = DocumentType.DOCUMENT_TYPE_UNSPECIFIED
-    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    metadata: Mapping[str, JsonValue] | None = None
+    """None leaves what the document has."""
     if_exists: IfExistsPolicy.ValueType = IfExistsPolicy.IF_EXISTS_POLICY_UNSPECIFIED
     password: str = field(default="", repr=False)
+    language: str = ""
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Self:
@@ -43,10 +45,11 @@ class UploadFile:
             filename=_utf8(self.filename or self.path.name),
             type=self.type,
             source=_utf8(self.source),
-            metadata=to_struct(self.metadata) if self.metadata else None,
+            metadata=None if self.metadata is None else to_struct(self.metadata),
             if_exists=self.if_exists,
             size_bytes=size_bytes,
             password=self.password,
+            language=self.language,
         )
 
 

@@ -42,17 +42,21 @@ class Candidate:
     words: tuple[Word, ...]
     """Its words."""
     keys: frozenset[str]
-    """Their keys, function words included."""
+    """Their keys, function words included; for a table row those of its header row, too: it is read as
+    "Anchor day: Thursday"."""
     lead_in: frozenset[str]
-    """Keys of what comes before and says what it is about: the sentence before (for a table row the header
-    row and the line before the table, for a list item or field the line before the list) and the headings
-    above."""
+    """Keys of what comes before and says what it is about: the sentence before (for a table row the line
+    before the table, for a list item or field the line before the list) and the headings above."""
     follow_up: frozenset[str]
     """Keys of the sentence after it."""
     opening: frozenset[str]
     """Keys of the passage's first sentence and of the document's title."""
     header: Sentence | None
     """For a table row: the header row."""
+
+    def only_repeats(self, asked: frozenset[str]) -> bool:
+        """Whether all its content words are among those asked."""
+        return all(word.is_stop or word.key in asked for word in self.words)
 
     def range_holds(self, key: str) -> bool:
         """Whether `key` is a plain number within a range the sentence states ("10 to 14", "15 or more")."""
@@ -99,10 +103,8 @@ def _of_source(index: int, source: SourceText) -> list[Candidate]:
                 sentence=part,
                 text=texts[at],
                 words=part_words[at],
-                keys=keys[at],
-                lead_in=heading
-                | _lead_in(parts, keys, at)
-                | (keys[header] if header is not None else _NOTHING),
+                keys=keys[at] | keys[header] if header is not None else keys[at],
+                lead_in=heading | _lead_in(parts, keys, at),
                 follow_up=keys[at + 1] if at + 1 < len(parts) else _NOTHING,
                 opening=opening,
                 header=parts[header] if header is not None else None,

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from services.answer.extraction.candidates import Candidate
 from services.answer.extraction.kinds import fitness
-from services.answer.extraction.question import Question, Term
+from services.answer.extraction.likeness import Likeness, WordVectors, likenesses
+from services.answer.extraction.question import Question, Term, is_superlative
 from services.answer.language.stemming import root
 
 _PRONOUN = re.compile(
@@ -44,26 +45,28 @@ class Features(NamedTuple):
     """Share of words that only match by derivation (invent, inventor)."""
     synonym_overlap: float
     """Share of words that only match by the list of synonyms."""
+    likeness: float
+    """Share of words missing by spelling, each counted by how like the likest word here is."""
+    focus: float
+    """How like the kind of thing asked for ("which treaty") the likest new word is."""
     lead_in: float
     """Share of words that are missing here but stand in the lead-in."""
     follow_up: float
     """... in the sentence after."""
     opening: float
     """... missing there too, but in the passage's first sentence, headings, title."""
-    kind_certain: float
+    kind: float
     """Fitness for the wanted kind, if answers of that kind have a form of their own."""
-    kind_vague: float
-    """Fitness for any other kind."""
     definition: float
     """1 when the sentence defines what the question asks about."""
     passage_score: float
     """The passage's score divided by the best passage's."""
-    news: float
-    """Whether it holds words that the question does not: four or more make 1."""
     starts_asked: float
     """1 when its first content word is one of the question's."""
-    starts_pronoun: float
-    """1 when it starts with a pronoun, so that it continues the sentence before."""
+    pronoun_lead_in: float
+    """`lead_in` of a sentence that starts with a pronoun, so that it continues the one before."""
+    superlative: float
+    """1 when both the question and the sentence name an extreme."""
     is_first: float
     """1 for the first sentence of a passage."""
 
@@ -97,7 +100,10 @@ def weights_of(question: Question, found: Sequence[Candidate]) -> dict[str, floa
 
 
 def score_features(
-    question: Question, found: Sequence[Candidate], source_scores: Sequence[float]
+    question: Question,
+    found: Sequence[Candidate],
+    source_scores: Sequence[float],
+    vectors: WordVectors,
 ) -> list[Scored]:
     """The numbers of each candidate, in the same order. `source_scores` are the passages' scores."""
     weights = weights_of(question, found)
@@ -109,8 +115,8 @@ def score_features(
     )
     best_source = max(source_scores, default=0.0) or 1.0
     rows = [
-        _features(question, candidate, weights, total, source_scores[candidate.source] / best_source)
-        for candidate in found
+        _features(question, candidate, like, weights, total, source_scores[candidate.source] / best_source)
+        for candidate, like in zip(found, likenesses(question, found, vectors), strict=True)
     ]
     best_overlap = max((row.overlap for row, _ in rows), default=0.0) or 1.0
     return [
@@ -120,13 +126,16 @@ def score_features(
 
 
 def _features(  # its covered weight comes second
-    question: Question, candidate: Candidate, weights: dict[str, float], total: float, source_score: float
+    question: Question,
+    candidate: Candidate,
+    like: Likeness,
+    weights: dict[str, float],
+    total: float,
+    source_score: float,
 ) -> tuple[Features, float]:
-    matched = _match(question.terms, candidate, weights)
+    matched = _match(question.terms, candidate, like, weights)
+    starts_pronoun = bool(_PRONOUN.match(candidate.text))
     content = [word.key for word in candidate.words if not word.is_stop]
-    fit = fitness(question.kind, candidate.text, candidate.words, question.keys)
-    certain = question.is_certain_kind
-    new_words = sum(key not in question.keys for key in content)
     row = Features(
         overlap=matched.same / total,
         relative_overlap=0.0,
@@ -134,16 +143,17 @@ def _features(  # its covered weight comes second
         pairs=_pairs(question.terms, content, weights),
         root_overlap=matched.root / total,
         synonym_overlap=matched.synonym / total,
+        likeness=matched.likeness / total,
+        focus=like.focus,
         lead_in=matched.lead_in / total,
         follow_up=matched.follow_up / total,
         opening=matched.opening / total,
-        kind_certain=fit if certain else 0.0,
-        kind_vague=0.0 if certain else fit,
+        kind=fitness(question.kind, candidate.text, candidate.words, question.keys),
         definition=_defines(question.defined, candidate),
         passage_score=source_score,
-        news=min(1.0, new_words / 4),
         starts_asked=float(bool(content) and content[0] in question.keys),
-        starts_pronoun=float(bool(_PRONOUN.match(candidate.text))),
+        pronoun_lead_in=starts_pronoun * matched.lead_in / total,
+        superlative=float(question.is_superlative and is_superlative(candidate.text)),
         is_first=float(candidate.position == 0),
     )
     return row, matched.covered
@@ -155,20 +165,26 @@ class _Matched(NamedTuple):
     same: float
     root: float
     synonym: float
+    likeness: float
     lead_in: float
     follow_up: float
     opening: float
     covered: float
 
 
-def _match(terms: Sequence[Term], candidate: Candidate, weights: dict[str, float]) -> _Matched:
-    same = derived = synonym = lead_in = follow_up = opening = covered = 0.0
+def _match(
+    terms: Sequence[Term], candidate: Candidate, like: Likeness, weights: dict[str, float]
+) -> _Matched:
+    same = derived = synonym = likeness = lead_in = follow_up = opening = covered = 0.0
     roots = {root(key) for key in candidate.keys}
-    for term in terms:
+    for term, alike in zip(terms, like.terms, strict=True):
         weight = weights[term.key]
         if term.key in candidate.keys or candidate.range_holds(term.key):
             same += weight
-        elif term.root in roots:
+            covered += weight
+            continue
+        likeness += weight * alike
+        if term.root in roots:
             derived += weight
         elif term.related & candidate.keys:
             synonym += weight
@@ -180,7 +196,7 @@ def _match(terms: Sequence[Term], candidate: Candidate, weights: dict[str, float
             if not (in_lead_in or in_opening):
                 continue
         covered += weight
-    return _Matched(same, derived, synonym, lead_in, follow_up, opening, covered)
+    return _Matched(same, derived, synonym, likeness, lead_in, follow_up, opening, covered)
 
 
 def _ordered(terms: Sequence[Term], content: Sequence[str], weights: dict[str, float]) -> float:

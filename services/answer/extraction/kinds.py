@@ -149,16 +149,6 @@ _QUANTITY = re.compile(
 _PLACE = re.compile(
     r"\b(?:in|at|near|from|to|of|into|around|across|on|off|between)\s+(?:the\s+)?(?:[a-z]+ern\s+)?([A-Z][\w’'-]+)"
 )
-_REASON = re.compile(
-    r"\b(?:because|due to|since|as a result|in order to|so that|therefore|reasons?|caused?|causes|thus|hence"
-    r"|led to|owing|for the purpose|weil|damit|parce que|afin|porque)\b|因为|由于",
-    _I,
-)
-_MANNER = re.compile(r"\b(?:by|through|using|via|with|durch|mit|par|avec)\b", _I)
-_DEFINES = re.compile(
-    r"\b(?:is|are|was|were|means?|refers? to|called|known as|defined|named|referred to as|termed)\b", _I
-)
-_NAMES = re.compile(r"\b(?:called|known as|terms?|termed|names?|named)\b", _I)
 
 
 def kind_of(question: str) -> AnswerKind:
@@ -170,7 +160,7 @@ def kind_of(question: str) -> AnswerKind:
 
 
 def fitness(kind: AnswerKind, text: str, text_words: Sequence[Word], asked: frozenset[str]) -> float:
-    """How well a sentence's form fits the kind: 0 (no such thing in it) to 1.
+    """How well a sentence's form fits the kind: 0 (no such thing in it, or no kind with a form) to 1.
 
     `text_words` are the words of `text`. Words with a key in `asked`, the question's own, do not count:
     an answer repeats the question's date or name, but is not it.
@@ -194,15 +184,7 @@ def fitness(kind: AnswerKind, text: str, text_words: Sequence[Word], asked: froz
             return 0.4 * (_new_names(text_words, asked) > 0)
         case AnswerKind.PERSON:
             return min(1.0, _new_names(text_words, asked) / 2)
-        case AnswerKind.REASON:
-            return float(bool(_REASON.search(text)))
-        case AnswerKind.MANNER:
-            return float(bool(_MANNER.search(text)))
-        case AnswerKind.DEFINITION:
-            return float(bool(_DEFINES.search(text)))
-        case AnswerKind.NAME:
-            return 0.5 * min(1.0, _new_names(text_words, asked) / 2) + 0.5 * bool(_NAMES.search(text))
-        case AnswerKind.OTHER:
+        case _:
             return 0.0
 
 

@@ -25,6 +25,7 @@ _AFTER_COLON = re.compile(  # "answer from memory: how many ..."
     r"^.*:\s*(?=(?:who|whom|whose|what|which|when|where|why|how|is|are|do|does|did|can|may)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_SUPERLATIVE = re.compile(r"\b(?:most|least|best|worst|\w{3,}est)\b", re.IGNORECASE)
 _LONGEST_TERM = 5  # words; "what is X" with a longer X asks for a property, not for a definition
 
 
@@ -34,6 +35,8 @@ class Term:
 
     key: str
     """Its stem."""
+    spelling: str
+    """As it is written where it comes first, in lower case."""
     root: str
     """Its derivational root."""
     related: frozenset[str]
@@ -57,6 +60,10 @@ class Question:
     """What it asks for."""
     defined: tuple[str, ...]
     """For "what is X": the keys of X; else empty."""
+    focus: str = ""
+    """The word that names the kind of thing asked for ("which *treaty*"), in lower case; empty for none."""
+    is_superlative: bool = False
+    """Whether it asks for an extreme: the most, the largest, the first."""
 
     @property
     def is_certain_kind(self) -> bool:
@@ -77,14 +84,26 @@ def analyse(text: str) -> Question:
     found = words(text)
     kinds = [kind for kind in map(kind_of, questions) if kind is not AnswerKind.OTHER]
     kind = kinds[-1] if kinds else AnswerKind.OTHER
-    focus = _focus(text) if kind in CERTAIN_KINDS else None
+    focus = _focus(text)
+    light = focus.key if focus and kind in CERTAIN_KINDS else None
     names = _names(found)
     replaced = names - _names(words(questions[-1])) if _swaps_name(questions) else frozenset()
-    keys = dict.fromkeys(word.key for word in found if not word.is_stop and word.key not in replaced)
+    spellings: dict[str, str] = {}
+    for word in found:
+        if not word.is_stop and word.key not in replaced:
+            spellings.setdefault(word.key, text[word.start : word.end].lower())
     terms = tuple(
-        Term(key, root(key), related(key), key in _LIGHT or key == focus, key in names) for key in keys
+        Term(key, spelling, root(key), related(key), key in _LIGHT or key == light, key in names)
+        for key, spelling in spellings.items()
     )
-    return Question(terms, frozenset(keys), kind, _defined(questions[-1]))
+    return Question(
+        terms=terms,
+        keys=frozenset(spellings),
+        kind=kind,
+        defined=_defined(questions[-1]),
+        focus=spellings.get(focus.key, "") if focus else "",
+        is_superlative=is_superlative(text),
+    )
 
 
 def _names(found: Sequence[Word]) -> frozenset[str]:
@@ -114,11 +133,16 @@ def _questions(text: str) -> list[str]:
     return cores if sum(len(content_keys(core)) for core in cores) >= 2 else [text]
 
 
-def _focus(text: str) -> str | None:
-    """The key of the first content word after what, which, or how many."""
+def is_superlative(text: str) -> bool:
+    """Whether a word of the text names an extreme (English)."""
+    return _SUPERLATIVE.search(text) is not None
+
+
+def _focus(text: str) -> Word | None:
+    """The first content word after what, which, or how many; its places count from there."""
     match = _INTERROGATIVE.search(text)
-    keys = content_keys(text[match.end() :]) if match else []
-    return keys[0] if keys else None
+    content = [word for word in words(text[match.end() :]) if not word.is_stop] if match else []
+    return content[0] if content else None
 
 
 def _defined(text: str) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.answer.extraction.candidates import Candidate, SourceText, candidates
+from services.answer.extraction.confidence import Signals, confidence_of, missing_names, signals
 from services.answer.extraction.features import Scored, score_features
+from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.question import Question, analyse
 from services.answer.extraction.weights import utility
 
@@ -30,6 +32,9 @@ class SelectionPolicy:
     40 % of questions put to passages of other articles are refused by this alone, and 0.5 % of the right
     answers are lost; at 0.3, 60 % and 1.5 %. Questions written to look answerable pass (SQuAD 2.0's
     impossible ones): words alone do not tell them apart."""
+    min_confidence: float = 0.0
+    """Least probability of being right (see `confidence_of`) for answering; docs/answers.md shows what each
+    value refuses."""
     max_utility_gap: float = 4.0
     """A further sentence must be at least exp(-gap) times as likely as the best one. At 4, a second
     sentence is added to three answers of four, and leaving it out of the fourth costs 0.1 % of gold spans."""
@@ -59,32 +64,81 @@ class Selection:
     """At most `max_sentences`."""
     evidence: float
     """How much of the question the best sentence and its context cover, at most 1; see `evidence_of`."""
-    certainty: float
-    """Probability of the chosen sentences among all candidates, 0 to 1."""
+    confidence: float
+    """Probability that the best sentences hold the answer, 0 to 1, also when they are not good enough."""
 
 
-def select(question: str, sources: Sequence[SourceText], policy: SelectionPolicy) -> Selection:
-    """Picks the sentences of `sources` that answer `question`."""
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """All that may answer a question, before any choice."""
+
+    text: str
+    """The question as asked."""
+    question: Question
+    found: tuple[Candidate, ...]
+    """Every candidate."""
+    scored: tuple[Scored, ...]
+    """Those that do not only repeat the question."""
+    source_scores: tuple[float, ...]
+    """The passages' absolute scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The sentences that answer best, good enough or not."""
+
+    indices: tuple[int, ...]
+    """Of `Considered.scored`, best first; at least one."""
+    signals: Signals
+    """What speaks for and against them."""
+
+
+def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors) -> Considered:
+    """Finds and scores the sentences of `sources` that may answer `question`."""
     asked = analyse(question)
     found = candidates(sources)
-    scored = score_features(asked, found, [source.score for source in sources])
+    scores = tuple(source.score for source in sources)
+    scored = score_features(asked, found, scores, vectors) if asked.terms else []
     if not _YES_NO.match(question):
         # What only repeats the question does not answer it: titles, labels, lead-ins.
-        scored = [item for item in scored if item.features.news > 0]
-    if not scored or not asked.terms:
-        return Selection((), 0.0, 0.0)
-    utilities = [utility(item.features) for item in scored]
-    order = sorted(range(len(scored)), key=lambda at: (-utilities[at], at))
-    best = scored[order[0]]
-    evidence = evidence_of(best, missing_names(asked, found))
-    if evidence < policy.min_evidence:
-        return Selection((), evidence, 0.0)
-    chosen = _choose(order, scored, utilities, policy)
-    return Selection(
-        picks=tuple(_pick(scored[at].candidate) for at in _reading_order(chosen, scored)),
-        evidence=evidence,
-        certainty=_probability(chosen, utilities),
+        scored = [item for item in scored if not item.candidate.only_repeats(asked.keys)]
+    return Considered(question, asked, tuple(found), tuple(scored), scores)
+
+
+def choose(considered: Considered, utilities: Sequence[float], policy: SelectionPolicy) -> Choice:
+    """The best sentences by `utilities`, one for each of `considered.scored`, of which there must be one."""
+    order = sorted(range(len(utilities)), key=lambda at: (-utilities[at], at))
+    chosen = _choose(order, considered.scored, utilities, policy)
+    best = considered.scored[order[0]]
+    return Choice(
+        tuple(chosen),
+        signals(
+            considered.question,
+            considered.text,
+            best,
+            considered.found,
+            utility=utilities[order[0]],
+            probability=_probability(chosen, utilities),
+            passage_score=considered.source_scores[best.candidate.source],
+        ),
     )
+
+
+def select(
+    question: str, sources: Sequence[SourceText], policy: SelectionPolicy, vectors: WordVectors
+) -> Selection:
+    """Picks the sentences of `sources` that answer `question`."""
+    considered = consider(question, sources, vectors)
+    scored = considered.scored
+    if not scored:
+        return Selection((), 0.0, 0.0)
+    choice = choose(considered, [utility(item.features) for item in scored], policy)
+    evidence = evidence_of(scored[choice.indices[0]], missing_names(considered.question, considered.found))
+    confidence = confidence_of(choice.signals)
+    if evidence < policy.min_evidence or confidence < policy.min_confidence:
+        return Selection((), evidence, confidence)
+    order = _reading_order(choice.indices, scored)
+    return Selection(tuple(_pick(scored[at].candidate) for at in order), evidence, confidence)
 
 
 def evidence_of(best: Scored, missing: float) -> float:
@@ -93,15 +147,6 @@ def evidence_of(best: Scored, missing: float) -> float:
     From -0.2 (nothing of it, all names missing) to 1.
     """
     return best.covered - _MISSING_NAMES_PENALTY * missing
-
-
-def missing_names(question: Question, found: Sequence[Candidate]) -> float:
-    """Share of the question's names and numbers that stand nowhere in the candidates or their context."""
-    names = [term for term in question.terms if term.is_name]
-    if not names:
-        return 0.0
-    known = frozenset[str]().union(*(item.keys | item.opening | item.lead_in for item in found))
-    return sum(term.key not in known for term in names) / len(names)
 
 
 def _choose(
@@ -122,7 +167,8 @@ def _choose(
 
 
 def _similarity(one: Candidate, other: Candidate) -> float:
-    return len(one.keys & other.keys) / len(one.keys | other.keys)
+    first, second = ({word.key for word in each.words} for each in (one, other))
+    return len(first & second) / len(first | second)
 
 
 def _reading_order(chosen: Sequence[int], scored: Sequence[Scored]) -> list[int]:

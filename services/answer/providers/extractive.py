@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from services.answer.extraction.candidates import SourceText
+from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.selection import Pick, SelectionPolicy, select
 from services.answer.model import NO_TOKENS, Passage
 from services.answer.providers.protocol import (
@@ -21,15 +22,19 @@ _WIDE_ROW = 3  # cells from which a table row is hard to read without its header
 
 
 class ExtractiveProvider:
-    """Picks at most `max_sentences` sentences. Costs nothing, needs nobody, invents nothing."""
+    """Picks at most `max_sentences` sentences. Costs nothing, needs nobody, invents nothing.
+
+    It says no when they answer with a probability below `min_confidence` (0 to 1).
+    """
 
     name = "extractive"
     adapter = EXTRACTIVE_ADAPTER
-    model = "extractive-1"
+    model = "extractive-2"
     capabilities = Capabilities(input_micro_usd_per_million_tokens=0, output_micro_usd_per_million_tokens=0)
 
-    def __init__(self, max_sentences: int = 2) -> None:
-        self._policy = SelectionPolicy(max_sentences=max_sentences)
+    def __init__(self, vectors: WordVectors, max_sentences: int = 2, min_confidence: float = 0.0) -> None:
+        self._vectors = vectors
+        self._policy = SelectionPolicy(max_sentences=max_sentences, min_confidence=min_confidence)
 
     async def stream(
         self,
@@ -41,7 +46,8 @@ class ExtractiveProvider:
         Rows, list items and fields get lines of their own; a row of three cells or more is preceded by its
         table's header row, once.
         """
-        selection = select(request.question, [_source(p) for p in request.passages], self._policy)
+        sources = [source_text(passage) for passage in request.passages]
+        selection = select(request.question, sources, self._policy, self._vectors)
         shown_headers: set[str] = set()
         previous_row = False
         for count, pick in enumerate(selection.picks):
@@ -53,7 +59,9 @@ class ExtractiveProvider:
                 joint += f"{header}\n"
             previous_row = pick.is_row
             yield TextDelta(f"{joint}{_plain(passage.text[pick.start : pick.end])} [{pick.source + 1}]")
-        yield Finished(FinishReason.STOP, NO_TOKENS, abstained=not selection.picks)
+        yield Finished(
+            FinishReason.STOP, NO_TOKENS, abstained=not selection.picks, confidence=selection.confidence
+        )
 
 
 def _header(text: str, pick: Pick) -> str:
@@ -69,7 +77,8 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).strip("|").strip()
 
 
-def _source(passage: Passage) -> SourceText:
+def source_text(passage: Passage) -> SourceText:
+    """A passage as the search for an answer sees it."""
     return SourceText(
         text=passage.text,
         score=passage.score,

@@ -123,6 +123,8 @@ class Finished:
     """As the provider reported it; None: it did not."""
     abstained: bool = False
     """True when a provider that is no model found no answer in the passages."""
+    confidence: float | None = None
+    """Probability that the answer holds what was asked for, 0 to 1, from a provider that can tell."""
 
 
 ProviderEvent = TextDelta | Cited | Finished

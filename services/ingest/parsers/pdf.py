@@ -19,6 +19,7 @@ from services.ingest.parsers.hyphenation import join_divided_words
 from services.ingest.parsers.pdf_outline import OutlineEntry, place_outline, read_outline
 from services.ingest.parsers.pdf_pages import read_by_pypdf, read_pages
 from services.ingest.parsers.pdf_running_lines import drop_running_lines
+from services.ingest.parsers.pdf_title import largest_type
 
 # What programs write into the title field when nobody filled it in.
 _NO_TITLE = re.compile(
@@ -28,8 +29,9 @@ _SENTENCE_ENDS = (".", "!", "?", "…", ":", "。", "！", "？", "؟", "।", '
 
 
 def parse(path: Path, password: str = "", limits: ParseLimits = DEFAULT_LIMITS) -> ParsedDocument:
-    """The text of every page, each page's place kept; the title from the document information.
+    """The text of every page, each page's place kept; the title.
 
+    The title is that of the document information, else what the first page says in the largest type.
     Running heads and page numbers are left out; the outline, where there is one, makes the sections. A
     document some pages of which have no text (scans) is what the others say.
 
@@ -49,7 +51,7 @@ def parse(path: Path, password: str = "", limits: ParseLimits = DEFAULT_LIMITS) 
         with closing(document):
             limits.check_pages(len(document))
             raw = read_pages(document, path, password)
-            title = document.get_metadata_value("Title")
+            title = _usable_title(document.get_metadata_value("Title")) or largest_type(document)
             outline = read_outline(document)
     return _document(raw, title, outline)
 

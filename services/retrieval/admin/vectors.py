@@ -59,7 +59,10 @@ class Vectors:
             found = [replace(item, dense=row) for item, row in zip(found, rows, strict=True)]
         if self._encoder is not None:
             encode = self._encoder.document
-            found = [replace(item, sparse=encode(text)) for item, text in zip(found, texts, strict=True)]
+            found = [
+                replace(item, sparse=encode(text, item.chunk.language))
+                for item, text in zip(found, texts, strict=True)
+            ]
         return found
 
     async def _embed(self, embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:

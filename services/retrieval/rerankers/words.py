@@ -51,9 +51,16 @@ class WordTable:
     def __init__(self, embedder: WordEmbedder, encoder: TermEncoder) -> None:
         self._embedder = embedder
         self._encoder = encoder
+        self._edition = 0
         self._clear()
 
+    @property
+    def edition(self) -> int:
+        """Changes whenever the table begins anew, and all words get other numbers."""
+        return self._edition
+
     def _clear(self) -> None:
+        self._edition += 1
         # By what stands between white space, `wing.` for example: a word and a sentence's end.
         self._tokens: dict[str, tuple[int, ...]] = {}
         self._ids: dict[str, int] = {}

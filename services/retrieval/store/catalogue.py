@@ -7,11 +7,12 @@ changed in the same breath as they are, so that a reader sees a commit or a dele
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.retrieval.filters import Filter, named_values, predicate
+from services.retrieval.filters import Filter, Predicate, named_values, predicate
 from services.retrieval.lease import is_abandoned
 from services.retrieval.model import DocumentRecord, Status
 from services.retrieval.store.payloads import to_microseconds
@@ -20,12 +21,22 @@ from services.retrieval.store.protocol import Cursor, Totals
 _MAX_REMEMBERED_FILTERS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Selection:
-    """The live attempts whose documents pass a filter."""
+    """The live attempts whose documents pass a filter, as they are now: it changes with the records."""
 
-    attempt_ids: frozenset[str]
-    chunk_count: int
+    passes: Predicate
+    attempt_ids: set[str] = field(default_factory=set)
+    chunk_count: int = 0
+
+    def put(self, before: DocumentRecord | None, record: DocumentRecord | None) -> None:
+        """A record has taken the place of another, or of none; or has gone."""
+        if before and before.live and before.live.attempt_id in self.attempt_ids:
+            self.attempt_ids.discard(before.live.attempt_id)
+            self.chunk_count -= before.live.chunk_count
+        if record and record.live and self.passes(record):
+            self.attempt_ids.add(record.live.attempt_id)
+            self.chunk_count += record.live.chunk_count
 
 
 class Catalogue:
@@ -38,6 +49,7 @@ class Catalogue:
         self._open: set[str] = set()
         self._failed: set[str] = set()
         self._chunks = self._characters = self._size_bytes = self._text_blocks = 0
+        self._languages: Counter[str] = Counter()
         self._selections: dict[Filter, Selection] = {}
         for record in records:
             self.put(record)
@@ -54,6 +66,11 @@ class Catalogue:
     def text_block_count(self) -> int:
         """Text blocks of all live versions."""
         return self._text_blocks
+
+    @property
+    def languages(self) -> Mapping[str, int]:
+        """How many chunks of live versions are in each language."""
+        return +self._languages
 
     def get(self, document_id: str) -> DocumentRecord | None:
         """The record, or None."""
@@ -73,6 +90,8 @@ class Catalogue:
         if before is None or before.live != record.live:
             self._count(before, -1)
             self._count(record, +1)
+        for selection in self._selections.values():
+            selection.put(before, record)
 
     def remove(self, document_id: str) -> None:
         """Forgets a record; one that is not there is no fault."""
@@ -82,6 +101,8 @@ class Catalogue:
             self._open.discard(document_id)
             self._failed.discard(document_id)
             self._count(record, -1)
+            for selection in self._selections.values():
+                selection.put(record, None)
 
     def live(self, attempt_ids: Iterable[str]) -> Mapping[str, DocumentRecord]:
         """Those attempts that are live, each with its record."""
@@ -130,15 +151,12 @@ class Catalogue:
         )
 
     def select(self, wanted: Filter) -> Selection:
-        """The live attempts that pass `wanted`; remembered until a commit or a delete."""
+        """The live attempts that pass `wanted`. Read it before anything else is done with the catalogue."""
         found = self._selections.get(wanted)
         if found is None:
-            passes = predicate(wanted)
-            live = [record.live for record in self._candidates(wanted) if record.live and passes(record)]
-            found = Selection(
-                frozenset(version.attempt_id for version in live),
-                sum(version.chunk_count for version in live),
-            )
+            found = Selection(predicate(wanted))
+            for record in self._candidates(wanted):
+                found.put(None, record)
             if len(self._selections) >= _MAX_REMEMBERED_FILTERS:
                 self._selections.clear()
             self._selections[wanted] = found
@@ -165,7 +183,7 @@ class Catalogue:
         self._characters += sign * live.character_count
         self._size_bytes += sign * live.description.size_bytes
         self._text_blocks += sign * live.text_block_count
-        self._selections.clear()
+        self._languages[live.language] += sign * live.chunk_count
 
     def _drop_from_order(self, record: DocumentRecord) -> None:
         position = bisect_left(self._order, _order_key(record))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -169,7 +169,7 @@ class _Plan:
 
     depth: int
     filter: edge.Filter | None = None
-    keep: frozenset[str] | None = None
+    keep: Set[str] | None = None
     """Of the hits, keep those of these attempts; None keeps all."""
 
 

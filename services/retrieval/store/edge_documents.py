@@ -102,6 +102,10 @@ class EdgeRecordStore:
         opened = self._tenants.find(tenant)
         return opened.catalogue.totals(now) if opened else Totals()
 
+    async def languages(self, tenant: str) -> Mapping[str, int]:
+        opened = self._tenants.find(tenant)
+        return opened.catalogue.languages if opened else {}
+
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         opened = self._tenants.find(tenant)
         return opened.catalogue.open_attempts() if opened else ()

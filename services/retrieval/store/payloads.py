@@ -44,12 +44,15 @@ def from_microseconds(value: int) -> datetime:
 
 
 def _description_to(description: Description) -> Payload:
-    return {
+    payload: Payload = {
         "filename": description.filename,
         "type": description.type,
         "size_bytes": description.size_bytes,
         "metadata": dict(description.metadata),
     }
+    if description.keeps_metadata:
+        payload["keeps_metadata"] = True
+    return payload
 
 
 def _description_from(payload: Payload) -> Description:
@@ -58,6 +61,7 @@ def _description_from(payload: Payload) -> Description:
         type=DocumentType(payload["type"]) if payload["type"] else None,
         size_bytes=payload["size_bytes"],
         metadata=payload["metadata"],
+        keeps_metadata=payload.get("keeps_metadata", False),
     )
 
 
@@ -114,6 +118,7 @@ _LIVE_FIELDS = (
     "character_count",
     "text_block_count",
     "replaced",
+    "language",
 )
 
 
@@ -146,7 +151,8 @@ def record_from_payload(payload: Payload) -> DocumentRecord:
         revision=payload["revision"],
         attempt=_attempt_from(payload["attempt"]),
         live=LiveVersion(
-            description=_description_from(live["description"]), **{name: live[name] for name in _LIVE_FIELDS}
+            description=_description_from(live["description"]),
+            **{name: live[name] for name in _LIVE_FIELDS if name in live},
         )
         if live
         else None,
@@ -172,6 +178,8 @@ def chunk_to_payload(chunk: Chunk) -> Payload:
         parts["headings"] = chunk.headings
     if chunk.title:
         parts["title"] = chunk.title
+    if chunk.language:
+        parts["language"] = chunk.language
     return {
         "attempt_id": chunk.key.attempt_id,
         "char_start": chunk.span.char_start,
@@ -192,6 +200,7 @@ def chunk_from_payload(payload: Payload) -> Chunk:
         page_starts=tuple(PageStart(*start) for start in parts.get("page_starts", ())),
         headings=tuple(parts.get("headings", ())),
         title=parts.get("title", ""),
+        language=parts.get("language", ""),
     )
 
 

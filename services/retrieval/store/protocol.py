@@ -224,6 +224,10 @@ class RecordStore(Protocol):
         """Counts over the tenant's documents."""
         ...
 
+    async def languages(self, tenant: str) -> Mapping[str, int]:
+        """Chunks, or documents, by language ("": not known); all languages of acknowledged ones are there."""
+        ...
+
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         """Records whose attempt is open."""
         ...

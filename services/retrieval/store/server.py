@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from libs.clock import Clock
+from services.retrieval.filter_fields import FilterField
 from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server_addresses import Address
 from services.retrieval.store.server_chunks import ServerChunkStore
 from services.retrieval.store.server_collections import Layout, open_collections
 from services.retrieval.store.server_idf import IdfCache
+from services.retrieval.store.server_index import RecordIndex
+from services.retrieval.store.server_index_update import bring_up_to_date
 from services.retrieval.store.server_manifest import open_server_manifest
 from services.retrieval.store.server_nodes import open_nodes
 from services.retrieval.store.server_records import ServerRecordStore
@@ -34,6 +37,8 @@ class ServerOptions:
     layout: Layout
     timeout_seconds: float
     """The longest one call may take, repetitions included."""
+    filter_fields: Sequence[FilterField] = ()
+    """Fields of the metadata that are indexed for ranges."""
 
 
 @asynccontextmanager
@@ -44,16 +49,19 @@ async def open_server(options: ServerOptions, space: VectorSpace, clock: Clock) 
     vector space.
     """
     async with open_nodes(options.addresses, options.api_key, options.timeout_seconds, clock) as nodes:
+        index = RecordIndex(options.filter_fields)
         chunks, documents = await open_collections(
-            nodes, options.collection_prefix, space.dimensions, options.layout, clock
+            nodes, options.collection_prefix, space.dimensions, options.layout, clock, index.keys
         )
         page_token_key = await open_server_manifest(documents, space)
+        await bring_up_to_date(documents, index)
+        selector = Selector(documents, index, clock)
         idf = IdfCache(chunks, clock)
         yield Stores(
             name="qdrant",
-            chunks=ServerChunkStore(chunks, Selector(documents), idf),
+            chunks=ServerChunkStore(chunks, selector, idf),
             texts=ServerTextStore(documents),
-            records=ServerRecordStore(documents, clock),
+            records=ServerRecordStore(documents, index, selector, clock),
             upkeep=ServerUpkeep(chunks, documents, idf),
             revisions=ServerRevisions(documents, clock),
             page_token_key=page_token_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from qdrant_client import grpc as q
@@ -42,10 +42,8 @@ from services.retrieval.store.server_points import (
     to_values,
     touching,
 )
-from services.retrieval.store.server_selection import Selector
+from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Selector
 
-# Beyond this many attempts named in a filter it is cheaper to ask for more hits and drop what does not pass.
-_MAX_NAMED_ATTEMPTS = 1000
 # Asked for beyond the expected share when hits are dropped afterwards.
 _DEPTH_MARGIN = 1.5
 # Bases of ids whose attempts are remembered; a base never changes its attempt.
@@ -100,6 +98,9 @@ class ServerChunkStore:
                 nothing if query.dense is not None else None, nothing if query.sparse is not None else None
             )
         dense, sparse = await self._ask(tenant, query, plan.depth, plan.filter, plan.filter)
+        if plan.is_to_be_judged:
+            found = {hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ()))}
+            plan = replace(plan, keep=await self._selector.passing(tenant, query.filter, found))
         return Legs(
             None if dense is None else plan.leg(dense, query.depth),
             None if sparse is None else plan.leg(sparse, query.depth),
@@ -143,15 +144,13 @@ class ServerChunkStore:
             return _Plan(query.depth, every(has_text("tenant", tenant)))
         selection = await self._selector.select(tenant, query.filter)
         passing = selection.attempt_ids
-        if not passing:
+        if passing is not None and not passing:
             return None
-        if len(passing) <= _MAX_NAMED_ATTEMPTS:
+        if passing is not None and len(passing) <= MAX_NAMED_ATTEMPTS:
             # They are the tenant's own; a second condition would cost as much as the first.
             return _Plan(query.depth, every(has_one_of("attempt_id", passing)))
-        wanted = every(has_text("tenant", tenant))
-        stored = await self._collection.count(wanted)
-        expected = query.depth * stored / max(1, selection.chunk_count)
-        return _Plan(max(1, min(stored, math.ceil(expected * _DEPTH_MARGIN))), wanted, keep=passing)
+        depth = math.ceil(query.depth / selection.share * _DEPTH_MARGIN)
+        return _Plan(depth, every(has_text("tenant", tenant)), passing, is_to_be_judged=passing is None)
 
     async def _ask(
         self, tenant: str, query: ChunkQuery, limit: int, dense_filter: q.Filter, sparse_filter: q.Filter
@@ -212,6 +211,8 @@ class _Plan:
     filter: q.Filter
     keep: frozenset[str] | None = None
     """Of the hits, keep those of these attempts; None keeps all."""
+    is_to_be_judged: bool = False
+    """Whether the documents of the hits are yet to be looked at."""
 
     def leg(self, hits: tuple[Hit, ...], wanted: int) -> Leg:
         """The first `wanted` hits to keep."""

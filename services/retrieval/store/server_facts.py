@@ -1,10 +1,10 @@
-"""Conditions on documents as one indexed keyword field: a superset the server finds fast.
+"""What a document is and has, as one indexed keyword field: equality, any-of and exists, for any field.
 
 Each record lists its facts: a short hash of "field, type, value" for every scalar among its metadata (each
 element of a list, each path into nested keys) and its built-in fields, and of "field" for every field that
 is there. A condition that names values becomes "has one of these facts", whatever the field: one index
-serves all of them. Hashes may meet and some conditions (ranges, negations) have no fact: what the server
-finds is judged by the domain's own predicate afterwards.
+serves all of them. Hashes of 64 bits may meet; what is found is judged by the domain's own predicate
+afterwards, and that a negated condition leaves out a document for it is as good as impossible.
 """
 
 from __future__ import annotations
@@ -12,8 +12,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from services.retrieval.filters import METADATA_PREFIX, AnyOf, Condition, Equals, Exists, Filter, Scalar
-from services.retrieval.model import Description, DocumentRecord, Json
+from services.retrieval.filters import (
+    BUILT_IN_FIELDS,
+    METADATA_PREFIX,
+    AnyOf,
+    Condition,
+    Equals,
+    Exists,
+    Scalar,
+    reader,
+)
+from services.retrieval.model import DocumentRecord, Json
+
+REVISION = 2
+"""Raised when records must be written anew to be found."""
 
 _HASH_BYTES = 8
 
@@ -23,38 +35,31 @@ def facts_of(record: DocumentRecord) -> list[str]:
     return sorted(set(_facts(record)))
 
 
-def required_facts(wanted: Filter) -> list[list[str]]:
-    """Groups of facts; a document that passes `wanted` has at least one of each group."""
-    return [group for condition in wanted.conditions if (group := _group(condition)) is not None]
+def named_facts(condition: Condition) -> list[str] | None:
+    """The facts of which a document that passes the condition's test has at least one, and no other has any.
 
-
-def _group(condition: Condition) -> list[str] | None:
-    if condition.negate:
-        return None
+    Of `exists: false` it is the other way round. None for a range.
+    """
     match condition.test:
         case Equals(value):
             return [_value_fact(condition.field, value)]
         case AnyOf(values):
             return [_value_fact(condition.field, value) for value in values]
-        case Exists(wanted=True):
+        case Exists():
             return [_hash(condition.field)]
         case _:
             return None
 
 
 def _facts(record: DocumentRecord) -> Iterator[str]:
-    description: Description = record.description
-    built_in: dict[str, Json] = {
-        "document_id": record.document_id,
-        "source": record.source,
-        "filename": description.filename,
-        "type": description.type.value if description.type else None,
-        "create_time": record.create_time.isoformat(),
-    }
-    for field, value in built_in.items():
-        yield from _walk(field, value)
-    for key, value in description.metadata.items():
-        yield from _walk(METADATA_PREFIX + key, value)
+    for field in BUILT_IN_FIELDS:
+        value = reader(field)(record)
+        if isinstance(value, str | int):
+            yield from _walk(field, value)
+        elif value is record.create_time or value is record.update_time:
+            yield _hash(field)
+    for key, inner in record.description.metadata.items():
+        yield from _walk(METADATA_PREFIX + _plain(key), inner)
 
 
 def _walk(field: str, value: Json) -> Iterator[str]:
@@ -62,11 +67,16 @@ def _walk(field: str, value: Json) -> Iterator[str]:
         yield _hash(field)
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _walk(f"{field}.{key}", inner)
+            yield from _walk(f"{field}.{_plain(key)}", inner)
         return
     for element in value if isinstance(value, list) else [value]:
         if isinstance(element, str | int | float):
             yield _value_fact(field, element)
+
+
+def _plain(key: str) -> str:
+    """A key's part of a path; one with dots in it is none that a condition can name."""
+    return key.replace(".", "\0")
 
 
 def _value_fact(field: str, value: Scalar) -> str:
@@ -74,7 +84,7 @@ def _value_fact(field: str, value: Scalar) -> str:
     if isinstance(value, bool):
         typed = f"b{value}"
     elif isinstance(value, int | float):
-        typed = f"n{float(value)!r}"
+        typed = f"n{float(value) + 0.0!r}"  # -0.0 is 0.0
     else:
         typed = f"s{value}"
     return _hash(f"{field}\0{typed}")

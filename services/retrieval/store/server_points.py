@@ -17,6 +17,7 @@ SPARSE = "bm25"
 KIND_RECORD = "record"
 KIND_TEXT = "text"
 KIND_MANIFEST = "manifest"
+KIND_LANGUAGE = "language"
 
 MEDIUM = q.WriteOrdering(type=q.Medium)
 """Through one replica, the highest that is alive: STRONG would stop all writes while its leader is dead."""
@@ -57,15 +58,17 @@ def record_id(tenant: str, document_id: str) -> q.PointId:
 
 
 def to_values(payload: Mapping[str, Any]) -> dict[str, q.Value]:
-    """A payload of texts, integers and lists of texts."""
+    """A payload of texts, numbers and lists of texts."""
     return {key: _to_value(value) for key, value in payload.items()}
 
 
-def _to_value(value: str | int | Sequence[str]) -> q.Value:
+def _to_value(value: str | float | Sequence[str]) -> q.Value:
     if isinstance(value, str):
         return q.Value(string_value=value)
     if isinstance(value, int):
         return q.Value(integer_value=value)
+    if isinstance(value, float):
+        return q.Value(double_value=value)
     return q.Value(list_value=q.ListValue(values=[q.Value(string_value=item) for item in value]))
 
 
@@ -74,12 +77,14 @@ def from_values(payload: Mapping[str, q.Value]) -> Payload:
     return {key: _from_value(value) for key, value in payload.items()}
 
 
-def _from_value(value: q.Value) -> str | int | list[str]:
+def _from_value(value: q.Value) -> str | float | list[str]:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
     if kind == "integer_value":
         return value.integer_value
+    if kind == "double_value":
+        return value.double_value
     return [item.string_value for item in value.list_value.values]
 
 

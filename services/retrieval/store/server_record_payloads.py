@@ -14,7 +14,7 @@ from services.retrieval.store.payloads import (
     record_to_payload,
     to_microseconds,
 )
-from services.retrieval.store.server_facts import facts_of
+from services.retrieval.store.server_index import RecordIndex
 from services.retrieval.store.server_points import KIND_RECORD
 
 KIND_REMOVED = "removed"
@@ -24,7 +24,7 @@ TOTAL_FIELDS = ("live_attempt", "is_open", "is_failed", "lease_end", "chunks", "
 """What counting needs."""
 
 
-def record_payload(tenant: str, record: DocumentRecord, token: str) -> Payload:
+def record_payload(tenant: str, record: DocumentRecord, token: str, index: RecordIndex) -> Payload:
     """`token` names the write, so that its writer can tell whether it won."""
     live = record.live
     payload: Payload = {
@@ -36,7 +36,7 @@ def record_payload(tenant: str, record: DocumentRecord, token: str) -> Payload:
         "is_open": int(record.attempt.is_open),
         "is_failed": int(record.attempt.status is Status.FAILED),
         "lease_end": to_microseconds(record.attempt.lease_end),
-        "facts": facts_of(record),
+        **index.payload(record),
         "record": json.dumps(record_to_payload(record), ensure_ascii=False, separators=(",", ":")),
     }
     if record.attempt.is_open:
@@ -48,6 +48,8 @@ def record_payload(tenant: str, record: DocumentRecord, token: str) -> Payload:
             "characters": live.character_count,
             "size_bytes": live.description.size_bytes,
         }
+        if live.language:
+            payload["language"] = live.language
     return payload
 
 

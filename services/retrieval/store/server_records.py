@@ -25,6 +25,8 @@ from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import Payload, to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Totals
 from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_index import RecordIndex
+from services.retrieval.store.server_languages import ServerLanguages
 from services.retrieval.store.server_points import (
     ALL,
     KIND_RECORD,
@@ -48,7 +50,7 @@ from services.retrieval.store.server_record_payloads import (
     removed_payload,
     text_of,
 )
-from services.retrieval.store.server_selection import records_that_may_pass
+from services.retrieval.store.server_selection import Selector
 
 _PAGE_SCAN = 250
 _HEAD = only("tenant", "token", "live_attempt")
@@ -64,9 +66,12 @@ _MARK_PAUSE_SECONDS = 0.05
 class ServerRecordStore:
     """Implements `RecordStore`."""
 
-    def __init__(self, documents: Collection, clock: Clock) -> None:
+    def __init__(self, documents: Collection, index: RecordIndex, selector: Selector, clock: Clock) -> None:
         self._documents = documents
+        self._index = index
+        self._selector = selector
         self._clock = clock
+        self._languages = ServerLanguages(documents, clock)
         self._by_token: dict[str, DocumentRecord] = {}
         self._lineages: dict[tuple[str, int], tuple[str, ...]] = {}
 
@@ -92,9 +97,11 @@ class ServerRecordStore:
         return found
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
+        if record.live is not None:
+            await self._languages.announce(tenant, record.live.language)
         point = record_id(tenant, record.document_id)
         token = secrets.token_hex(8)
-        payload = record_payload(tenant, record, token)
+        payload = record_payload(tenant, record, token, self._index)
         if expected_revision is None:
             return await self._insert(point, payload, token)
         # Whoever builds on this write before we have read it back tells us by this that it was there.
@@ -143,6 +150,9 @@ class ServerRecordStore:
             elif integer_of(payload, "is_open") or integer_of(payload, "is_failed"):
                 failed += 1
         return Totals(indexed, processing, failed, chunks, characters, size_bytes)
+
+    async def languages(self, tenant: str) -> Mapping[str, int]:
+        return await self._languages.counts(tenant)
 
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         wanted = every(has_text("tenant", tenant), has_integer("is_open", 1))
@@ -218,11 +228,11 @@ class ServerRecordStore:
 
         The engine sorts by creation time only, so all records of the last moment are read, then sorted.
         """
-        wanted = records_that_may_pass(tenant, query.filter)
+        wanted = await self._selector.one_filter(tenant, query.filter)
         if after is not None:
             # Those of the cursor's own moment may come in any order and number.
             same = [*wanted.must, _at(after.create_microseconds)]
-            rest = await self._records(q.Filter(must=same))
+            rest = await self._records(q.Filter(must=same, must_not=wanted.must_not))
             following = [record for record in rest if record.document_id < after.document_id]
             if following:
                 return _newest_first(following)

@@ -35,6 +35,28 @@ def test_pairs_with_one_key_mean_either_value() -> None:
     ]
 
 
+def test_signs_leave_out_and_make_ranges() -> None:
+    texts = ["team!=hr", "year>=2024", "cost<10.5", "page_count > 3", "size_bytes<=9", "due>=2024-05-01",
+             "create_time<2024-05-01T12:00:00+02:00"]  # fmt: skip
+    assert MessageToDict(filter_from_pairs(texts))["conditions"] == [
+        {"field": "metadata.team", "equals": "hr", "negate": True},
+        {"field": "metadata.year", "number": {"gte": 2024.0}},
+        {"field": "metadata.cost", "number": {"lt": 10.5}},
+        {"field": "page_count", "number": {"gt": 3.0}},
+        {"field": "size_bytes", "number": {"lte": 9.0}},
+        {"field": "metadata.due", "time": {"start": "2024-05-01T00:00:00Z"}},
+        {"field": "create_time", "time": {"end": "2024-05-01T10:00:00Z"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("year>=soon", "neither"), ("due>2024-05-01", "before"), ("due<=2024-05-01", "from")]
+)
+def test_a_range_that_cannot_be_meant_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        filter_from_pairs([text])
+
+
 @pytest.mark.parametrize("text", ["year", "=2024", " =x", ""])
 def test_a_text_that_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not of the form key=value"):

@@ -16,7 +16,16 @@ from docuquery.common.v1.answer_pb2 import Citation
 from docuquery.gateway.v1.docuquery_service_pb2 import QueryRequest, QueryResult
 from docuquery_client.cli.answer_view import answer_lines, with_marks
 from docuquery_client.cli.console import clean, output, print_json
-from docuquery_client.cli.options import FilterOption, JsonFlag, Mode, ModeOption, filter_value, mode_value
+from docuquery_client.cli.options import (
+    ExpandOption,
+    FilterOption,
+    JsonFlag,
+    Mode,
+    ModeOption,
+    RerankOption,
+    filter_value,
+    mode_value,
+)
 from docuquery_client.cli.session import session_of
 from docuquery_client.client import AsyncDocuQuery
 
@@ -33,6 +42,11 @@ def ask(
     ] = "",
     filter: FilterOption = None,
     mode: ModeOption = Mode.HYBRID,
+    rerank: RerankOption = None,
+    max_per_document: Annotated[
+        int, typer.Option(help="Most passages of one document; 0: no cap.", min=0, max=20)
+    ] = 0,
+    expand: ExpandOption = 0,
     provider: Annotated[
         str, typer.Option(help="Try this provider first (see `status`).", show_default=False)
     ] = "",
@@ -53,6 +67,9 @@ def ask(
         mode=mode_value(mode),
         provider=provider,
         prompt_version=prompt,
+        rerank=rerank,
+        max_per_document=max_per_document,
+        expand_chunks=expand,
         no_cache=no_cache,
     )
 

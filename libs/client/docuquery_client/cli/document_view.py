@@ -27,6 +27,7 @@ def document_rows(document: Document) -> Iterator[tuple[str, str]]:
         ("source", document.source),
         ("file", document.filename),
         ("title", document.title),
+        ("language", document.language),
         ("type", enum_name(DocumentType, document.type).lower()),
         ("status", enum_name(DocumentStatus, document.status).lower()),
         ("bytes", str(document.size_bytes)),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docuquery_client.cli.console import clean, messages, one_line, output, plain_table
 from docuquery_client.cli.session import describe, fail
-from docuquery_client.evaluation.ranking import Rankings
-from docuquery_client.evaluation.ranking_metrics import METRICS
-from docuquery_client.evaluation.run import Evaluation
+from docuquery_client.errors import ApiError
+from docuquery_client.evaluation.answer_metrics import METRICS as ANSWER_METRICS
+from docuquery_client.evaluation.answer_run import AnswerEvaluation
+from docuquery_client.evaluation.run import Evaluation, ModeResult
 from docuquery_client.evaluation.upload import Uploaded
 
 _SHOWN = 5
@@ -30,19 +31,38 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 def show(evaluation: Evaluation) -> None:
     """Prints the figures, and to standard error what stands behind them."""
-    _show_upload(evaluation.uploaded, evaluation.upload_seconds)
-    table = plain_table("dataset", "mode", "queries", *METRICS)
+    _show_upload(evaluation.uploaded, evaluation.upload_seconds, evaluation.blank)
+    names = list(evaluation.results[0].report.metrics)
+    table = plain_table("dataset", "mode", "queries", *names)
     for result in evaluation.results:
-        _show_refusals(result.report.mode, result.found)
+        _show_refusals(result)
         report = result.report
-        figures = [f"{report.metrics[name]:.4f}" for name in METRICS]
-        table.add_row(one_line(report.dataset, 60), report.mode, str(report.settings["queries"]), *figures)
+        figures = [f"{report.metrics[name]:.4f}" for name in names]
+        mode = f"{report.mode}+rerank" if report.settings["rerank"] else report.mode
+        table.add_row(one_line(report.dataset, 60), mode, str(report.settings["queries"]), *figures)
     output().print(table)
 
 
-def _show_upload(uploaded: Uploaded, seconds: float) -> None:
+def show_answers(evaluation: AnswerEvaluation) -> None:
+    """Prints the figures of answers, and to standard error what stands behind them."""
+    _show_upload(evaluation.uploaded, evaluation.upload_seconds, 0)
+    report, answers = evaluation.report, evaluation.answers
+    _show_refused(report.mode, answers.refused)
+    for kind, count in answers.degraded.items():
+        fail(f"{report.mode}: {count} replies were made less well than configured: {kind}.")
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(answers.outcomes.items()))
+    messages().print(f"{len(answers.asked)} questions asked: {outcomes}.", soft_wrap=True)
+    table = plain_table("dataset", "provider", "metric", "value")
+    for name in ANSWER_METRICS:
+        table.add_row(
+            one_line(report.dataset, 60), one_line(report.mode, 60), name, f"{report.metrics[name]:.4f}"
+        )
+    output().print(table)
+
+
+def _show_upload(uploaded: Uploaded, seconds: float, blanks: int) -> None:
     done = uploaded.finished - len(uploaded.failures)
-    blank = f" {uploaded.blank} without text were left out." if uploaded.blank else ""
+    blank = f" {blanks} without text were left out." if blanks else ""
     messages().print(f"{done} documents uploaded in {seconds:.1f} s.{blank}", soft_wrap=True)
     if uploaded.failures:
         fail(f"The server refused {len(uploaded.failures)} documents; they count as not found:")
@@ -53,10 +73,15 @@ def _show_upload(uploaded: Uploaded, seconds: float) -> None:
         )
 
 
-def _show_refusals(mode: str, found: Rankings) -> None:
-    if found.refused:
-        fail(f"{mode}: the server refused {len(found.refused)} queries; they count as not answered:")
-    for query_id, error in list(found.refused.items())[:_SHOWN]:
+def _show_refused(mode: str, refused: Mapping[str, ApiError]) -> None:
+    if refused:
+        fail(f"{mode}: the server refused {len(refused)} queries; they count as not answered:")
+    for query_id, error in list(refused.items())[:_SHOWN]:
         messages().print(f"  {clean(query_id)}: {describe(error)}", soft_wrap=True)
-    for kind, count in found.degraded.items():
+
+
+def _show_refusals(result: ModeResult) -> None:
+    mode = result.report.mode
+    _show_refused(mode, result.refused)
+    for kind, count in result.degraded.items():
         fail(f"{mode}: {count} searches were made less well than configured: {kind}.")

@@ -48,13 +48,25 @@ def ingest(
     metadata: Annotated[
         list[str] | None,
         typer.Option(
-            "--metadata", "-m", metavar="KEY=VALUE", help="Kept with each document.", show_default=False
+            "--metadata",
+            "-m",
+            metavar="KEY=VALUE",
+            help="Kept with each document, in the place of what was; none given leaves that as it is.",
+            show_default=False,
         ),
     ] = None,
     if_exists: Annotated[IfExists, typer.Option(help="When a source is there already.")] = IfExists.REPLACE,
     type: Annotated[
         FileType | None, typer.Option(help="What the files are.", show_default="told from the content")
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="LANGUAGE",
+            help="What they are written in: de, german.",
+            show_default="told from the text",
+        ),
+    ] = "",
     password: Annotated[
         bool,
         typer.Option(
@@ -81,7 +93,7 @@ def ingest(
     except SelectionError as error:
         raise usage_error(str(error)) from None
     try:
-        details = metadata_from_pairs(metadata or ())
+        details = metadata_from_pairs(metadata) if metadata else None
     except ValueError as error:
         raise usage_error(f"--metadata: {error}.") from None
     if not selection.files:
@@ -99,6 +111,7 @@ def ingest(
             metadata=details,
             if_exists=if_exists_value(if_exists),
             password=secret,
+            language=language,
         )
         for found in selection.files
     ]

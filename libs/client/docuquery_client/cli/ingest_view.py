@@ -34,7 +34,7 @@ class Tally:
     """What has become of the files so far."""
 
     results: Counter[str] = field(default_factory=Counter)
-    """How many were `created`, `replaced`, `unchanged`, `skipped`, `failed`."""
+    """How many were `created`, `replaced`, `unchanged`, `metadata_updated`, `skipped`, `failed`."""
     failures: list[UploadEvent] = field(default_factory=list)
     """The last events of those that failed."""
     misnamed: list[UploadEvent] = field(default_factory=list)
@@ -58,7 +58,9 @@ class Tally:
     def summary(self, seconds: float) -> str:
         """One line, like `2 documents: 1 created, 1 failed. 3.0 MB in 2.0 s (1.5 MB/s, 1.0 documents/s)`."""
         total = sum(self.results.values())
-        counts = ", ".join(f"{count} {result}" for result, count in sorted(self.results.items()))
+        counts = ", ".join(
+            f"{count} {result.replace('_', ' ')}" for result, count in sorted(self.results.items())
+        )
         speed = self.size_bytes / 1e6 / seconds if seconds > 0 else 0.0
         rate = total / seconds if seconds > 0 else 0.0
         noun = "document" if total == 1 else "documents"

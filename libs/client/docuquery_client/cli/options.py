@@ -63,10 +63,20 @@ FilterOption = Annotated[
         "--filter",
         "-f",
         metavar="KEY=VALUE",
-        help="Only documents with this metadata or field (source, filename, type, document_id); "
-        "a key given twice means either value.",
+        help="Only documents with this metadata or field (source, filename, type, title, language, ...); "
+        "a key given twice means either value. Also KEY!=VALUE, and >=, >, <=, < for numbers; times take "
+        "'due>=2024-05-01' and <.",
         show_default=False,
     ),
+]
+
+RerankOption = Annotated[
+    bool | None,
+    typer.Option("--rerank/--no-rerank", help="Order the best once more. Default: as the server is set."),
+]
+
+ExpandOption = Annotated[
+    int, typer.Option("--expand", help="Chunks before and after each passage to use with it.", min=0, max=3)
 ]
 
 

@@ -10,7 +10,16 @@ from docuquery.common.v1.answer_pb2 import DegradationKind
 from docuquery.gateway.v1.docuquery_service_pb2 import SearchResponse
 from docuquery_client.cli.answer_view import page_text
 from docuquery_client.cli.console import messages, one_line, output, plain_table, print_json
-from docuquery_client.cli.options import FilterOption, JsonFlag, Mode, ModeOption, filter_value, mode_value
+from docuquery_client.cli.options import (
+    ExpandOption,
+    FilterOption,
+    JsonFlag,
+    Mode,
+    ModeOption,
+    RerankOption,
+    filter_value,
+    mode_value,
+)
 from docuquery_client.cli.session import session_of
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.names import enum_name
@@ -23,16 +32,11 @@ def search(
     limit: Annotated[int, typer.Option(help="Passages wanted.", min=1, max=200)] = 10,
     mode: ModeOption = Mode.HYBRID,
     filter: FilterOption = None,
-    rerank: Annotated[
-        bool | None,
-        typer.Option("--rerank/--no-rerank", help="Order the best once more. Default: as the server is set."),
-    ] = None,
+    rerank: RerankOption = None,
     max_per_document: Annotated[
         int, typer.Option(help="Most passages of one document; 0: no cap.", min=0, max=200)
     ] = 0,
-    expand: Annotated[
-        int, typer.Option(help="Chunks before and after each passage to return with it.", min=0, max=3)
-    ] = 0,
+    expand: ExpandOption = 0,
 ) -> None:
     """Lists the passages most relevant to a query, best first."""
     keep = filter_value(filter)

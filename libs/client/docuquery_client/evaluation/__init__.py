@@ -1,6 +1,8 @@
-"""How well a server finds: a test collection goes in through the public API, figures come out.
+"""How well a server finds and answers: a test collection goes in through the public API, figures come out.
 
-`beir` reads a collection, `upload` sends its documents, `ranking` asks its queries, `ranking_metrics`
-scores the rankings, `run` does all of it, `report` writes it down; `embedded` starts a system to measure.
-Everything goes through the public client, so what is scored is what users get.
+`layouts` tells what a folder holds. `run` measures searches: `upload` sends the files, `ranking` asks the
+queries, `report` writes the figures down; what is judged is `documents` as a whole (`beir` reads them,
+`ranking_metrics` scores the rankings), or `pages` of long PDFs. `answer_run` measures answers to questions
+with marked ones (`squad` reads them, `answering` asks, `answer_metrics` scores). `embedded` starts a system
+to measure. Everything goes through the public client, so what is scored is what users get.
 """

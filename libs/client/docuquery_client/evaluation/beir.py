@@ -8,17 +8,14 @@ Information Retrieval Models", NeurIPS 2021.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docuquery_client.evaluation.records import DatasetError, lines, records
+
 _JUDGEMENTS = ("qrels.tsv", "qrels/test.tsv")
-
-
-class DatasetError(Exception):
-    """The folder is not a test collection. The text is for people and names the file, and the line if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def load(folder: Path) -> RetrievalDataset:
 
 def _documents(path: Path) -> tuple[CorpusDocument, ...]:
     documents: dict[str, CorpusDocument] = {}
-    for where, record in _records(path):
+    for where, record in records(path):
         document = CorpusDocument(
             _id(record, where), _text(record, "title", where, optional=True), _text(record, "text", where)
         )
@@ -86,7 +83,7 @@ def _documents(path: Path) -> tuple[CorpusDocument, ...]:
 
 def _queries(path: Path, judgements: Mapping[str, Mapping[str, int]]) -> tuple[JudgedQuery, ...]:
     queries: dict[str, JudgedQuery] = {}
-    for where, record in _records(path):
+    for where, record in records(path):
         query = JudgedQuery(key := _id(record, where), _text(record, "text", where), judgements.get(key, {}))
         if key in queries:
             raise DatasetError(f"{where}: the _id {key!r} is used twice.")
@@ -103,7 +100,7 @@ def _judgement_file(folder: Path) -> Path:
 
 def _judgements(path: Path) -> dict[str, dict[str, int]]:
     judgements: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+    for number, line in lines(path):
         where = f"{path}, line {number}"
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) != 3:
@@ -117,34 +114,6 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
             raise DatasetError(f"{where}: the grade {grade!r} is not a whole number.") from None
         judgements.setdefault(query_id, {})[document_id] = judged
     return judgements
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each JSON object with its place, for messages."""
-    for number, line in _lines(path):
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DatasetError(f"{where}: not JSON ({error}).") from None
-        if not isinstance(record, dict):
-            raise DatasetError(f"{where}: must be a JSON object.")
-        yield where, record
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers from 1."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                # A byte order mark is no part of the first line.
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
-                if text.strip():
-                    yield number, text
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path}, line {number}: not UTF-8.") from None
 
 
 def _id(record: Mapping[str, Any], where: str) -> str:

@@ -24,7 +24,20 @@ _ALWAYS = {"LLM_PROVIDER": "extractive"}
 # The longest query retrieval takes: collections have longer ones (CISI: 2,000 characters) than people.
 _DEFAULTS = {"QUESTION_MAX_CHARACTERS": "4000"}
 
-_MEASURED = ("BM25_", "CHUNK_", "EMBEDDING_", "ENABLE_", "RERANK", "RETRIEVAL_", "VECTOR_STORE")
+_MEASURED = (
+    "ANSWER_",
+    "BM25_",
+    "CHUNK_",
+    "DOCUMENT_LANGUAGE",
+    "EMBEDDING_",
+    "ENABLE_",
+    "EXTRACTIVE_",
+    "QUERY_RERANKING",
+    "RERANK",
+    "RETRIEVAL_",
+    "TENANT_LANGUAGES",
+    "VECTOR_STORE",
+)
 
 
 def measured_settings(environment: Mapping[str, str]) -> dict[str, str]:

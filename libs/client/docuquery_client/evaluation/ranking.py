@@ -1,12 +1,11 @@
-"""A collection's queries asked by Search: which documents come back, in which order."""
+"""A collection's queries asked by Search: what comes back, in which order."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import grpc
 
@@ -14,61 +13,71 @@ from docuquery.common.v1.answer_pb2 import DegradationKind
 from docuquery.common.v1.passage_pb2 import Passage, SearchMode
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
-from docuquery_client.evaluation.beir import JudgedQuery
+from docuquery_client.evaluation.asking import for_each, retrying
 from docuquery_client.names import enum_name
 
-PASSAGES_PER_QUERY = 200
-"""All the contract gives. A document has several passages, so fewer documents come back than these, and a
-recall among the first 100 cannot be better than that allows."""
+Item = TypeVar("Item")
+"""What is read from a passage or from several: a document, or pages."""
 
-_ATTEMPTS = 4
-_RETRY_SECONDS = 1.0
 
-T = TypeVar("T")
+class Query(Protocol):
+    """A question of a collection."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the collection."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What is asked."""
+        ...
 
 
 @dataclass(slots=True)
-class Rankings:
+class Rankings(Generic[Item]):
     """What a server found in one mode."""
 
-    rankings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Document ids, best first, by query id. Empty for a query the server refused."""
+    rankings: dict[str, tuple[Item, ...]] = field(default_factory=dict)
+    """What was read from the passages, best first, by query id. Empty for a query the server refused."""
     refused: dict[str, ApiError] = field(default_factory=dict)
     """Queries the server does not take (too long, for example), by id."""
     degraded: Counter[str] = field(default_factory=Counter)
     """How many searches were made less well than configured, by the kind of that."""
 
-    @property
-    def mean_documents(self) -> float:
-        """Distinct documents that came back for a query, on average."""
-        return sum(map(len, self.rankings.values())) / len(self.rankings) if self.rankings else 0.0
 
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a query is asked."""
 
-def document_ranking(passages: Iterable[Passage], ids: Mapping[str, str]) -> tuple[str, ...]:
-    """The documents in the order of their best passages.
-
-    `ids` names the collection's documents by source; passages of others are passed over, so that a store
-    may hold more than the collection.
-    """
-    return tuple(dict.fromkeys(ids[passage.source] for passage in passages if passage.source in ids))
+    mode: SearchMode.ValueType
+    limit: int
+    rerank: bool | None
+    """None: as the server is set."""
 
 
 async def rank(
     client: AsyncDocuQuery,
-    queries: Sequence[JudgedQuery],
-    ids: Mapping[str, str],
-    mode: SearchMode.ValueType,
+    queries: Sequence[Query],
+    read: Callable[[Iterable[Passage]], tuple[Item, ...]],
+    options: SearchOptions,
     *,
     concurrency: int,
     on_finished: Callable[[], None],
-) -> Rankings:
+) -> Rankings[Item]:
     """Asks every query, `concurrency` at a time. Raises ApiError when the server cannot answer."""
-    found = Rankings()
+    found = Rankings[Item]()
 
-    async def ask(query: JudgedQuery) -> None:
+    async def ask(query: Query) -> None:
         try:
-            reply = await _retrying(
-                lambda: client.search(query.text, limit=PASSAGES_PER_QUERY, mode=mode, score_threshold=0.0)
+            reply = await retrying(
+                lambda: client.search(
+                    query.text,
+                    limit=options.limit,
+                    mode=options.mode,
+                    rerank=options.rerank,
+                    score_threshold=0.0,
+                )
             )
         except ApiError as error:
             if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
@@ -76,37 +85,9 @@ async def rank(
             found.refused[query.id] = error
             found.rankings[query.id] = ()
         else:
-            found.rankings[query.id] = document_ranking(reply.passages, ids)
+            found.rankings[query.id] = read(reply.passages)
             found.degraded.update({enum_name(DegradationKind, each.kind) for each in reply.degradations})
         on_finished()
 
-    await _for_each(queries, ask, concurrency)
+    await for_each(queries, ask, concurrency)
     return found
-
-
-async def _retrying(call: Callable[[], Awaitable[T]]) -> T:
-    """The result of `call`, made again after errors that pass: one busy moment must not end a long run."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return await call()
-        except ApiError as error:
-            if not error.retryable or not error.server_spoke:
-                raise
-            await asyncio.sleep(error.retry_after_seconds or _RETRY_SECONDS * attempt)
-    return await call()
-
-
-async def _for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> None:
-    waiting = iter(items)
-
-    async def worker() -> None:
-        for item in waiting:
-            await work(item)
-
-    workers = [asyncio.create_task(worker()) for _ in range(concurrency)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)

@@ -11,19 +11,20 @@ from typing import TypeAlias
 from docuquery_client.evaluation.beir import JudgedQuery
 from docuquery_client.evaluation.ranking_metrics import METRICS
 
-Setting: TypeAlias = "str | int | float | dict[str, str] | dict[str, int] | None"
+Setting: TypeAlias = "str | bool | int | float | dict[str, str] | dict[str, int] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One collection in one search mode."""
+    """One collection in one search mode, or one set of questions answered by one provider."""
 
     dataset: str
     mode: str
+    """The search mode, or the provider asked (`auto`: the server's order)."""
     settings: Mapping[str, Setting]
     """What was measured, and under which conditions."""
     metrics: Mapping[str, float]
-    """Mean over the queries, by the names of `ranking_metrics.METRICS`; 0 to 1, higher is better."""
+    """Means over the queries, by name; 0 to 1, higher is better."""
 
 
 def mean_metrics(

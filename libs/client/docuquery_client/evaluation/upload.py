@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,6 @@ _STRUCTURE = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|```|~~~|[=|:-][=|: \t-]*$)
 class Uploaded:
     """What became of the documents."""
 
-    ids: Mapping[str, str]
-    """Document id in the collection by `source` in the store."""
-    blank: int = 0
-    """Documents without text, which no store takes: not sent."""
     failures: list[UploadEvent] = field(default_factory=list)
     """The last events of those that the server refused."""
     finished: int = 0
@@ -72,17 +68,13 @@ def write_files(dataset: RetrievalDataset, folder: Path) -> list[UploadFile]:
 
 async def upload(
     client: AsyncDocuQuery,
-    dataset: RetrievalDataset,
     files: Iterable[UploadFile],
     *,
     max_in_flight: int,
     on_finished: Callable[[], None],
 ) -> Uploaded:
-    """Sends what `write_files` wrote and waits until all of it is searchable. Raises ApiError."""
-    uploaded = Uploaded(
-        ids={source_of(dataset.name, document.id): document.id for document in dataset.documents},
-        blank=sum(document.is_blank for document in dataset.documents),
-    )
+    """Sends `files` and waits until all of it is searchable. Raises ApiError."""
+    uploaded = Uploaded()
     async with aclosing(upload_resuming(client, files, max_in_flight=max_in_flight)) as events:
         async for event in events:
             if not event.finished:

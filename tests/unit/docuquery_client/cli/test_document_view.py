@@ -24,13 +24,14 @@ def test_what_is_known_is_shown_and_what_is_not_is_left_out() -> None:
         type=DocumentType.DOCUMENT_TYPE_PDF,
         status=DocumentStatus.DOCUMENT_STATUS_INDEXED,
         page_count=3,
+        language="de",
         create_time=Timestamp(seconds=1_700_000_000),
     )
     document.metadata.update({"team": "hr"})
     assert dict(document_rows(document)) == {
         "id": "d-1", "source": "a.pdf", "file": "a.pdf", "type": "pdf", "status": "indexed", "bytes": "0",
-        "pages": "3", "chunks": "0", "characters": "0", "created": "2023-11-14 22:13:20 UTC",
-        "metadata": '{"team": "hr"}',
+        "language": "de", "pages": "3", "chunks": "0", "characters": "0",
+        "created": "2023-11-14 22:13:20 UTC", "metadata": '{"team": "hr"}',
     }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from docuquery_client.evaluation.beir import CorpusDocument, DatasetError, load
+from docuquery_client.evaluation.beir import CorpusDocument, load
+from docuquery_client.evaluation.records import DatasetError
 
 CORPUS = '{"_id": "d1", "title": "Herons", "text": "They stand."}\n{"_id": "d2", "text": "No title."}\n'
 QUERIES = '{"_id": "q1", "text": "What stands?"}\n{"_id": "q2", "text": "Unjudged."}\n'

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from docuquery.common.v1.passage_pb2 import Passage
-from docuquery_client.evaluation.beir import JudgedQuery
+from docuquery_client.evaluation.beir import CorpusDocument, JudgedQuery, RetrievalDataset
+from docuquery_client.evaluation.documents import JudgedDocuments, document_ranking
 from docuquery_client.evaluation.embedded import measured_settings
-from docuquery_client.evaluation.ranking import Rankings, document_ranking
 from docuquery_client.evaluation.report import Report, mean_metrics, write_json
 
 METRICS = {"ndcg@10": 0.123456789, "mrr@10": 1.0, "recall@10": 0.5, "recall@100": 1 / 3}
@@ -29,8 +29,11 @@ def test_the_metrics_are_means_over_the_queries() -> None:
 
 
 def test_the_mean_number_of_documents_counts_empty_rankings() -> None:
-    assert Rankings(rankings={"q1": ("a", "b", "c"), "q2": ()}).mean_documents == 1.5
-    assert Rankings().mean_documents == 0.0
+    documents = (CorpusDocument("a", "", "x"), CorpusDocument("b", "", ""))
+    collection = JudgedDocuments(RetrievalDataset("birds", documents, (JudgedQuery("q1", "x", {"a": 1}),)))
+    assert collection.conditions({"q1": ("a", "b", "c"), "q2": ()}) == {"mean_documents_per_query": 1.5}
+    assert collection.conditions({}) == {"mean_documents_per_query": 0.0}
+    assert collection.blank == 1
 
 
 def test_one_mode_is_an_object_and_several_are_a_list(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from services.answer.configuration import configuration_of
+from services.answer.language.vectors import PieceVectors
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.settings import Settings
+
+VECTORS = PieceVectors.load()
 
 
 def digest(prompt_version: str = "v2", **changes: Any) -> str:
     settings = Settings(_env_file=None, **changes)
     prompts = PromptManager(default_version=prompt_version).versions()
-    return configuration_of(ExtractiveProvider(max_sentences=2), settings, prompts)
+    return configuration_of(ExtractiveProvider(VECTORS, max_sentences=2), settings, prompts)
 
 
 @pytest.mark.parametrize(

@@ -64,22 +64,25 @@ def test_what_a_query_says_is_kept() -> None:
         score_threshold=0.0,
         prompt_version="v1",
         provider="a",
+        rerank=False,
+        max_per_document=2,
+        expand_chunks=1,
     )
     assert convert.question_from_proto(request, 7) == Question(
-        "What?", 3, SEARCH_MODE_DENSE, "c1", False, FILTER, 0.0, "v1", "a"
+        "What?", 3, SEARCH_MODE_DENSE, "c1", False, FILTER, 0.0, "v1", "a", False, 2, 1
     )
 
 
 def test_a_search_carries_everything_retrieval_needs_and_keeps_absent_apart_from_zero() -> None:
-    question = Question("What?", 3, SEARCH_MODE_DENSE, filter=FILTER, score_threshold=0.0)
+    options = {"filter": FILTER, "score_threshold": 0.0, "rerank": False}
+    question = Question("What?", 3, SEARCH_MODE_DENSE, max_per_document=2, expand_chunks=1, **options)
     request = convert.search_request(question, "What is it?")
     assert request == retrieval.SearchRequest(
-        query="What is it?", limit=3, mode=SEARCH_MODE_DENSE, filter=FILTER, score_threshold=0.0
+        query="What is it?", limit=3, mode=SEARCH_MODE_DENSE, max_per_document=2, expand_chunks=1, **options
     )
-    assert request.HasField("score_threshold")
+    assert unset(request) == []
     bare = convert.search_request(Question("What?", 3, SEARCH_MODE_HYBRID), "What?")
-    assert not bare.HasField("score_threshold")
-    assert not bare.HasField("filter")
+    assert unset(bare) == ["filter", "score_threshold", "rerank", "max_per_document", "expand_chunks"]
 
 
 def test_a_plain_search_has_its_own_default() -> None:

@@ -152,6 +152,15 @@ async def test_the_result_says_what_happened() -> None:
     assert result.time == bench.clock.now()
 
 
+async def test_the_passages_of_a_query_are_reranked_unless_the_operator_leaves_it_to_retrieval() -> None:
+    bench = QueryBench({"a": [answering("a")]})
+    await bench.result(question())
+    assert bench.services.searches[0][0].rerank
+    bench = QueryBench({"a": [answering("a")]}, QueryPolicy(rerank=False))
+    await bench.result(question())
+    assert not bench.services.searches[0][0].HasField("rerank")
+
+
 async def test_the_provider_gets_the_passages_the_search_brought() -> None:
     bench = QueryBench({"a": [answering("a")]})
     await bench.events(question(prompt_version="v1", conversation_id="c1"))

@@ -42,6 +42,7 @@ def test_the_defaults_serve_one_machine() -> None:
     assert settings.load_keys() == ()
     assert settings.query_policy.provider_order == ()
     assert settings.query_policy.extractive_fallback
+    assert settings.query_policy.rerank
 
 
 def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +52,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
         "LLM_PROVIDER": "anthropic, openai",
         "EXTRACTIVE_FALLBACK": "false",
         "QUERY_MAX_SECONDS": "20",
+        "QUERY_RERANKING": "false",
         "RATE_LIMIT_REQUESTS": "10",
         "RATE_LIMIT_WINDOW": "2",
         "BREAKER_OPEN_SECONDS": "1",
@@ -63,6 +65,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.query_policy.provider_order == ("anthropic", "openai")
     assert not settings.query_policy.extractive_fallback
     assert settings.query_policy.max_seconds == 20
+    assert not settings.query_policy.rerank
     assert (settings.rate_limit_requests, settings.rate_limit_window_seconds) == (10, 2)
     assert settings.breaker_policy.open_seconds == 1
     assert [key.name for key in settings.load_keys()] == ["backend"]

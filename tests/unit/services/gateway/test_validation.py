@@ -48,6 +48,7 @@ def query(**changes: Any) -> pb.QueryRequest:
         {"conversation_id": "a.B_9:-"},
         {"provider": "openai", "prompt_version": "v2"},
         {"mode": 3},
+        {"rerank": False, "max_per_document": 20, "expand_chunks": 3},
     ],
 )
 def test_valid_queries_pass(changes: dict[str, Any]) -> None:
@@ -72,6 +73,10 @@ def test_valid_queries_pass(changes: dict[str, Any]) -> None:
         ({"conversation_id": "x" * 129}, "conversation_id"),
         ({"conversation_id": "abc\n"}, "conversation_id"),
         ({"mode": 9}, "mode"),
+        ({"max_per_document": -1}, "max_per_document"),
+        ({"max_per_document": 21}, "max_per_document"),
+        ({"expand_chunks": -1}, "expand_chunks"),
+        ({"expand_chunks": 4}, "expand_chunks"),
         ({"provider": "a b"}, "provider"),
         ({"prompt_version": "é"}, "prompt_version"),
     ],
@@ -183,6 +188,9 @@ def upload(**changes: Any) -> pb.UploadDocumentRequest:
         ({"filename": "x" * 256}, ["filename"]),
         ({"source": "x" * 1025}, ["source"]),
         ({"type": 99, "if_exists": 99}, ["type", "if_exists"]),
+        ({"language": "pt-BR"}, []),
+        ({"language": "German"}, []),
+        ({"language": "deutsch"}, ["language"]),
         ({"metadata": Struct(fields={"k": Value(string_value="x" * 16_000)})}, []),
         ({"metadata": Struct(fields={"k": Value(string_value="x" * 17_000)})}, ["metadata"]),
         ({"metadata": Struct(fields={"k": Value(number_value=float("nan"))})}, ["metadata"]),

@@ -40,6 +40,14 @@ def test_defaults_are_filled_in() -> None:
     assert (made.if_exists, made.size_bytes, made.password) == (IfExists.REPLACE, 0, "")
 
 
+def test_absent_metadata_stays_absent_on_its_way_to_the_store() -> None:
+    """An empty one is another thing: it takes away what the document has."""
+    for sent, expected in ((header(), False), (header(metadata={}), True)):
+        made = convert.header_from_proto(sent)
+        begin = convert_retrieval.begin_attempt_to_proto(made, None, 0, "")
+        assert begin.HasField("metadata") is expected
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

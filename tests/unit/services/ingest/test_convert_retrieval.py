@@ -53,7 +53,9 @@ def test_chunks_carry_spans_in_both_units_and_pages_where_there_are_any() -> Non
     paged = Chunk(3, 10, 14, 12, 16, 2, 3, (PageStart(3, 13),), ("A",))
     plain = Chunk(4, 14, 15, 16, 18, 0, 0, (), ())
     message = convert_retrieval.write_chunks_to_proto(
-        Attempt("d", "t"), Batch("abcdé", 10, 12, 18, (paged, plain)), ParsedSummary("T", 3, 9, 99, 99)
+        Attempt("d", "t"),
+        Batch("abcdé", 10, 12, 18, (paged, plain)),
+        ParsedSummary("T", 3, 9, 99, 99, label="Label"),
     )
     span = message.text_span
     assert (span.char_start, span.char_end, span.byte_start, span.byte_end) == (10, 15, 12, 18)
@@ -62,4 +64,4 @@ def test_chunks_carry_spans_in_both_units_and_pages_where_there_are_any() -> Non
     assert (first.pages.first, first.pages.last, list(first.headings)) == (2, 3, ["A"])
     assert (first.page_starts[0].page, first.page_starts[0].char_start) == (3, 13)
     assert not second.HasField("pages")
-    assert (message.title, message.chunks_total) == ("T", 9)
+    assert (message.title, message.chunks_total) == ("Label", 9)

@@ -180,7 +180,9 @@ async def test_a_document_of_one_batch_is_done_at_once(bench: Bench) -> None:
     assert bench.ears.events == [Done(UploadResult.CREATED, STORED)]
 
 
-@pytest.mark.parametrize("result", [UploadResult.UNCHANGED, UploadResult.SKIPPED])
+@pytest.mark.parametrize(
+    "result", [UploadResult.UNCHANGED, UploadResult.METADATA_UPDATED, UploadResult.SKIPPED]
+)
 async def test_nothing_to_do_ends_before_parsing(bench: Bench, result: UploadResult) -> None:
     """The store's answer is passed on."""
     bench.store.nothing_to_do = result

@@ -50,6 +50,17 @@ def stamp(year: int) -> Timestamp:
             Condition("create_time", TimeRange(start=datetime(2024, 1, 1, tzinfo=UTC))),
         ),
         (where("source", exists=False), Condition("source", Exists(False))),
+        (where("language", equals="German"), Condition("language", Equals("de"))),
+        (where("language", any_of=["de-CH", "fr"]), Condition("language", AnyOf(("de", "fr")))),
+        (where("page_count", equals=3), Condition("page_count", Equals(3))),
+        (
+            where("size_bytes", number=filter_pb2.NumberRange(gt=9)),
+            Condition("size_bytes", NumberRange(gt=9)),
+        ),
+        (
+            where("update_time", time=filter_pb2.TimeRange(end=stamp(2024))),
+            Condition("update_time", TimeRange(end=datetime(2024, 1, 1, tzinfo=UTC))),
+        ),
     ],
 )
 def test_a_valid_condition_is_taken_over(message: filter_pb2.Filter, expected: Condition) -> None:
@@ -86,6 +97,13 @@ FRACTION, TIMES = filter_pb2.NumberRange, filter_pb2.TimeRange
         (where("document_id", equals="7"), ".equals"),
         (where("document_id", equals="AAAAAAAA-0000-5000-8000-000000000000"), ".equals"),
         (where("filename", number=FRACTION(gt=1)), ".number"),
+        (where("title", equals=7), ".equals"),
+        (where("language", equals="deutsch"), ".equals"),
+        (where("language", any_of=["de", "xx"]), ".any_of[1]"),
+        (where("page_count", equals="3"), ".equals"),
+        (where("page_count", equals=True), ".equals"),
+        (where("page_count", time=TIMES(start=stamp(2024))), ".time"),
+        (where("update_time", number=FRACTION(gt=1)), ".number"),
         (where("create_time", equals="2024-01-01"), ".equals"),
         (where("metadata.a", number=FRACTION()), ".number"),
         (where("metadata.a", number=FRACTION(gt=math.nan)), ".number"),

@@ -43,7 +43,7 @@ METADATA: dict[str, Json] = {
 
 
 def holds(field: str, test: Test, negate: bool = False) -> bool:
-    document = record(1, metadata=METADATA)  # type: ignore[arg-type]  # JSON
+    document = record(1, metadata=METADATA, language="de")  # type: ignore[arg-type]  # JSON
     return predicate(Filter((Condition(field, test, negate),)))(document)
 
 
@@ -92,6 +92,13 @@ def holds(field: str, test: Test, negate: bool = False) -> bool:
         ("filename", Equals("1.txt"), True),
         ("type", Equals("text"), True),
         ("type", AnyOf(("pdf", "html")), False),
+        ("title", Equals("Title"), True),
+        ("language", AnyOf(("fr", "de")), True),
+        ("size_bytes", NumberRange(gte=100, lt=101), True),
+        ("size_bytes", Equals(100), True),
+        ("page_count", NumberRange(gt=2), False),
+        ("page_count", Exists(True), True),
+        ("update_time", TimeRange(start=NOW, end=NOW + timedelta(seconds=2)), True),
         ("create_time", TimeRange(start=NOW, end=NOW + timedelta(seconds=2)), True),
         ("create_time", TimeRange(end=NOW + timedelta(seconds=1)), False),
     ],
@@ -110,6 +117,15 @@ def test_a_type_that_is_not_known_is_absent() -> None:
     untyped = replace(document, live=live)
     assert predicate(Filter((Condition("type", Exists(False)),)))(untyped)
     assert not predicate(Filter((Condition("type", AnyOf(tuple(DocumentType))),)))(untyped)
+
+
+def test_what_a_version_does_not_have_is_absent() -> None:
+    live = record(1).live
+    assert live is not None
+    bare = replace(record(1), live=replace(live, title="", language="", page_count=0))
+    for document in (bare, record(2, live=False)):
+        for field in ("title", "language", "page_count"):
+            assert predicate(Filter((Condition(field, Exists(False)),)))(document)
 
 
 SCALARS = st.one_of(st.text(max_size=5), st.integers(-(2**53), 2**53), st.booleans())

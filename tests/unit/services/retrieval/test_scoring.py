@@ -37,9 +37,9 @@ def test_the_score_is_always_0_to_1(cosine: float | None, bm25: float | None) ->
 @given(st.text("abc \n", min_size=1, max_size=300))
 def test_no_weight_of_a_term_reaches_the_bound(text: str) -> None:
     """So that BM25 stays below its bound whatever the passage is."""
-    assert all(0 < weight < MAX_TERM_WEIGHT for weight in Bm25Encoder("english").document(text).values)
+    assert all(0 < weight < MAX_TERM_WEIGHT for weight in Bm25Encoder("english").document(text, "").values)
 
 
 def test_the_weight_of_a_term_is_the_published_formula() -> None:
-    (weight,) = Bm25Encoder("english").document("harbour harbour harbour").values
+    (weight,) = Bm25Encoder("english").document("harbour harbour harbour", "").values
     assert weight == pytest.approx(3 * (K1 + 1) / (3 + K1 * (1 - B + B * 3 / 40)), rel=1e-5)

@@ -147,7 +147,9 @@ class _IfExistsPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IfExis
     IF_EXISTS_POLICY_UNSPECIFIED: _IfExistsPolicy.ValueType  # 0
     """REPLACE."""
     IF_EXISTS_POLICY_REPLACE: _IfExistsPolicy.ValueType  # 1
-    """Same bytes: do nothing (UNCHANGED). Other bytes: the new version replaces the old one."""
+    """Same bytes: nothing to do (UNCHANGED), or new metadata only (METADATA_UPDATED). Other bytes: the new
+    version replaces the old one.
+    """
     IF_EXISTS_POLICY_FAIL: _IfExistsPolicy.ValueType  # 2
     """Refuse with DOCUMENT_ALREADY_EXISTS."""
     IF_EXISTS_POLICY_SKIP: _IfExistsPolicy.ValueType  # 3
@@ -159,7 +161,9 @@ class IfExistsPolicy(_IfExistsPolicy, metaclass=_IfExistsPolicyEnumTypeWrapper):
 IF_EXISTS_POLICY_UNSPECIFIED: IfExistsPolicy.ValueType  # 0
 """REPLACE."""
 IF_EXISTS_POLICY_REPLACE: IfExistsPolicy.ValueType  # 1
-"""Same bytes: do nothing (UNCHANGED). Other bytes: the new version replaces the old one."""
+"""Same bytes: nothing to do (UNCHANGED), or new metadata only (METADATA_UPDATED). Other bytes: the new
+version replaces the old one.
+"""
 IF_EXISTS_POLICY_FAIL: IfExistsPolicy.ValueType  # 2
 """Refuse with DOCUMENT_ALREADY_EXISTS."""
 IF_EXISTS_POLICY_SKIP: IfExistsPolicy.ValueType  # 3
@@ -182,6 +186,10 @@ class _UploadResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadRe
     """The live version has the same bytes; no work was done."""
     UPLOAD_RESULT_SKIPPED: _UploadResult.ValueType  # 4
     """The source exists and the caller asked to leave it."""
+    UPLOAD_RESULT_METADATA_UPDATED: _UploadResult.ValueType  # 5
+    """The live version has the same bytes, but other metadata or another file name: these were changed, and
+    filters see them at once. Nothing was read or embedded again.
+    """
 
 class UploadResult(_UploadResult, metaclass=_UploadResultEnumTypeWrapper):
     """What an upload did."""
@@ -196,6 +204,10 @@ UPLOAD_RESULT_UNCHANGED: UploadResult.ValueType  # 3
 """The live version has the same bytes; no work was done."""
 UPLOAD_RESULT_SKIPPED: UploadResult.ValueType  # 4
 """The source exists and the caller asked to leave it."""
+UPLOAD_RESULT_METADATA_UPDATED: UploadResult.ValueType  # 5
+"""The live version has the same bytes, but other metadata or another file name: these were changed, and
+filters see them at once. Nothing was read or embedded again.
+"""
 Global___UploadResult: _TypeAlias = UploadResult  # noqa: Y015
 
 @_typing.final
@@ -333,6 +345,7 @@ class Document(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """UUID, stable for (tenant, source)."""
     source: _builtins.str
@@ -354,7 +367,14 @@ class Document(_message.Message):
     live_version: _builtins.str
     """The version searches see; empty when there is none."""
     title: _builtins.str
-    """The document's own title, where it has one."""
+    """The document's own title, where it has one; of a PDF that does not tell it, what stands on the first
+    page in the largest type.
+    """
+    language: _builtins.str
+    """The language of the live version's text as a BCP 47 tag (`de`): the one that was named, or was told from
+    the text. Empty when it could not be told, and for versions stored before it was kept: their words are
+    stemmed in the server's own language (BM25_LANGUAGE).
+    """
     @_builtins.property
     def latest_attempt(self) -> Global___IngestAttempt:
         """The latest attempt. A failed one leaves the live version searchable."""
@@ -389,10 +409,11 @@ class Document(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         title: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "latest_attempt", b"latest_attempt", "metadata", b"metadata", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["character_count", b"character_count", "chunk_count", b"chunk_count", "create_time", b"create_time", "document_id", b"document_id", "filename", b"filename", "latest_attempt", b"latest_attempt", "live_version", b"live_version", "metadata", b"metadata", "page_count", b"page_count", "size_bytes", b"size_bytes", "source", b"source", "status", b"status", "title", b"title", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["character_count", b"character_count", "chunk_count", b"chunk_count", "create_time", b"create_time", "document_id", b"document_id", "filename", b"filename", "language", b"language", "latest_attempt", b"latest_attempt", "live_version", b"live_version", "metadata", b"metadata", "page_count", b"page_count", "size_bytes", b"size_bytes", "source", b"source", "status", b"status", "title", b"title", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,9 +60,14 @@ class Condition(_message.Message):
     EXISTS_FIELD_NUMBER: _builtins.int
     NEGATE_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """A built-in field (`document_id`, `source`, `filename`, `type`, `create_time`) or
-    `metadata.<key>`; dots in <key> reach into nested objects. `type` takes the short names
-    `pdf`, `markdown`, `html`, `text`, `docx`, `pptx`, `xlsx`, `csv`, `epub`.
+    """A built-in field or `metadata.<key>`; dots in <key> reach into nested objects. Built in are:
+      `document_id`, `source`, `filename`, `title`: texts;
+      `type`: one of the short names `pdf`, `markdown`, `html`, `text`, `docx`, `pptx`, `xlsx`, `csv`, `epub`;
+      `language`: a BCP 47 tag or an English name, see Document.language;
+      `size_bytes`, `page_count`: whole numbers; `page_count` exists where the format has pages;
+      `create_time`, `update_time`: times.
+    Texts take `equals`, `any_of` and `exists`, whole numbers `number` besides, times `time` and `exists`,
+    metadata everything. Ranges over metadata are fastest for fields the server declares (FILTER_FIELDS).
     """
     exists: _builtins.bool
     """True: the field is there and not empty. False: it is not."""

@@ -26,7 +26,7 @@ from docuquery.common.v1 import document_pb2 as docuquery_dot_common_dot_v1_dot_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuquery/common/v1/upload.proto\x12\x13\x64ocuquery.common.v1\x1a\"docuquery/common/v1/document.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xea\x01\n\x0cUploadHeader\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x0e\n\x06source\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\tif_exists\x18\x05 \x01(\x0e\x32#.docuquery.common.v1.IfExistsPolicy\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x10\n\x08password\x18\x07 \x01(\t\"\x1e\n\x0cUploadFooter\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xa5\x02\n\x0eUploadProgress\x12\x37\n\x08received\x18\x01 \x01(\x0b\x32#.docuquery.common.v1.UploadReceivedH\x00\x12\x33\n\x06parsed\x18\x02 \x01(\x0b\x32!.docuquery.common.v1.UploadParsedH\x00\x12\x35\n\x07indexed\x18\x03 \x01(\x0b\x32\".docuquery.common.v1.UploadIndexedH\x00\x12/\n\x04\x64one\x18\x04 \x01(\x0b\x32\x1f.docuquery.common.v1.UploadDoneH\x00\x12\x34\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\".docuquery.common.v1.DocumentErrorH\x00\x42\x07\n\x05\x65vent\"$\n\x0eUploadReceived\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\"h\n\x0cUploadParsed\x12/\n\x04type\x18\x01 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x12\n\npage_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63hunk_count\x18\x03 \x01(\x05\"=\n\rUploadIndexed\x12\x16\n\x0e\x63hunks_written\x18\x01 \x01(\x05\x12\x14\n\x0c\x63hunks_total\x18\x02 \x01(\x05\"\xaa\x01\n\nUploadDone\x12\x31\n\x06result\x18\x01 \x01(\x0e\x32!.docuquery.common.v1.UploadResult\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1d.docuquery.common.v1.Document\x12\x38\n\rpromised_type\x18\x03 \x01(\x0e\x32!.docuquery.common.v1.DocumentTypeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuquery/common/v1/upload.proto\x12\x13\x64ocuquery.common.v1\x1a\"docuquery/common/v1/document.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xfc\x01\n\x0cUploadHeader\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x0e\n\x06source\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\tif_exists\x18\x05 \x01(\x0e\x32#.docuquery.common.v1.IfExistsPolicy\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x10\n\x08password\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\"\x1e\n\x0cUploadFooter\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xa5\x02\n\x0eUploadProgress\x12\x37\n\x08received\x18\x01 \x01(\x0b\x32#.docuquery.common.v1.UploadReceivedH\x00\x12\x33\n\x06parsed\x18\x02 \x01(\x0b\x32!.docuquery.common.v1.UploadParsedH\x00\x12\x35\n\x07indexed\x18\x03 \x01(\x0b\x32\".docuquery.common.v1.UploadIndexedH\x00\x12/\n\x04\x64one\x18\x04 \x01(\x0b\x32\x1f.docuquery.common.v1.UploadDoneH\x00\x12\x34\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\".docuquery.common.v1.DocumentErrorH\x00\x42\x07\n\x05\x65vent\"$\n\x0eUploadReceived\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\"h\n\x0cUploadParsed\x12/\n\x04type\x18\x01 \x01(\x0e\x32!.docuquery.common.v1.DocumentType\x12\x12\n\npage_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63hunk_count\x18\x03 \x01(\x05\"=\n\rUploadIndexed\x12\x16\n\x0e\x63hunks_written\x18\x01 \x01(\x05\x12\x14\n\x0c\x63hunks_total\x18\x02 \x01(\x05\"\xaa\x01\n\nUploadDone\x12\x31\n\x06result\x18\x01 \x01(\x0e\x32!.docuquery.common.v1.UploadResult\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1d.docuquery.common.v1.Document\x12\x38\n\rpromised_type\x18\x03 \x01(\x0e\x32!.docuquery.common.v1.DocumentTypeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +34,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuquery.common.v1.upload_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLOADHEADER']._serialized_start=124
-  _globals['_UPLOADHEADER']._serialized_end=358
-  _globals['_UPLOADFOOTER']._serialized_start=360
-  _globals['_UPLOADFOOTER']._serialized_end=390
-  _globals['_UPLOADPROGRESS']._serialized_start=393
-  _globals['_UPLOADPROGRESS']._serialized_end=686
-  _globals['_UPLOADRECEIVED']._serialized_start=688
-  _globals['_UPLOADRECEIVED']._serialized_end=724
-  _globals['_UPLOADPARSED']._serialized_start=726
-  _globals['_UPLOADPARSED']._serialized_end=830
-  _globals['_UPLOADINDEXED']._serialized_start=832
-  _globals['_UPLOADINDEXED']._serialized_end=893
-  _globals['_UPLOADDONE']._serialized_start=896
-  _globals['_UPLOADDONE']._serialized_end=1066
+  _globals['_UPLOADHEADER']._serialized_end=376
+  _globals['_UPLOADFOOTER']._serialized_start=378
+  _globals['_UPLOADFOOTER']._serialized_end=408
+  _globals['_UPLOADPROGRESS']._serialized_start=411
+  _globals['_UPLOADPROGRESS']._serialized_end=704
+  _globals['_UPLOADRECEIVED']._serialized_start=706
+  _globals['_UPLOADRECEIVED']._serialized_end=742
+  _globals['_UPLOADPARSED']._serialized_start=744
+  _globals['_UPLOADPARSED']._serialized_end=848
+  _globals['_UPLOADINDEXED']._serialized_start=850
+  _globals['_UPLOADINDEXED']._serialized_end=911
+  _globals['_UPLOADDONE']._serialized_start=914
+  _globals['_UPLOADDONE']._serialized_end=1084
 # @@protoc_insertion_point(module_scope)

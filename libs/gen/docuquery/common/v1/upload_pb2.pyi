@@ -31,6 +31,7 @@ class UploadHeader(_message.Message):
     IF_EXISTS_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name; folders are dropped. Required, at most 255 characters."""
     type: _document_pb2.DocumentType.ValueType
@@ -43,9 +44,16 @@ class UploadHeader(_message.Message):
     """Total size in bytes, when known: too large a document is then refused before it is sent."""
     password: _builtins.str
     """Opens an encrypted document. Never stored, never logged."""
+    language: _builtins.str
+    """The language of its text, for stemming and stop words: a BCP 47 tag such as `de` or `pt-BR`, of which
+    the language counts, or its English name. Empty: that of the tenant, if the server is told one, else it
+    is told from the text. Naming another language than before makes a new version.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON."""
+        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON. Takes the
+        place of what the document has; absent leaves that as it is.
+        """
 
     def __init__(
         self,
@@ -57,10 +65,11 @@ class UploadHeader(_message.Message):
         if_exists: _document_pb2.IfExistsPolicy.ValueType = ...,
         size_bytes: _builtins.int = ...,
         password: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filename", b"filename", "if_exists", b"if_exists", "metadata", b"metadata", "password", b"password", "size_bytes", b"size_bytes", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filename", b"filename", "if_exists", b"if_exists", "language", b"language", "metadata", b"metadata", "password", b"password", "size_bytes", b"size_bytes", "source", b"source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

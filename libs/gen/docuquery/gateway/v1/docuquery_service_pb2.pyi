@@ -102,6 +102,7 @@ class UploadDocumentRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     IF_EXISTS_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name; folders are dropped. Required, at most 255 characters."""
     content: _builtins.bytes
@@ -116,9 +117,16 @@ class UploadDocumentRequest(_message.Message):
     """What to do when the source exists. Default REPLACE."""
     password: _builtins.str
     """Opens an encrypted document. Never stored, never logged."""
+    language: _builtins.str
+    """The language of its text, for stemming and stop words: a BCP 47 tag such as `de` or `pt-BR`, of which
+    the language counts, or its English name. Empty: that of the tenant, if the server is told one, else it
+    is told from the text. Naming another language than before makes a new version.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON."""
+        """Kept with the document, returned with its passages, open to filters. At most 16 KiB as JSON. Takes the
+        place of what the document has; absent leaves that as it is.
+        """
 
     def __init__(
         self,
@@ -130,10 +138,11 @@ class UploadDocumentRequest(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         if_exists: _document_pb2.IfExistsPolicy.ValueType = ...,
         password: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "filename", b"filename", "if_exists", b"if_exists", "metadata", b"metadata", "password", b"password", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "filename", b"filename", "if_exists", b"if_exists", "language", b"language", "metadata", b"metadata", "password", b"password", "source", b"source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,6 +690,9 @@ class QueryRequest(_message.Message):
     SCORE_THRESHOLD_FIELD_NUMBER: _builtins.int
     PROMPT_VERSION_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
+    MAX_PER_DOCUMENT_FIELD_NUMBER: _builtins.int
+    EXPAND_CHUNKS_FIELD_NUMBER: _builtins.int
     NO_CACHE_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The question, 1 to 1000 characters by default."""
@@ -698,6 +710,17 @@ class QueryRequest(_message.Message):
     """Which prompt (see ListPrompts); empty: the server's default."""
     provider: _builtins.str
     """Try this provider first (see GetSystemStatus); empty: the server's order."""
+    rerank: _builtins.bool
+    """Order the best candidates once more by a reranker; absent: the server's setting (QUERY_RERANKING).
+    Skipped, and said so, when the server has none or time is short.
+    """
+    max_per_document: _builtins.int
+    """Most passages of one document, 1 to 20; 0: no cap."""
+    expand_chunks: _builtins.int
+    """Chunks before and after each passage that the answer may use as well, 0 to 3; see
+    SearchRequest.expand_chunks. Passages that come to touch each other are merged, so `sources` may be
+    fewer than `top_k`. Citations stay exact: their spans are places in the document.
+    """
     no_cache: _builtins.bool
     """Make the answer anew, and do not keep it, although the semantic cache is on."""
     @_builtins.property
@@ -716,20 +739,27 @@ class QueryRequest(_message.Message):
         score_threshold: _builtins.float | None = ...,
         prompt_version: _builtins.str = ...,
         provider: _builtins.str = ...,
+        rerank: _builtins.bool | None = ...,
+        max_per_document: _builtins.int = ...,
+        expand_chunks: _builtins.int = ...,
         no_cache: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "filter", b"filter", "include_sources", b"include_sources", "mode", b"mode", "no_cache", b"no_cache", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "no_cache", b"no_cache", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__include_sources: _TypeAlias = _typing.Literal["include_sources"]  # noqa: Y015
     _WhichOneofArgType__include_sources: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources"]  # noqa: Y015
+    _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
+    _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015
     _WhichOneofReturnType__score_threshold: _TypeAlias = _typing.Literal["score_threshold"]  # noqa: Y015
     _WhichOneofArgType__score_threshold: _TypeAlias = _typing.Literal["_score_threshold", b"_score_threshold"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__include_sources) -> _WhichOneofReturnType__include_sources | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank) -> _WhichOneofReturnType__rerank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score_threshold) -> _WhichOneofReturnType__score_threshold | None: ...
     @_typing.overload

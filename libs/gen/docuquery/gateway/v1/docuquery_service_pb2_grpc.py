@@ -129,7 +129,7 @@ class DocuQueryServiceServicer:
 
     def UploadDocument(self, request, context):
         """Uploads one document and waits until it is searchable. Repeating it is safe: the same bytes again
-        are UNCHANGED. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
+        are UNCHANGED, or METADATA_UPDATED where the metadata is new. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,7 @@ class DocuQueryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DocuQueryServiceAsyncStub: ...
     UploadDocument: _grpc.UnaryUnaryMultiCallable[_docuquery_service_pb2.UploadDocumentRequest, _docuquery_service_pb2.UploadDocumentResponse]
     """Uploads one document and waits until it is searchable. Repeating it is safe: the same bytes again
-    are UNCHANGED. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
+    are UNCHANGED, or METADATA_UPDATED where the metadata is new. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
     """
     UploadDocuments: _grpc.StreamStreamMultiCallable[_docuquery_service_pb2.UploadDocumentsRequest, _docuquery_service_pb2.UploadDocumentsResponse]
     """Uploads many documents in pieces; each is acknowledged by itself and one bad document never ends
@@ -91,7 +91,7 @@ class DocuQueryServiceAsyncStub(DocuQueryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadDocument: _aio.UnaryUnaryMultiCallable[_docuquery_service_pb2.UploadDocumentRequest, _docuquery_service_pb2.UploadDocumentResponse]  # type: ignore[assignment]
     """Uploads one document and waits until it is searchable. Repeating it is safe: the same bytes again
-    are UNCHANGED. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
+    are UNCHANGED, or METADATA_UPDATED where the metadata is new. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
     """
     UploadDocuments: _aio.StreamStreamMultiCallable[_docuquery_service_pb2.UploadDocumentsRequest, _docuquery_service_pb2.UploadDocumentsResponse]  # type: ignore[assignment]
     """Uploads many documents in pieces; each is acknowledged by itself and one bad document never ends
@@ -141,7 +141,7 @@ class DocuQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_docuquery_service_pb2.UploadDocumentResponse, _abc.Awaitable[_docuquery_service_pb2.UploadDocumentResponse]]:
         """Uploads one document and waits until it is searchable. Repeating it is safe: the same bytes again
-        are UNCHANGED. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
+        are UNCHANGED, or METADATA_UPDATED where the metadata is new. For files beyond the unary limit (4 MiB by default) use UploadDocuments.
         """
 
     @_abc_1.abstractmethod

@@ -52,7 +52,7 @@ class BeginAttemptRequest(_message.Message):
     """What to do when the source exists."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """The caller's metadata."""
+        """The caller's metadata; absent: as the document has it."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class BeginAttemptResponse(_message.Message):
     """Go on; this token owns the document until the commit. Opaque."""
     @_builtins.property
     def nothing_to_do(self) -> Global___NothingToDo:
-        """Nothing to do: UNCHANGED or SKIPPED, and the document as it stands."""
+        """Nothing to do: UNCHANGED, METADATA_UPDATED or SKIPPED, and the document as it stands."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class NothingToDo(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     result: _document_pb2.UploadResult.ValueType
-    """UNCHANGED or SKIPPED."""
+    """UNCHANGED, METADATA_UPDATED or SKIPPED."""
     @_builtins.property
     def document(self) -> _document_pb2.Document:
         """The document as it stands."""
@@ -263,6 +263,7 @@ class WriteChunksRequest(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     CHUNKS_TOTAL_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """UUID of the document."""
     attempt_token: _builtins.str
@@ -272,9 +273,15 @@ class WriteChunksRequest(_message.Message):
     Pieces of successive messages may overlap, and together cover the text.
     """
     title: _builtins.str
-    """The document's title, used in what is embedded, not in what is cited."""
+    """What the document is called: its title, or words of its file name. Used in what is embedded and
+    indexed, not in what is cited.
+    """
     chunks_total: _builtins.int
     """Chunks of the whole document, for progress."""
+    language: _builtins.str
+    """Language of the text as a BCP 47 tag (`de`), the same in every message of the attempt; empty: not known,
+    the server's own is taken.
+    """
     @_builtins.property
     def text_span(self) -> _text_pb2.TextSpan:
         """Where `text` stands in the document's normalised text."""
@@ -300,10 +307,11 @@ class WriteChunksRequest(_message.Message):
         title: _builtins.str = ...,
         chunks_total: _builtins.int = ...,
         commit: Global___CommitAttemptRequest | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "text_span", b"text_span"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "chunks", b"chunks", "chunks_total", b"chunks_total", "commit", b"commit", "document_id", b"document_id", "text", b"text", "text_span", b"text_span", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "chunks", b"chunks", "chunks_total", b"chunks_total", "commit", b"commit", "document_id", b"document_id", "language", b"language", "text", b"text", "text_span", b"text_span", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +357,7 @@ class CommitAttemptRequest(_message.Message):
     PAGE_COUNT_FIELD_NUMBER: _builtins.int
     CHARACTER_COUNT_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """UUID of the document."""
     attempt_token: _builtins.str
@@ -361,6 +370,8 @@ class CommitAttemptRequest(_message.Message):
     """Length of the text in code points."""
     title: _builtins.str
     """The document's title."""
+    language: _builtins.str
+    """As in WriteChunksRequest."""
     def __init__(
         self,
         *,
@@ -370,10 +381,11 @@ class CommitAttemptRequest(_message.Message):
         page_count: _builtins.int = ...,
         character_count: _builtins.int = ...,
         title: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "character_count", b"character_count", "chunk_count", b"chunk_count", "document_id", b"document_id", "page_count", b"page_count", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "character_count", b"character_count", "chunk_count", b"chunk_count", "document_id", b"document_id", "language", b"language", "page_count", b"page_count", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

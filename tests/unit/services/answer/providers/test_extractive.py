@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.answer.citations.tracker import CitationTracker
-from services.answer.model import Passage, Verdict
+from services.answer.language.vectors import PieceVectors
+from services.answer.model import NO_TOKENS, Passage, Verdict
 from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.providers.protocol import (
     Finished,
@@ -17,6 +18,7 @@ from services.answer.providers.protocol import (
 )
 from tests.unit.services.answer.support import passage
 
+VECTORS = PieceVectors.load()
 LEAVE = passage("Employees get 25 days of leave. Part-time\nemployees get a share of it.", name="leave.md")
 SITES = passage(
     "Anchor days of the sites:\n\n| Site | Anchor day | Since |\n|---|---|---|\n| Lyon | Wednesday | 2022 |\n"
@@ -27,7 +29,7 @@ SITES = passage(
 
 async def ask(question: str, *passages: Passage, max_sentences: int = 2) -> list[ProviderEvent]:
     request = ProviderRequest(question, passages, RenderedPrompt("", ()))
-    return [event async for event in ExtractiveProvider(max_sentences).stream(request, 1.0)]
+    return [event async for event in ExtractiveProvider(VECTORS, max_sentences).stream(request, 1.0)]
 
 
 def text_of(events: list[ProviderEvent]) -> str:
@@ -37,7 +39,12 @@ def text_of(events: list[ProviderEvent]) -> str:
 async def test_each_sentence_is_followed_by_the_marker_of_its_passage() -> None:
     events = await ask("How many days of leave do employees get?", SITES, LEAVE, max_sentences=1)
     assert text_of(events) == "Employees get 25 days of leave. [2]"
-    assert events[-1] == Finished(FinishReason.STOP, events[-1].usage, abstained=False)  # type: ignore[union-attr]  # the last event is Finished
+    assert events[-1] == Finished(
+        FinishReason.STOP,
+        NO_TOKENS,
+        abstained=False,
+        confidence=events[-1].confidence,  # type: ignore[union-attr]  # the last event is Finished
+    )
 
 
 async def test_a_wide_table_row_comes_with_its_header_on_lines_without_outer_bars() -> None:

@@ -87,7 +87,7 @@ async def put(
     await stores.chunks.write(
         tenant,
         [
-            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text))
+            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text, chunk.language))
             for chunk, row in zip(chunks, rows, strict=True)
         ],
     )
@@ -114,7 +114,7 @@ async def put_unfinished(stores: Stores, number: int) -> str:
     await stores.chunks.write(
         TENANT,
         [
-            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text))
+            EmbeddedChunk(chunk, row, ENCODER.document(chunk.text, chunk.language))
             for chunk, row in zip(lost, rows, strict=True)
         ],
     )

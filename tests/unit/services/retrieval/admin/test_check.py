@@ -91,7 +91,7 @@ async def test_a_chunk_that_is_not_its_piece_of_the_text_is_a_fault(stores: Stor
     _, chunks, _ = document(1, paragraphs_of(1))
     wrong = replace(chunks[2], key=chunks[2].key._replace(attempt_id=made.attempt.attempt_id), text="other")
     vector = await FIRST.embed_query("other")
-    await stores.chunks.write(TENANT, [EmbeddedChunk(wrong, vector, ENCODER.document("other"))])
+    await stores.chunks.write(TENANT, [EmbeddedChunk(wrong, vector, ENCODER.document("other", ""))])
     (fault,) = (await checked(stores)).faults
     assert "chunk 2 is not what the text says" in fault
 
@@ -102,7 +102,7 @@ async def test_a_chunk_of_another_document_is_a_fault(stores: Stores) -> None:
     key = chunks[0].key._replace(attempt_id=made.attempt.attempt_id)
     wrong = replace(chunks[0], key=key, document_id=record(9).document_id)
     vector = await FIRST.embed_query("other")
-    await stores.chunks.write(TENANT, [EmbeddedChunk(wrong, vector, ENCODER.document("other"))])
+    await stores.chunks.write(TENANT, [EmbeddedChunk(wrong, vector, ENCODER.document("other", ""))])
     assert record(9).document_id in (await checked(stores)).faults[0]
 
 

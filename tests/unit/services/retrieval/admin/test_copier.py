@@ -17,11 +17,12 @@ from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.copier import Copied, StoreCopier
 from services.retrieval.admin.vectors import Vectors
 from services.retrieval.indexing import contextual_text
-from services.retrieval.model import ChunkKey, Status
+from services.retrieval.model import Chunk, ChunkKey, Status
+from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.manifest import VectorSpace
-from services.retrieval.store.protocol import Stores
-from tests.contract.retrieval_samples import record
+from services.retrieval.store.protocol import EmbeddedChunk, Stores
+from tests.contract.retrieval_samples import embedded, record
 from tests.unit.services.retrieval.admin.support import (
     ENCODER,
     SPACE,
@@ -164,7 +165,24 @@ async def test_new_vectors_are_those_an_upload_would_have_made(
         text = contextual_text(item.chunk)
         assert "Title › Part" in text
         assert np.allclose(item.dense, await embedder.embed_query(text), atol=2e-3)
-        assert item.sparse.indices == ENCODER.document(text).indices
+        assert item.sparse.indices == ENCODER.document(text, "").indices
+
+
+async def test_terms_are_made_anew_in_each_chunks_language(source: Stores) -> None:
+    attempt = record(1).attempt.attempt_id
+    items = [embedded(attempt, i) for i in range(3)]
+    chunks = [replace(item.chunk, language=code) for item, code in zip(items, ("", "de", "en"), strict=True)]
+    await source.chunks.write(TENANT, list(map(replace_chunk, items, chunks)))
+    french = Bm25Encoder("french")
+    made = await Vectors(source.chunks, encoder=french).of(TENANT, [chunk.key for chunk in chunks])
+    assert [item.chunk.language for item in made] == ["", "de", "en"]
+    for item in made:
+        expected = french.document(contextual_text(item.chunk), item.chunk.language)
+        assert item.sparse.indices == expected.indices
+
+
+def replace_chunk(item: EmbeddedChunk, chunk: Chunk) -> EmbeddedChunk:
+    return replace(item, chunk=chunk)
 
 
 async def test_an_embedder_that_cannot_be_reached_is_waited_for(source: Stores) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 
 import pytest
 
@@ -31,11 +32,11 @@ def words() -> WordTable:
 
 
 async def order(
-    words: WordTable, question: str, texts: list[tuple[str, float]], title: str = ""
+    words: WordTable, question: str, texts: list[tuple[str, float]], titles: Sequence[str] = ()
 ) -> list[str]:
     candidates = [
         Candidate(Chunk(ChunkKey("a", i), "d", text, Span(0, len(text), 0, len(text)), title=title), fused)
-        for i, (text, fused) in enumerate(texts)
+        for i, ((text, fused), title) in enumerate(zip_longest(texts, titles, fillvalue=""))
     ]
     scores = await LocalReranker(words, Statistics()).rerank(RerankQuery("t", question), candidates)
     assert all(0.0 <= score <= 1.0 for score in scores)
@@ -66,6 +67,25 @@ async def test_what_speaks_as_the_best_passages_do_moves_up(words: WordTable) ->
     stranger = "Shipping crates are stacked in the yard."
     found = await order(words, "failure", [*best, (stranger, 0.4), (kindred, 0.4)])
     assert found.index(kindred) < found.index(stranger)
+
+
+async def test_the_document_that_the_question_names_goes_first(words: WordTable) -> None:
+    texts = [("Sales rose by a tenth.", 0.9), ("Sales fell by a tenth.", 0.7), ("Sales stayed.", 0.1)]
+    titles = ["Northwind report", "Harwick Ferries report", ""]
+    assert (await order(words, "How did sales of Harwick change?", texts, titles))[0] == texts[1][0]
+    # Not by words that are no names, nor by names that no document has.
+    for question in ("how did sales of harwick change?", "How did sales of Southgate change?"):
+        assert (await order(words, question, texts, titles))[0] == texts[0][0]
+
+
+async def test_passages_that_say_the_same_as_good_ones_come_before_loners(words: WordTable) -> None:
+    kin = [(f"Granite cliffs shelter puffins and gulls on island {i}.", 0.9 - i / 10) for i in range(4)]
+    loner, follower = (
+        ("Ledgers balance quarterly.", 0.55),
+        ("Puffins and gulls on granite cliffs breed.", 0.5),
+    )
+    found = await order(words, "wildlife", [*kin, loner, follower])
+    assert found.index(follower[0]) < found.index(loner[0])
 
 
 async def test_the_first_order_stays_when_nothing_speaks_against_it(words: WordTable) -> None:

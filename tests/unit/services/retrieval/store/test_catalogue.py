@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.retrieval.filters import Condition, Equals, Filter, predicate
+from services.retrieval.filters import Condition, Equals, Filter, TimeRange, predicate
 from services.retrieval.lease import as_of
 from services.retrieval.model import DocumentRecord, Status
 from services.retrieval.store.catalogue import Catalogue
@@ -27,7 +27,14 @@ STEPS = st.lists(
 
 def made(number: int, kind: str, group: int) -> DocumentRecord:
     status = Status.PROCESSING if "open" in kind else Status.FAILED if kind == "failed" else Status.INDEXED
-    return record(number, live="live" in kind, status=status, chunks=number, metadata={"group": group})
+    return record(
+        number,
+        live="live" in kind,
+        status=status,
+        chunks=number,
+        metadata={"group": group},
+        language=("", "de", "fr")[group],
+    )
 
 
 @settings(deadline=None)
@@ -74,11 +81,24 @@ def test_after_any_changes_it_agrees_with_its_records(steps: list[tuple[int, str
         size_bytes=sum(r.description.size_bytes for r in seen if r.live),
     )
     assert catalogue.text_block_count == len(live_ids)
+    languages = [
+        r.live.language for r in records for _ in range(r.live.chunk_count if r.live else 0) if r.live
+    ]
+    assert catalogue.languages == {code: languages.count(code) for code in languages}
     newest_first = sorted(records, key=lambda r: (r.create_time, r.document_id), reverse=True)
     assert catalogue.after(None, 100) == newest_first
     for position, item in enumerate(newest_first):
         cursor = Cursor(round(item.create_time.timestamp() * 1_000_000), item.document_id)
         assert catalogue.after(cursor, 2) == newest_first[position + 1 : position + 3]
+
+
+def test_a_selection_follows_a_record_that_changes_while_its_version_stays() -> None:
+    item = record(1)
+    catalogue = Catalogue([item])
+    late = Filter((Condition("update_time", TimeRange(NOW + timedelta(hours=1))),))
+    assert not catalogue.select(late).attempt_ids
+    catalogue.put(replace(item, update_time=NOW + timedelta(hours=2)))
+    assert catalogue.select(late).attempt_ids == {item.attempt.attempt_id}
 
 
 def test_a_record_made_anew_moves_to_its_new_place() -> None:

@@ -43,10 +43,15 @@ def test_times_keep_their_microseconds(moment: datetime) -> None:
     ),
     TIMES,
     st.booleans(),
+    st.booleans(),
 )
-def test_records_come_back_the_same(item: DocumentRecord, moment: datetime, with_error: bool) -> None:
+def test_records_come_back_the_same(
+    item: DocumentRecord, moment: datetime, with_error: bool, keeps_metadata: bool
+) -> None:
     error = DocumentError(reasons.ERROR_REASON_NO_TEXT, "No text.", retryable=True) if with_error else None
-    item = replace(item, create_time=moment, attempt=replace(item.attempt, error=error, update_time=moment))
+    described = replace(item.attempt.description, keeps_metadata=keeps_metadata)
+    attempt = replace(item.attempt, error=error, update_time=moment, description=described)
+    item = replace(item, create_time=moment, attempt=attempt)
     stored = json.loads(json.dumps(record_to_payload(item)))
     assert record_from_payload(stored) == item
 

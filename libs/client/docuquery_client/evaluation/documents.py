@@ -1,0 +1,58 @@
+"""A test collection of judged documents, as `run` measures it: a document ranks as its best passage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from docuquery.common.v1.passage_pb2 import Passage
+from docuquery_client.evaluation.beir import JudgedQuery, RetrievalDataset
+from docuquery_client.evaluation.report import Setting, mean_metrics
+from docuquery_client.evaluation.upload import source_of, write_files
+from docuquery_client.upload_files import UploadFile
+
+
+class JudgedDocuments:
+    """Implements `run.Collection`; what is found for a query are document ids, best first."""
+
+    passages_per_query = 200
+    """All the contract gives. A document has several passages, so fewer documents come back than these, and
+    a recall among the first 100 cannot be better than that allows."""
+
+    def __init__(self, dataset: RetrievalDataset) -> None:
+        self._dataset = dataset
+        self._ids = {source_of(dataset.name, document.id): document.id for document in dataset.documents}
+
+    @property
+    def name(self) -> str:
+        return self._dataset.name
+
+    @property
+    def queries(self) -> Sequence[JudgedQuery]:
+        return self._dataset.queries
+
+    @property
+    def blank(self) -> int:
+        return sum(document.is_blank for document in self._dataset.documents)
+
+    def files(self, folder: Path) -> list[UploadFile]:
+        return write_files(self._dataset, folder)
+
+    def read(self, passages: Iterable[Passage]) -> tuple[str, ...]:
+        return document_ranking(passages, self._ids)
+
+    def metrics(self, found: Mapping[str, tuple[str, ...]]) -> Mapping[str, float]:
+        return mean_metrics(self.queries, found)
+
+    def conditions(self, found: Mapping[str, tuple[str, ...]]) -> Mapping[str, Setting]:
+        mean = sum(map(len, found.values())) / max(1, len(found))
+        return {"mean_documents_per_query": round(mean, 1)}
+
+
+def document_ranking(passages: Iterable[Passage], ids: Mapping[str, str]) -> tuple[str, ...]:
+    """The documents in the order of their best passages.
+
+    `ids` names the collection's documents by source; passages of others are passed over, so that a store
+    may hold more than the collection.
+    """
+    return tuple(dict.fromkeys(ids[passage.source] for passage in passages if passage.source in ids))

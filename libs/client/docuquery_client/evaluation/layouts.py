@@ -1,0 +1,35 @@
+"""Which kind of test collection a folder holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from docuquery_client.evaluation import beir, pages, squad
+from docuquery_client.evaluation.documents import JudgedDocuments
+from docuquery_client.evaluation.records import QUESTIONS, records
+from docuquery_client.evaluation.run import Collection
+from docuquery_client.evaluation.squad import AnswerDataset
+
+TestSet: TypeAlias = "Collection[Any] | AnswerDataset"
+"""Something to search, or questions to answer."""
+
+
+def load(folder: Path, limit: int | None) -> TestSet:
+    """What is in `folder`, with its first `limit` questions (None: all). Raises records.DatasetError.
+
+    Without `questions.jsonl` it is a collection of judged documents; whether it is about pages or about
+    answers is told by the first question's `evidence`.
+    """
+    path = folder / QUESTIONS
+    if not path.is_file():
+        dataset = beir.load(folder)
+        return JudgedDocuments(replace(dataset, queries=dataset.queries[:limit]))
+    if any("evidence" in record for _, record in islice(records(path), 1)):
+        judged = pages.load(folder)
+        judged.queries = judged.queries[:limit]
+        return judged
+    answered = squad.load_answers(folder)
+    return replace(answered, questions=answered.questions[:limit])
