@@ -44,7 +44,7 @@ async def climb_down(folder: Path, rerank: RerankServer) -> None:
             RERANKER="http",
             RERANK_URL=rerank.url,
             OPENAI_BASE_URL=f"http://127.0.0.1:{llm.port}/v1",
-            INGEST_RETRIEVAL_RETRY_SECONDS="0",
+            INGEST_RETRIEVAL_RETRY_SECONDS="5",
         ) as system,
     ):
         client = system.client

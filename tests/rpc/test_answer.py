@@ -15,6 +15,7 @@ from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
 from docuquery.common.v1 import answer_pb2, passage_pb2, text_pb2
 from services.answer.app import start
+from services.answer.providers.extractive import ExtractiveProvider
 from services.answer.settings import Settings
 from tests.contract.llm_server import Cite, End, Finish, Hang, LlmServer, Open, Status, Step, Text
 
@@ -302,7 +303,7 @@ async def test_two_endpoints_of_one_wire_format_are_two_providers(tmp_path: Path
             assert [(p.name, p.model, p.context_window_tokens) for p in listed] == [
                 ("near", "near-model", 8000),
                 ("far", "far-model", 8000),
-                ("extractive", "extractive-1", 0),
+                ("extractive", ExtractiveProvider.model, 0),
             ]
             done = (await events(stub, ask("near")))[-1].completed
             assert (done.provider, done.model) == ("near", "near-model")
