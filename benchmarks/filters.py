@@ -41,12 +41,12 @@ from services.retrieval.model import (
     Status,
 )
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import ChunkQuery, EmbeddedChunk, SparseVector, Stores
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import parse_addresses
-from services.retrieval.store.server_collections import Layout
+from services.retrieval.store.server_layout import Layout
 from services.retrieval.store.server_nodes import open_nodes
+from services.retrieval.store.spaces import VectorSpace
 
 _SPACE = VectorSpace("benchmark/16", 16, "benchmark")
 _TENANT = "benchmark"

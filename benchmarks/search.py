@@ -1,75 +1,65 @@
-"""How fast a search is, through the gateway, at a given size.
+"""How fast a search is, through the gateway, at given sizes.
 
-    python -m benchmarks.search [--chunks N] [--data FOLDER] [--seconds S] PATH...
+    python -m benchmarks.search [--store edge|server|cluster] [--chunks N | --sizes N,N,...] [--data FOLDER]
+                                [--seconds S] [--while-indexing] [--json FILE] PATH...
 
 Documents are made of sentences drawn at random from the text files in PATH until about N chunks are stored,
-by the public client, in the embedded store of a stack of its own. Questions are four to nine words of such
-sentences. Prints the latency of one caller after the other and the processor time of retrieval, without
-and with reranking; then rate and latency at 16 in flight, the time retrieval takes to answer a health check
-meanwhile (its event loop's lag), and its memory. With --data the store is kept in FOLDER and found there the
-next time.
+by the public client, in a stack of its own: with the embedded store, a Qdrant server, or a cluster of three.
+Without --store it is the store the environment names. Questions are four to nine words of such sentences.
+
+Prints the latency of one caller after the other, without and with reranking, then rate and latency at 16 in
+flight, the time retrieval takes to answer a health check meanwhile (its event loop's lag), the CPU time a
+search takes in each process, and memory. With --while-indexing the 16 ask once more while four uploads at a
+time go on. --json writes all of it to a file. With --data the store is kept in FOLDER and found there the
+next time (not a cluster's).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import random
-import re
-import statistics
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from grpc_health.v1 import health_pb2
-
-from benchmarks.processes import cpu_seconds, resident_mib
+from benchmarks.processes import resident_mib
+from benchmarks.search_load import IN_FLIGHT, Latency, Load, one_caller, under_load, uploading
+from benchmarks.search_stores import STORES, StartedStore, started
+from benchmarks.texts import document, questions, sentences_of
 from docuquery_client.client import AsyncDocuQuery
-from docuquery_client.connection import open_channel
 from docuquery_client.stack import start_stack
+from docuquery_client.supervision import Stack
 from docuquery_client.upload_files import UploadFile
 
-_SENTENCE = re.compile(r"[^.!?\n]{40,200}[.!?]")
-_IN_FLIGHT = 16
-_WARM_UP = 50
-_SINGLE = 400
-_DOCUMENT_SENTENCES = 120
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was measured at one size."""
 
-def sentences_of(paths: list[str]) -> list[str]:
-    """The sentences of all text files below `paths`."""
-    files = [file for path in paths for file in sorted(Path(path).rglob("*")) if file.is_file()]
-    found = [
-        match.group() for file in files for match in _SENTENCE.finditer(file.read_text("utf-8", "ignore"))
-    ]
-    if len(found) < 100:
-        raise SystemExit("PATH holds too little text: at least 100 sentences are needed.")
-    return found
-
-
-def questions(sentences: list[str], rng: random.Random) -> Iterator[str]:
-    """Four to nine words that stand together in some sentence, for ever."""
-    while True:
-        words = rng.choice(sentences).split()
-        length = rng.randint(4, 9)
-        start = rng.randint(0, max(0, len(words) - length))
-        yield " ".join(words[start : start + length])
+    store: str
+    chunks: int
+    one_caller: Latency
+    one_caller_reranked: Latency
+    in_flight_16: Load
+    while_indexing: Load | None
+    memory_mib: dict[str, int]
+    """Of retrieval and of each node of a server store; after the load, before any uploads."""
 
 
 async def fill(client: AsyncDocuQuery, sentences: list[str], wanted: int, folder: Path) -> int:
     """Uploads documents until `wanted` chunks are stored; returns how many there are."""
-    rng = random.Random(1)
     stored = (await client.get_stats()).chunk_count
+    rng = random.Random(stored)
     number = stored
     while stored < wanted:
         files = []
         for _ in range(max(1, min(500, (wanted - stored) // 40))):
             path = folder / f"{number}.txt"
-            path.write_text(
-                "\n\n".join(" ".join(rng.choices(sentences, k=5)) for _ in range(_DOCUMENT_SENTENCES // 5))
-            )
+            path.write_text(document(sentences, rng))
             files.append(UploadFile(path))
             number += 1
         async for _event in client.upload_many(files, max_in_flight=16):
@@ -80,95 +70,90 @@ async def fill(client: AsyncDocuQuery, sentences: list[str], wanted: int, folder
     return stored
 
 
-def percentiles(seconds: list[float]) -> str:
-    """p50, p95, p99 in milliseconds."""
-    cuts = statistics.quantiles(seconds, n=100)
-    return f"p50 {cuts[49] * 1e3:.1f}  p95 {cuts[94] * 1e3:.1f}  p99 {cuts[98] * 1e3:.1f} ms"
+class Measurement:
+    """One running stack, and what is asked of it."""
 
+    def __init__(
+        self, arguments: argparse.Namespace, sentences: list[str], store: StartedStore, work: Path
+    ) -> None:
+        self._arguments = arguments
+        self._sentences = sentences
+        self._store = store
+        self._work = work
+        self._asked = questions(sentences, random.Random(2))
 
-async def timed(call: Callable[[], Awaitable[object]]) -> float:
-    """Seconds a call takes."""
-    started = time.perf_counter()
-    await call()
-    return time.perf_counter() - started
-
-
-async def measure(arguments: argparse.Namespace) -> None:
-    """Fills a store, asks, prints."""
-    sentences = sentences_of(arguments.paths)
-    with ExitStack() as folders:
-        folder = arguments.data or folders.enter_context(tempfile.TemporaryDirectory())
-        work = Path(folders.enter_context(tempfile.TemporaryDirectory()))
+    async def run(self) -> list[Result]:
+        """Fills and asks, size by size."""
         env = {
-            "DATA_DIR": f"{folder}/data",
-            "INGEST_SPOOL_DIR": f"{work}/spool",
+            **self._store.env,
+            "INGEST_SPOOL_DIR": f"{self._work}/spool",
             "RATE_LIMIT_REQUESTS": "1000000",
             "LOG_LEVEL": "WARNING",
         }
-        stack = await start_stack(env, cwd=work)
+        stack = await start_stack(env, cwd=self._work)
         async with stack, AsyncDocuQuery(stack.addresses["gateway"]) as client:
-            stored = await fill(client, sentences, arguments.chunks, work)
-            asked = questions(sentences, random.Random(2))
-            pid = stack.processes["retrieval"].pid
-            print(f"{stored} chunks")
-            for rerank in (False, True):
-                await one_by_one(client, pid, asked, rerank=rerank)
-            await under_load(client, stack.addresses["retrieval"], asked, arguments.seconds)
-            print(f"retrieval's memory: {resident_mib(pid):.0f} MiB")
+            return [await self._at(size, stack, client) for size in self._arguments.sizes]
+
+    async def _at(self, size: int, stack: Stack, client: AsyncDocuQuery) -> Result:
+        stored = await fill(client, self._sentences, size, self._work)
+        self._store.settle()
+        name = self._arguments.store or (await client.get_stats()).store
+        single = await one_caller(client, self._asked, rerank=False)
+        print(f"{name}, {stored} chunks, one caller: {single}")
+        reranked = await one_caller(client, self._asked, rerank=True)
+        print(f"one caller, reranked: {reranked}")
+        load = await self._under_load(stack, client)
+        _print(f"{IN_FLIGHT} in flight", load)
+        pids = {"retrieval": stack.processes["retrieval"].pid, **self._store_pids}
+        memory = {of: round(resident_mib(pid)) for of, pid in pids.items()}
+        print("memory: " + "  ".join(f"{of} {mib} MiB" for of, mib in memory.items()))
+        indexing = None
+        if self._arguments.while_indexing:
+            async with uploading(stack.addresses["gateway"], self._sentences, self._work) as indexed:
+                indexing = await self._under_load(stack, client)
+            rate = len(indexed) / self._arguments.seconds
+            indexing = replace(indexing, documents_per_second=round(rate, 1))
+            _print(f"{IN_FLIGHT} in flight, {rate:.0f} documents/s uploaded", indexing)
+        return Result(name, stored, single, reranked, load, indexing, memory)
+
+    async def _under_load(self, stack: Stack, client: AsyncDocuQuery) -> Load:
+        return await under_load(client, stack, self._store_pids, self._asked, self._arguments.seconds)
+
+    @property
+    def _store_pids(self) -> dict[str, int]:
+        return {f"node {number}": node.pid for number, node in enumerate(self._store.nodes, start=1)}
 
 
-async def one_by_one(client: AsyncDocuQuery, pid: int, asked: Iterator[str], *, rerank: bool) -> None:
-    """Asks with one caller, and prints; `pid` is retrieval's."""
-
-    async def ask() -> None:
-        await client.search(next(asked), rerank=rerank)
-
-    for _ in range(_WARM_UP):
-        await ask()
-    before = cpu_seconds(pid)
-    latencies = [await timed(ask) for _ in range(_SINGLE)]
-    used = (cpu_seconds(pid) - before) / _SINGLE
-    name = "one caller, reranked" if rerank else "one caller"
-    print(f"{name}: {percentiles(latencies)}; processor time of retrieval {used * 1e3:.1f} ms a search")
-
-
-async def under_load(client: AsyncDocuQuery, retrieval: str, asked: Iterator[str], seconds: float) -> None:
-    """Asks with 16 callers at once, and prints."""
-    end = time.perf_counter() + seconds
-    latencies: list[float] = []
-    lags: list[float] = []
-    channel = open_channel(retrieval, None)
-    check = channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
-        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-        response_deserializer=health_pb2.HealthCheckResponse.FromString,
-    )
-
-    async def ask() -> None:
-        while time.perf_counter() < end:
-            latencies.append(await timed(lambda: client.search(next(asked))))
-
-    async def watch() -> None:
-        while time.perf_counter() < end:
-            lags.append(await timed(lambda: check(health_pb2.HealthCheckRequest())))
-            await asyncio.sleep(0.02)
-
-    started = time.perf_counter()
-    await asyncio.gather(watch(), *(ask() for _ in range(_IN_FLIGHT)))
-    rate = len(latencies) / (time.perf_counter() - started)
-    print(f"{_IN_FLIGHT} in flight: {rate:.0f}/s, {percentiles(latencies)}")
-    print(f"health check of retrieval meanwhile: {percentiles(lags)}")
-    await channel.close()
+def _print(title: str, load: Load) -> None:
+    print(f"{title}: {load.per_second:.0f}/s, {load.latency}")
+    print(f"  health check of retrieval meanwhile: {load.health_check}")
+    print("  CPU ms a search: " + "  ".join(f"{of} {ms:.2f}" for of, ms in load.cpu_ms_per_search.items()))
 
 
 def main() -> None:
-    """Reads the arguments."""
+    """Reads the arguments, measures, writes."""
     parser = argparse.ArgumentParser(prog="benchmarks.search")
     parser.add_argument("paths", nargs="+", metavar="PATH")
+    parser.add_argument("--store", choices=STORES)
     parser.add_argument("--chunks", type=int, default=10_000)
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")])
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--data", type=Path)
-    asyncio.run(measure(parser.parse_args()))
+    parser.add_argument("--while-indexing", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    arguments.sizes = sorted(arguments.sizes or [arguments.chunks])
+    if arguments.data and arguments.store == "cluster":
+        parser.error("a cluster is not kept: leave --data out")
+    sentences = sentences_of(arguments.paths)
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = arguments.data.resolve() if arguments.data else work
+        store = stack.enter_context(started(arguments.store, folder))
+        results = asyncio.run(Measurement(arguments, sentences, store, work).run())
+    if arguments.json:
+        report = {"cpus": os.cpu_count(), "results": [asdict(result) for result in results]}
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

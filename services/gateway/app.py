@@ -108,7 +108,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             upload_proxy=UploadProxy(ingest, clock, settings.upload_policy),
             retrieval_client=retrieval,
             answer_client=answer,
-            status=StatusReporter(checks, directory, breakers, clock, settings.query_policy),
+            status=StatusReporter(checks, retrieval, directory, breakers, clock, settings.query_policy),
             clock=clock,
         )
         admin = AdminServicer(breakers, rules, clock)

@@ -119,6 +119,13 @@ class RetrievalClient:
         """Counts."""
         return await self._guard.unary(self._stub.GetStats, retrieval.GetStatsRequest(), timeout_seconds)
 
+    async def get_store_status(self, timeout_seconds: float) -> retrieval.GetStoreStatusResponse:
+        """What is going on in the store; not behind the breaker, since it is asked when things are wrong."""
+        request = retrieval.GetStoreStatusRequest()
+        return await client.unary(
+            self._stub.GetStoreStatus, request, service=RETRIEVAL, timeout_seconds=timeout_seconds
+        )
+
     async def get_passage(
         self, request: retrieval.GetPassageRequest, timeout_seconds: float
     ) -> retrieval.GetPassageResponse:

@@ -59,6 +59,7 @@ def status_to_proto(status: SystemStatus, now: datetime) -> pb.GetSystemStatusRe
         providers=map(_provider, status.providers),
         breakers=[breaker_to_proto(target, snapshot, now) for target, snapshot in status.breakers.items()],
         version=status.version,
+        reindex=status.reindex,
     )
 
 

@@ -14,6 +14,8 @@ from typing import Protocol
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from docuquery.common.v1.reindex_pb2 import Reindex
+from docuquery.retrieval.v1.retrieval_service_pb2 import GetStoreStatusResponse
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.about import about_from
@@ -64,6 +66,8 @@ class SystemStatus:
     """In the order they are asked."""
     breakers: Mapping[str, Snapshot]
     version: str
+    reindex: Reindex | None = None
+    """The change of the store to other vectors, as retrieval tells it; None when there is none."""
 
     @property
     def state(self) -> ComponentState:
@@ -84,6 +88,14 @@ class HealthCheck(Protocol):
 
     async def __call__(self, timeout_seconds: float) -> HealthAnswer:
         """What it says. Raises grpc.aio.AioRpcError when it does not answer."""
+        ...
+
+
+class StoreSource(Protocol):
+    """Tells what is going on in the store."""
+
+    async def get_store_status(self, timeout_seconds: float) -> GetStoreStatusResponse:
+        """Raises DocuQueryError."""
         ...
 
 
@@ -110,12 +122,14 @@ class StatusReporter:
     def __init__(
         self,
         checks: Mapping[str, HealthCheck],
+        store: StoreSource,
         directory: ProviderDirectory,
         breakers: Breakers,
         clock: Clock,
         policy: QueryPolicy,
     ) -> None:
         self._checks = checks
+        self._store = store
         self._directory = directory
         self._breakers = breakers
         self._clock = clock
@@ -123,12 +137,15 @@ class StatusReporter:
 
     async def report(self) -> SystemStatus:
         """The state of everything, within about `budget.STATUS_SECONDS` whatever is dead."""
-        components, providers = await asyncio.gather(
+        components, providers, reindex = await asyncio.gather(
             asyncio.gather(*(self._component(name, check) for name, check in self._checks.items())),
             self._providers(),
+            self._reindex(),
         )
         itself = Component("gateway", ComponentState.SERVING, version=program_version())
-        return SystemStatus((itself, *components), providers, self._breakers.snapshots(), program_version())
+        return SystemStatus(
+            (itself, *components), providers, self._breakers.snapshots(), program_version(), reindex
+        )
 
     async def _component(self, name: str, check: HealthCheck) -> Component:
         began = self._clock.monotonic()
@@ -143,6 +160,14 @@ class StatusReporter:
             return Component(name, ComponentState.SERVING, latency_ms, version=answer.version)
         detail = "It answers, but takes no calls at present."
         return Component(name, ComponentState.NOT_SERVING, latency_ms, detail, answer.version)
+
+    async def _reindex(self) -> Reindex | None:
+        try:
+            async with asyncio.timeout(budget.STATUS_SECONDS):
+                status = await self._store.get_store_status(budget.STATUS_SECONDS)
+        except (DocuQueryError, TimeoutError):
+            return None  # what is wrong with retrieval, its component says
+        return status.reindex if status.HasField("reindex") else None
 
     async def _providers(self) -> Sequence[ProviderStatus]:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.retrieval.answers.cache import AnswerCache
 from services.retrieval.answers.memory import AnswerMemory
 from services.retrieval.answers.revising import RevisingDocuments
 from services.retrieval.documents import Documents
+from services.retrieval.embedders.absent import AbsentEmbedder
 from services.retrieval.embedders.fastembed import DEFAULT_MODEL as FASTEMBED_MODEL
 from services.retrieval.embedders.fastembed import open_fastembed
 from services.retrieval.embedders.local import LocalEmbedder
@@ -37,7 +39,13 @@ from services.retrieval.page_tokens import PageTokens
 from services.retrieval.passage_encoder import PassageEncoder
 from services.retrieval.passages import Passages
 from services.retrieval.quota import Quota
+from services.retrieval.reading import Reading, Side
 from services.retrieval.records import RecordEditor
+from services.retrieval.reindexing.changeover import Changeover, background_filler
+from services.retrieval.reindexing.former import open_former
+from services.retrieval.reindexing.mirror import Mirror
+from services.retrieval.reindexing.sources import VectorSources
+from services.retrieval.reindexing.vectors import nearest_encoder
 from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.by_language import RerankerByLanguage
 from services.retrieval.rerankers.cross_encoder import DEFAULT_MODEL as CROSS_ENCODER_MODEL
@@ -51,8 +59,8 @@ from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper
 from services.retrieval.telemetry import TENANTS, count_store, follow_sweeper, measured_stores, stages
 
@@ -87,8 +95,15 @@ EMBEDDERS: dict[str, Callable[[Settings, Clock], AbstractAsyncContextManager[Emb
     ),
 }
 STORES: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
-    "edge": lambda settings, space, _clock: open_edge(settings.data_dir, space, settings.edge_warn_chunks),
+    "edge": lambda settings, space, _clock: open_edge(
+        settings.data_dir, space, settings.edge_warn_chunks, may_begin=settings.reindex == "background"
+    ),
     "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock),
+}
+# To fill it in the space of the settings, and not to serve.
+STORES_TO_FILL: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
+    "edge": lambda settings, space, _clock: open_edge(settings.data_dir, space, may_begin=True),
+    "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock, may_begin=True),
 }
 RERANKERS: dict[
     str, Callable[[Settings, Stores, Embedder, Bm25Encoder], AbstractAsyncContextManager[Reranker]]
@@ -137,42 +152,48 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             await stores.revisions.advance_all()
             answers = _answer_cache(settings, stores, embedder, clock)
         documents_class = RevisingDocuments if answers else Documents
-        await stack.enter_async_context(_running(sweeper.run()))
+        await stack.enter_async_context(_running(sweeper.run(), "sweeper"))
         follow_sweeper(sweeper)
         if TENANTS.is_on:
-            await stack.enter_async_context(_running(count_store(stores, clock)))
-        watched = measured_stores(stores)
+            await stack.enter_async_context(_running(count_store(stores, clock), "count_store"))
 
-        opening_reranker = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
-        reranker = measured(await stack.enter_async_context(opening_reranker), stages, {"rerank": "rerank"})
-        rerank_stage = RerankStage(
-            reranker,
-            candidates=settings.rerank_candidates or reranker.default_candidates,
-            timeout_seconds=settings.rerank_timeout_seconds,
-            by_default=settings.enable_reranking,
+        side = await _side(stack, settings, stores, embedder, encoder)
+        reading, others = Reading(side), {}
+        if not stores.spaces.kept.is_whole(space):
+            former = await open_former(
+                stack,
+                stores.spaces.kept.current.space,
+                settings,
+                lambda there: EMBEDDERS[there.embedding_provider](there, clock),
+            )
+            reading = Reading(await _former_side(stack, settings, stores, former, encoder))
+            others = {former.name: former} if former else {}
+        sources = VectorSources(embedder, encoder, others, load_local=LocalEmbedder.load)
+        mirror = Mirror(stores, sources)
+
+        async def switch_over() -> None:
+            reading.switch(side)
+            await stores.revisions.advance_all()  # answers may be better now
+
+        grace_seconds = settings.old_version_grace_seconds
+        filler = background_filler(stores, sources(space), clock, grace_seconds)
+        changeover = Changeover(stores.spaces, filler, clock, grace_seconds, switch_over)
+        await changeover.catch_up()
+        await stack.enter_async_context(_running(changeover.run(), "changeover"))
+
+        passage_encoder = PassageEncoder(
+            measured(embedder, stages, {"embed_passages": "embed_passages"}), encoder
         )
         servicer = RetrievalServicer(
-            documents=documents_class(stores, editor, sweeper, clock, lease, quota),
+            documents=documents_class(stores, editor, sweeper, clock, lease, quota, mirror.settle),
             indexer=Indexer(
-                watched,
-                editor,
-                PassageEncoder(measured(embedder, stages, {"embed_passages": "embed_passages"}), encoder),
-                clock,
-                lease,
+                stores, measured(mirror, stages, {"write": "write"}), editor, passage_encoder, clock, lease
             ),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
-            searcher=Searcher(
-                watched,
-                measured(embedder, stages, {"embed_query": "embed"}),
-                encoder,
-                FUSIONS[settings.fusion],
-                settings.dense_weight,
-                rerank_stage,
-            ),
-            passages=Passages(stores),
+            reading=reading,
+            changeover=changeover,
             answers=answers,
             score_threshold=settings.score_threshold,
-            embedder=embedder.name,
             store=stores.name,
         )
         registration = ServiceRegistration(SERVICE, partial(add_RetrievalServiceServicer_to_server, servicer))
@@ -188,9 +209,45 @@ def _local_reranker(stores: Stores, embedder: Embedder, encoder: Bm25Encoder) ->
     return RerankerByLanguage(lambda terms: LocalReranker(WordTable(words, terms), stores.chunks), encoder)
 
 
+async def _side(
+    stack: AsyncExitStack, settings: Settings, stores: Stores, embedder: Embedder, encoder: Bm25Encoder
+) -> Side:
+    """What answers from `stores.chunks`."""
+    opening = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
+    reranker = measured(await stack.enter_async_context(opening), stages, {"rerank": "rerank"})
+    rerank_stage = RerankStage(
+        reranker,
+        candidates=settings.rerank_candidates or reranker.default_candidates,
+        timeout_seconds=settings.rerank_timeout_seconds,
+        by_default=settings.enable_reranking,
+    )
+    fuse, dense_weight = FUSIONS[settings.fusion], settings.dense_weight
+    asked = measured(embedder, stages, {"embed_query": "embed"})
+    searcher = Searcher(measured_stores(stores), asked, encoder, fuse, dense_weight, rerank_stage)
+    return Side(embedder.name, searcher, Passages(stores))
+
+
+async def _former_side(
+    stack: AsyncExitStack,
+    settings: Settings,
+    stores: Stores,
+    embedder: Embedder | None,
+    encoder: Bm25Encoder,
+) -> Side:
+    """What answers until the space of the settings is whole; without the `embedder`, by words alone."""
+    space = stores.spaces.kept.current.space
+    return await _side(
+        stack,
+        settings,
+        replace(stores, chunks=stores.spaces.chunks(space)),
+        embedder or AbsentEmbedder(space.embedder, space.dimensions),
+        nearest_encoder(space.sparse) or encoder,
+    )
+
+
 @asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
@@ -209,10 +266,12 @@ def _answer_cache(settings: Settings, stores: Stores, embedder: Embedder, clock:
     return AnswerCache(stores.revisions, stores.records, embedder, memory, settings.semantic_cache_similarity)
 
 
-def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> AbstractAsyncContextManager[Stores]:
+def _open_qdrant(
+    settings: Settings, space: VectorSpace, clock: Clock, *, may_begin: bool = False
+) -> AbstractAsyncContextManager[Stores]:
     # Its client takes over a second to load; the embedded store has no need of it.
     from services.retrieval.store.server import ServerOptions, open_server
-    from services.retrieval.store.server_collections import Layout
+    from services.retrieval.store.server_layout import Layout
 
     options = ServerOptions(
         addresses=settings.qdrant_nodes,
@@ -226,7 +285,7 @@ def _open_qdrant(settings: Settings, space: VectorSpace, clock: Clock) -> Abstra
         timeout_seconds=settings.qdrant_timeout_seconds,
         filter_fields=parse_filter_fields(settings.filter_fields),
     )
-    return open_server(options, space, clock)
+    return open_server(options, space, clock, may_begin=may_begin)
 
 
 def _remaining_seconds() -> float:

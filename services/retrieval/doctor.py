@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from libs.clock import Clock
 from libs.doctor import machine, network
@@ -14,7 +13,8 @@ from libs.errors import DocuQueryError
 from services.retrieval.app import EMBEDDERS
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.manifest import VectorSpace, exclusive, read_manifest
+from services.retrieval.store.manifest import exclusive, read_manifest
+from services.retrieval.store.spaces import VectorSpace
 
 
 async def checks(settings: Settings, clock: Clock) -> Sequence[Finding]:
@@ -59,20 +59,25 @@ async def _embedded(settings: Settings, space: VectorSpace | None, clock: Clock)
         return [*found, error("store", failure.message, "Run the version it was written by, or upgrade.")]
     if manifest is None:
         found.append(ok("store", f"{folder} is empty: the first start makes a store"))
-    elif space is not None and manifest.space != space:
-        found.append(_mismatch(folder, manifest.space, space))
+    elif space is not None and not manifest.spaces.is_whole(space):
+        found.append(_other_vectors(settings, manifest.space, space))
     else:
         found.append(ok("store", f"{folder} fits the embedder and the word index"))
     found.append(await _lock(settings, clock))
     return found
 
 
-def _mismatch(folder: Path, stored: VectorSpace, wanted: VectorSpace) -> Finding:
+def _other_vectors(settings: Settings, stored: VectorSpace, wanted: VectorSpace) -> Finding:
+    told = f"{settings.data_dir} is searched by {stored}, the settings ask for {wanted}"
+    if settings.reindex == "background":
+        return warning(
+            "store", f"{told}, and it changes over to them", "`docuquery status` shows how far it is."
+        )
     return error(
         "store",
-        f"{folder} was filled by {stored.embedder} ({stored.dimensions}, {stored.sparse}), "
-        f"the settings ask for {wanted.embedder} ({wanted.dimensions}, {wanted.sparse})",
-        "Set EMBEDDING_PROVIDER, EMBEDDING_MODEL and BM25_LANGUAGE back, or run `docuquery admin reindex`.",
+        told,
+        "Set EMBEDDING_PROVIDER, EMBEDDING_MODEL and BM25_LANGUAGE back, set REINDEX=background, or run "
+        "`docuquery admin reindex`.",
     )
 
 

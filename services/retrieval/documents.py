@@ -6,9 +6,10 @@ former version invisible at once, since readers look at the record, not at the c
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
@@ -32,6 +33,8 @@ from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
 from services.retrieval.repeated import redescribed, unneeded
 from services.retrieval.store.protocol import Stores, Totals
+
+BeforeCommit: TypeAlias = "Callable[[str, str], Awaitable[None]]"
 
 
 class Leftovers(Protocol):
@@ -87,8 +90,9 @@ class Documents:
         clock: Clock,
         lease: timedelta,
         quota: Quota | None = None,
+        before_commit: BeforeCommit | None = None,
     ) -> None:
-        """`quota` None: no limits."""
+        """`quota` None: no limits. `before_commit`: told tenant and attempt before its chunks are counted."""
         self._records = stores.records
         self._quota = quota or Quota()
         self._chunks = stores.chunks
@@ -97,6 +101,7 @@ class Documents:
         self._leftovers = leftovers
         self._clock = clock
         self._lease = lease
+        self._before_commit = before_commit
 
     async def begin(
         self, tenant: str, source: str, description: Description, version: str, if_exists: IfExists
@@ -193,6 +198,8 @@ class Documents:
 
     async def _commit(self, tenant: str, document_id: str, token: str, version: Completion) -> Committed:
         totals = await self._totals(tenant)
+        if self._before_commit is not None:
+            await self._before_commit(tenant, token)
         stored = StoredParts(
             await self._chunks.count(tenant, token),
             await self._chunks.highest_ordinal(tenant, token),

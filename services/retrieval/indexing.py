@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 from libs.clock import Clock
 from libs.errors import DocuQueryError
@@ -64,17 +65,27 @@ def blocks_of(text: str, span: Span) -> Iterator[TextBlock]:
         )
 
 
+class ChunkWriter(Protocol):
+    """Where chunks go."""
+
+    async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
+        """As `ChunkStore.write`."""
+        ...
+
+
 class Indexer:
     """Stores pieces of documents under an open attempt."""
 
     def __init__(
         self,
         stores: Stores,
+        writer: ChunkWriter,
         editor: RecordEditor,
         encoder: PassageEncoder,
         clock: Clock,
         lease: timedelta,
     ) -> None:
+        self._writer = writer
         self._records: RecordStore = stores.records
         self._chunks = stores.chunks
         self._texts = stores.texts
@@ -148,7 +159,7 @@ class Indexer:
             embedded = list(map(EmbeddedChunk, chunks[part], encoded.dense[part], encoded.sparse[part]))
             # Once more, as near to the write as can be: what comes after a delete is nobody's to clean up.
             await self._require_owned(tenant, document_id, token)
-            await self._chunks.write(tenant, embedded)
+            await self._writer.write(tenant, embedded)
             await asyncio.sleep(0)
 
     async def _require_owned(self, tenant: str, document_id: str, token: str) -> None:

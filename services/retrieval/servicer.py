@@ -11,11 +11,12 @@ from services.retrieval import convert, convert_answers, convert_reply
 from services.retrieval.answers.cache import AnswerCache
 from services.retrieval.convert_enums import MODE_VALUES
 from services.retrieval.convert_piece import piece_from_proto
+from services.retrieval.convert_reindex import reindex_to_proto
 from services.retrieval.documents import Documents
 from services.retrieval.indexing import Indexer
 from services.retrieval.listing import Listing
-from services.retrieval.passages import Passages
-from services.retrieval.search import Searcher
+from services.retrieval.reading import Reading
+from services.retrieval.reindexing.changeover import Changeover
 
 if TYPE_CHECKING:
     import grpc
@@ -32,22 +33,20 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         documents: Documents,
         indexer: Indexer,
         listing: Listing,
-        searcher: Searcher,
-        passages: Passages,
+        reading: Reading,
+        changeover: Changeover,
         answers: AnswerCache | None,
         score_threshold: float,
-        embedder: str,
         store: str,
     ) -> None:
         """`answers` None: none are kept."""
         self._documents = documents
         self._indexer = indexer
         self._listing = listing
-        self._searcher = searcher
-        self._passages = passages
+        self._reading = reading
+        self._changeover = changeover
         self._answers = answers
         self._score_threshold = score_threshold
-        self._embedder = embedder
         self._store = store
 
     async def BeginAttempt(
@@ -110,18 +109,18 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
 
     async def GetStats(self, _request: pb.GetStatsRequest, _context: Context) -> pb.GetStatsResponse:
         totals = await self._listing.totals(_tenant())
-        return convert_reply.totals_to_proto(totals, self._embedder, self._store)
+        return convert_reply.totals_to_proto(totals, self._reading.embedder, self._store)
 
     async def Search(self, request: pb.SearchRequest, _context: Context) -> pb.SearchResponse:
         question = convert.search_from_proto(request, self._score_threshold)
-        found = await self._searcher.search(_tenant(), question, current_call().deadline)
+        found = await self._reading.search(_tenant(), question, current_call().deadline)
         passages = [convert_reply.passage_to_proto(passage) for passage in found.passages]
         return pb.SearchResponse(
             passages=passages, mode=MODE_VALUES[question.mode], rerank_skipped=found.rerank_skipped
         )
 
     async def GetPassage(self, request: pb.GetPassageRequest, _context: Context) -> pb.GetPassageResponse:
-        passage = await self._passages.get(_tenant(), convert.passage_request_from_proto(request))
+        passage = await self._reading.get(_tenant(), convert.passage_request_from_proto(request))
         return convert_reply.passage_text_to_proto(passage)
 
     async def LookupAnswer(
@@ -139,6 +138,12 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             _tenant(), request.corpus_revision, request.key, answer
         )
         return pb.StoreAnswerResponse(stored=stored)
+
+    async def GetStoreStatus(
+        self, _request: pb.GetStoreStatusRequest, _context: Context
+    ) -> pb.GetStoreStatusResponse:
+        status = await self._changeover.status()
+        return pb.GetStoreStatusResponse(reindex=reindex_to_proto(status) if status else None)
 
 
 def _tenant() -> str:

@@ -49,7 +49,8 @@ class Settings(ServiceSettings):
     qdrant_collection: str = Field(
         "docuquery", pattern=r"^[A-Za-z0-9_-]{1,100}$", validation_alias="QDRANT_COLLECTION"
     )
-    """First part of the names of the two collections: `docuquery_chunks` and `docuquery_documents`."""
+    """First part of the names of the collections: `docuquery_chunks` (with an ending after a reindex) and
+    `docuquery_documents`."""
 
     qdrant_replication_factor: int = Field(3, ge=1, le=32, validation_alias="QDRANT_REPLICATION_FACTOR")
     """Copies of everything; read when the collections are made. A single server keeps one."""
@@ -81,8 +82,9 @@ class Settings(ServiceSettings):
         "local", validation_alias="EMBEDDING_PROVIDER"
     )
     """`local`: wordllama's static vectors, without network or key. `openai`: any OpenAI-compatible
-    `/embeddings` endpoint. `fastembed`: ONNX models on this machine (needs the extra of that name). Fixed
-    once documents are stored, and so are model and dimensions."""
+    `/embeddings` endpoint. `fastembed`: ONNX models on this machine (needs the extra of that name). Once
+    documents are stored, another one, or another model or length of vectors, is a change by REINDEX or
+    `docuquery admin reindex`."""
 
     embedding_model: str = Field("", validation_alias="EMBEDDING_MODEL")
     """The provider's model; empty: wordllama-256, text-embedding-3-small, or BAAI/bge-small-en-v1.5."""
@@ -123,6 +125,11 @@ class Settings(ServiceSettings):
     embedding_download: bool = Field(False, validation_alias="EMBEDDING_DOWNLOAD")
     """`fastembed`: download the model when it is not there."""
 
+    reindex: Literal["refuse", "background"] = Field("refuse", validation_alias="REINDEX")
+    """What to do at the start when the embedded store was filled by another embedder or word index.
+    `refuse`: do not start. `background`: embed it anew while it is searched by the former vectors, then
+    switch over. A server's store is changed by `docuquery admin reindex`."""
+
     quota_documents: int = Field(0, ge=0, validation_alias="QUOTA_DOCUMENTS")
     """Most documents a tenant may have indexed. 0: no limit."""
 
@@ -130,8 +137,8 @@ class Settings(ServiceSettings):
     """Most bytes (of the files as uploaded) a tenant may have indexed. 0: no limit."""
 
     bm25_language: str = Field("english", validation_alias="BM25_LANGUAGE")
-    """Stop words and stemming for documents whose language is not known, or has none here; fixed once
-    documents are stored. Others have those of their own (see DOCUMENT_LANGUAGE). Chinese, Japanese, Korean,
+    """Stop words and stemming for documents whose language is not known, or has none here; changed as the
+    embedder is. Others have those of their own (see DOCUMENT_LANGUAGE). Chinese, Japanese, Korean,
     Thai, Lao, Khmer and Burmese are found under every language, and so are identifiers (`ERR-4512`)."""
 
     filter_fields: str = Field("", validation_alias="FILTER_FIELDS")

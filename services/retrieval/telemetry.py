@@ -48,8 +48,8 @@ _MOST_TENANTS = 200
 
 
 def measured_stores(stores: Stores) -> Stores:
-    """`stores`, as searches and writes use them."""
-    chunks = {"search": "index", "score": "complete", "idf": "idf", "fetch": "fetch", "write": "write"}
+    """`stores`, as searches use them."""
+    chunks = {"search": "index", "score": "complete", "idf": "idf", "fetch": "fetch"}
     return replace(
         stores,
         chunks=measured(stores.chunks, stages, chunks),

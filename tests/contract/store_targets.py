@@ -14,16 +14,17 @@ from typing import Any
 
 from qdrant_client import grpc as q
 
-from libs.clock import SystemClock
+from benchmarks.qdrant_server import Servers
+from libs.clock import Clock, SystemClock
 from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import parse_addresses
-from services.retrieval.store.server_collections import Layout
-from services.retrieval.store.server_nodes import open_nodes
-from tests.contract.qdrant_server import Servers, cluster, one_server
+from services.retrieval.store.server_layout import Layout
+from services.retrieval.store.server_nodes import Nodes, open_nodes
+from services.retrieval.store.spaces import FIRST_PLACE, VectorSpace
+from tests.contract.qdrant_server import cluster, one_server
 
 ENGINES = ("edge", "server", "cluster")
 
@@ -54,12 +55,20 @@ class Targets:
         return self._started[engine]
 
     def opened(
-        self, engine: str, folder: Path, space: VectorSpace, first_node: int = 0
+        self,
+        engine: str,
+        folder: Path,
+        space: VectorSpace,
+        first_node: int = 0,
+        *,
+        may_begin: bool = False,
+        clock: Clock | None = None,
     ) -> AbstractAsyncContextManager[Stores]:
         """The store of `engine` whose name, or place, is `folder`."""
         if engine == "edge":
-            return open_edge(folder, space)
-        return open_server(self.options(engine, folder.name, first_node), space, SystemClock())
+            return open_edge(folder, space, may_begin=may_begin)
+        options = self.options(engine, folder.name, first_node)
+        return open_server(options, space, clock or SystemClock(), may_begin=may_begin)
 
     def options(self, engine: str, prefix: str, first_node: int = 0) -> ServerOptions:
         """How to open the store `prefix` on a server; `first_node` is the one to call at first."""
@@ -107,25 +116,32 @@ class Targets:
                 await drop(self.options(engine, place.name))
 
 
-def _names(options: ServerOptions) -> tuple[str, str]:
-    return f"{options.collection_prefix}_chunks", f"{options.collection_prefix}_documents"
-
-
 async def empty(options: ServerOptions) -> None:
-    """Deletes every point of a store, if there is one."""
+    """Deletes every point of a store, if there is one, and the chunks of all vector spaces but the first."""
+    first = f"{options.collection_prefix}_{FIRST_PLACE}"
     async with open_nodes(options.addresses, "", TIMEOUT_SECONDS, SystemClock()) as nodes:
-        for name in _names(options):
-            found = await nodes.collections(
-                "CollectionExists", q.CollectionExistsRequest(collection_name=name)
-            )
-            if found.result.exists:
-                everything = q.PointsSelector(filter=q.Filter())
-                request = q.DeletePoints(collection_name=name, wait=True, points=everything)
-                await nodes.points("Delete", request)
+        for name in await names_of(nodes, options):
+            if name.startswith(f"{first}-"):
+                await nodes.collections("Delete", q.DeleteCollection(collection_name=name))
+                continue
+            everything = q.PointsSelector(filter=q.Filter())
+            request = q.DeletePoints(collection_name=name, wait=True, points=everything)
+            await nodes.points("Delete", request)
 
 
 async def drop(options: ServerOptions) -> None:
     """Removes a store's collections."""
     async with open_nodes(options.addresses, "", TIMEOUT_SECONDS, SystemClock()) as nodes:
-        for name in _names(options):
+        for name in await names_of(nodes, options):
             await nodes.collections("Delete", q.DeleteCollection(collection_name=name))
+
+
+async def names_of(nodes: Nodes, options: ServerOptions) -> list[str]:
+    """The collections of a store."""
+    prefix = options.collection_prefix
+    found = await nodes.collections("List", q.ListCollectionsRequest())
+    return sorted(
+        collection.name
+        for collection in found.collections
+        if collection.name.startswith((f"{prefix}_{FIRST_PLACE}", f"{prefix}_documents"))
+    )

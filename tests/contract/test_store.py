@@ -17,7 +17,6 @@ from libs.clock import SystemClock
 from services.retrieval.filters import AnyOf, Condition, Equals, Exists, Filter, NumberRange, TimeRange
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import (
     ChunkKeys,
@@ -29,6 +28,7 @@ from services.retrieval.store.protocol import (
     Stores,
 )
 from services.retrieval.store.server import open_server
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (
     DIMENSIONS,
     NOW,
@@ -321,6 +321,7 @@ async def test_an_attempt_is_live_exactly_while_a_record_says_so(stores: Stores)
         await stores.records.put(TENANT, item, expected_revision=None)
     asked = {old_id, pending.attempt.attempt_id, new_attempt_id()}
     assert await stores.records.live(TENANT, asked) == {old_id: old}
+    assert await stores.records.still_open(TENANT, asked) == {pending.attempt.attempt_id: pending}
     assert [r.document_id for r in await stores.records.open_attempts(TENANT)] == [pending.document_id]
 
     fresh = record(1)
@@ -512,6 +513,7 @@ async def test_tenants_share_nothing(stores: Stores) -> None:
         assert list(await stores.texts.extents(stranger, attempt)) == []
         assert await stores.records.get(stranger, mine.document_id) is None
         assert await stores.records.live(stranger, {mine.attempt.attempt_id}) == {}
+        assert await stores.records.still_open(stranger, {mine.attempt.attempt_id}) == {}
         assert not await stores.records.remove(stranger, mine.document_id, expected_revision=1)
         assert list(await stores.records.page(stranger, DocumentQuery(NOW), None, 5)) == []
         assert (await stores.records.totals(stranger, NOW)).indexed_documents == 0

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.qdrant_server import Servers, free_ports
 from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.retrieval.model import ChunkKey
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import ChunkQuery
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import Address, parse_addresses
-from services.retrieval.store.server_collections import Layout
-from tests.contract.qdrant_server import Servers, free_ports, one_server
+from services.retrieval.store.server_layout import Layout
+from services.retrieval.store.spaces import VectorSpace
+from tests.contract.qdrant_server import one_server
 from tests.contract.retrieval_samples import block, direction, embedded, record
 from tests.contract.test_store import SPACE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +111,36 @@ async def test_a_removal_has_one_winner_too(processes: list[Stores]) -> None:
             assert await processes[-1].records.remove(
                 TENANT, fresh.document_id, expected_revision=fresh.revision + 1
             )
+
+
+async def test_what_was_acknowledged_is_what_every_process_reads_next(processes: list[Stores]) -> None:
+    """Records a process has read before are not taken for what is stored: not for a moment."""
+    bystanders = [record(number) for number in range(2, 40)]
+    current: DocumentRecord = record(1)
+    for item in (current, *bystanders):
+        await processes[0].records.put(TENANT, item, expected_revision=None)
+    attempt = current.attempt.attempt_id
+    asked = {attempt, *(item.attempt.attempt_id for item in bystanders)}
+
+    async def live_everywhere() -> list[Mapping[str, DocumentRecord]]:
+        seen = [await stores.records.live(TENANT, asked) for stores in processes]
+        for reading in seen:
+            assert [item for item in bystanders if reading.get(item.attempt.attempt_id) != item] == []
+        return seen
+
+    for turn in range(12):
+        writer = processes[turn % len(processes)].records
+        assert all(reading[attempt] == current for reading in await live_everywhere())
+        assert current.live is not None
+        # The same attempt under another description, as when only a document's metadata changes.
+        renamed = replace(current.live.description, filename=f"{turn}.txt")
+        changed = next_revision(current, live=replace(current.live, description=renamed))
+        assert await writer.put(TENANT, changed, expected_revision=current.revision)
+        assert all(reading[attempt] == changed for reading in await live_everywhere())
+        assert await writer.remove(TENANT, current.document_id, expected_revision=changed.revision)
+        assert all(attempt not in reading for reading in await live_everywhere())
+        current = next_revision(changed)
+        assert await writer.put(TENANT, current, expected_revision=None)
 
 
 async def test_readers_of_a_changing_record_always_find_it_live(processes: list[Stores]) -> None:

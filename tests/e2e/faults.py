@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from benchmarks.qdrant_server import Node
 from tests.contract.llm_server import End, Finish, Hang, LlmServer, Open, Pause, Reset, Status, Step, Text
-from tests.contract.qdrant_server import Node
 from tests.contract.redis_server import RedisServer
 from tests.e2e.support import System
 

@@ -28,6 +28,7 @@ from docuquery.common.v1.answer_pb2 import OUTCOME_ANSWERED, Citation
 from docuquery.common.v1.conversation_pb2 import Conversation, PromptVersion
 from docuquery.common.v1.document_pb2 import DOCUMENT_STATUS_INDEXED, Document, UploadResult
 from docuquery.common.v1.passage_pb2 import SEARCH_MODE_SPARSE, Passage
+from docuquery.common.v1.reindex_pb2 import REINDEX_STATE_RUNNING, Reindex
 from docuquery.common.v1.text_pb2 import TextSpan
 from docuquery.gateway.v1.admin_service_pb2_grpc import AdminServiceStub
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
@@ -299,6 +300,14 @@ class FakeRetrieval(_Recording, RetrievalServiceServicer):
             document=self._find(request.document_id),
             text="ten days",
             span=TextSpan(char_start=12, char_end=20),
+        )
+
+    async def GetStoreStatus(
+        self, request: retrieval.GetStoreStatusRequest, context: Any
+    ) -> retrieval.GetStoreStatusResponse:
+        self.note(request)
+        return retrieval.GetStoreStatusResponse(
+            reindex=Reindex(state=REINDEX_STATE_RUNNING, chunks_done=3, chunk_count=9)
         )
 
     async def BeginAttempt(self, request: Any, context: Any) -> Any:

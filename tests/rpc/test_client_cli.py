@@ -287,7 +287,10 @@ def test_status_shows_components_and_stored_documents(gateway: FakeGateway, docu
     assert "provider extractive" in result.stdout
     assert "0 documents" in result.stdout
     assert "breaker" not in result.stdout  # all are closed
+    assert "reindex" not in result.stdout
     assert json.loads(docuquery("status", "--json").stdout)["version"] == "0.1.0"
+    gateway.system.reindex.chunk_count = 1000
+    assert "0 of 1,000 chunks" in docuquery("status").stdout
 
 
 def test_status_exits_with_1_when_something_is_wrong(gateway: FakeGateway, docuquery: Docuquery) -> None:

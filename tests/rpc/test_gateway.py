@@ -158,6 +158,7 @@ async def test_the_status_names_every_component_provider_and_breaker(system: Sys
         "provider:extractive/extractive-model",
     ]
     assert {breaker.state for breaker in status.breakers} == {pb.BREAKER_STATE_CLOSED}
+    assert (status.reindex.chunks_done, status.reindex.chunk_count) == (3, 9)
     assert status.version
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.qdrant_server import Servers
 from libs.errors import DocuQueryError
-from tests.contract.qdrant_server import Servers, cluster
+from tests.contract.qdrant_server import cluster
 from tests.rpc.retrieval_support import Client, Draft, running
 
 CHUNKS = 40

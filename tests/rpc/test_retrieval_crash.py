@@ -25,8 +25,8 @@ from libs.rpc.channel import open_channel
 from services.retrieval.app import STORES, start
 from services.retrieval.embedders.local import LocalEmbedder
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.spaces import VectorSpace
 from tests.rpc.retrieval_support import MIB, Client, Draft, ShiftedClock, running, settings, where
 
 ROOT = Path(__file__).parents[2]

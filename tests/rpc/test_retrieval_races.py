@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from docuquery.common.v1 import passage_pb2
+from docuquery.common.v1 import filter_pb2, passage_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
-from tests.rpc.retrieval_support import Client, Draft, running
+from tests.rpc.retrieval_support import Client, Draft, running, where
 
 CHUNKS = 300
 
@@ -26,10 +26,16 @@ def generation(number: int, chunks: int = CHUNKS) -> Draft:
 
 
 @pytest.mark.parametrize(
-    ("grace_seconds", "chunks"), [(0.0, 300), (0.5, 300), pytest.param(0.0, 2500, marks=pytest.mark.slow)]
+    ("grace_seconds", "chunks", "wanted"),
+    [
+        (0.0, 300, None),
+        (0.0, 300, where("source", equals="almanac.txt")),
+        (0.5, 300, None),
+        pytest.param(0.0, 2500, None, marks=pytest.mark.slow),
+    ],
 )
 async def test_readers_racing_a_replacement_see_one_whole_version(
-    tmp_path: Path, store: dict[str, Any], grace_seconds: float, chunks: int
+    tmp_path: Path, store: dict[str, Any], grace_seconds: float, chunks: int, wanted: filter_pb2.Filter | None
 ) -> None:
     """Every search sees exactly one version, complete up to its limit, and never an older one than before."""
     async with running(tmp_path, **store, old_version_grace_seconds=grace_seconds) as client:
@@ -39,7 +45,7 @@ async def test_readers_racing_a_replacement_see_one_whole_version(
         async def read() -> int:
             searches, newest = 0, 0
             while not writing.is_set():
-                found = await client.search("fact about tides in the almanac", limit=200)
+                found = await client.search("fact about tides in the almanac", limit=200, filter=wanted)
                 seen = {int(p.metadata["generation"]) for p in found}
                 assert len(found) == 200
                 assert len(seen) == 1, "two versions at once"

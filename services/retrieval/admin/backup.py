@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,18 +15,17 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.retrieval.admin import archive
 from services.retrieval.admin.console import AdminError, Progress, counted, megabytes, note, say
-from services.retrieval.admin.copier import live_chunks, live_documents
 from services.retrieval.admin.folder import Counts, held_store
 from services.retrieval.store.edge import edge_stores
 from services.retrieval.store.manifest import (
-    SCHEMA_VERSION,
     Manifest,
-    drop_next,
     exclusive,
     new_manifest,
+    read_fields,
     remove_unused,
     write_manifest,
 )
+from services.retrieval.store.walk import live_chunks, live_documents
 
 
 def backup(folder: Path, file: Path, now: datetime) -> None:
@@ -44,7 +43,12 @@ def backup(folder: Path, file: Path, now: datetime) -> None:
         progress = Progress(2 * sum(p.stat().st_size for p in root.rglob("*") if p.is_file()), "bytes")
         folders, members = archive.list_folder(root, progress.advance)
         contents = archive.Contents(
-            archive.FORMAT, now.isoformat(timespec="seconds"), asdict(manifest), counts, folders, members
+            archive.FORMAT,
+            now.isoformat(timespec="seconds"),
+            manifest.to_fields(),
+            counts,
+            folders,
+            members,
         )
         with _whole_file(file) as partial, partial.open("xb") as out:
             partial.chmod(0o600)  # it holds everybody's documents
@@ -86,23 +90,17 @@ def restore(folder: Path, file: Path, *, replace_present: bool) -> None:
             os.sync()
             write_manifest(folder, manifest)
             undo.pop_all()
-        drop_next(folder)
         remove_unused(folder)
     say(f"Restored {_described(contents.counts)} of {contents.create_time} to {folder}.")
-    note(f"They were embedded by {manifest.embedder}: the settings of the service must name the same.")
+    note(f"They were embedded by {manifest.space.embedder}: the settings of the service must name the same.")
 
 
 def _manifest(file: Path, contents: archive.Contents) -> Manifest:
     """The manifest of the restored store: that of the backup, in a folder of its own."""
     try:
-        stored = Manifest(**contents.store)
-    except (TypeError, ValueError) as error:
-        raise AdminError(f"{file} cannot be understood; it may be of a newer program, or damaged.") from error
-    if stored.schema_version != SCHEMA_VERSION:
-        raise AdminError(
-            f"{file} has layout {stored.schema_version}, this program reads {SCHEMA_VERSION}. Restore it by "
-            "the program that made it."
-        )
+        stored = read_fields(contents.store, str(file))
+    except DocuQueryError as error:
+        raise AdminError(f"{error.message} Restore it by the program that made it.") from error
     return replace(stored, folder=new_manifest(stored.space).folder)
 
 

@@ -8,10 +8,10 @@ from itertools import islice
 
 import numpy as np
 
-from services.retrieval.admin.copier import records_of
 from services.retrieval.completeness import first_gap
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, LiveVersion
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.walk import records_of
 
 _BATCH_CHUNKS = 512
 _MAX_FAULTS_PER_DOCUMENT = 3
@@ -31,6 +31,8 @@ class TenantReport:
     open_attempts: int = 0
     leftovers: int = 0
     """Attempts no record names, left by a crash: swept at the next start of the service."""
+    lacking: int = 0
+    """Chunks without one of their vectors: the service makes them in the background."""
     faults: list[str] = field(default_factory=list)
     """One sentence each, the document named."""
 
@@ -79,7 +81,9 @@ async def _check_live(
         if missing:
             faults.append(f"{len(missing)} chunks are missing, the first is number {missing[0]}")
         for item in found.values():
-            if not np.isfinite(item.dense).all():
+            if item.dense is None or item.sparse is None:
+                report.lacking += 1
+            elif not np.isfinite(item.dense).all():
                 faults.append(f"chunk {item.chunk.key.ordinal} has a vector of no finite numbers")
             if item.chunk.document_id != record.document_id:
                 faults.append(f"chunk {item.chunk.key.ordinal} says it is of {item.chunk.document_id}")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from services.retrieval.admin.check import TenantReport, check_tenant
 from services.retrieval.admin.console import Progress, say, table
-from services.retrieval.admin.copier import live_chunks
 from services.retrieval.admin.folder import held_store
 from services.retrieval.store.edge import edge_stores
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.walk import live_chunks
 
 _MAX_SHOWN = 50
 
@@ -17,7 +17,10 @@ _MAX_SHOWN = 50
 async def check(folder: Path, warn_chunks: int) -> int:
     """Checks the store in `folder`; returns the exit code. Raises AdminError, STORE_UNAVAILABLE."""
     with held_store(folder) as manifest:
-        say(f"{folder}: embedder {manifest.embedder}, {manifest.dimensions} dimensions, {manifest.sparse}")
+        space = manifest.space
+        say(f"{folder}: embedder {space.embedder}, {space.dimensions} dimensions, {space.sparse}")
+        if filling := manifest.spaces.being_filled:
+            say(f"It is being embedded anew for {filling.space}, which is not looked at here.")
         async with edge_stores(folder, manifest) as stores:
             reports = await _check_all(stores)
     if not reports:
@@ -56,6 +59,8 @@ def _conclude(reports: list[TenantReport], warn_chunks: int) -> int:
     """Says what the table means; the exit code."""
     if any(report.leftovers for report in reports):
         say("Leftovers are what interrupted uploads stored; the service removes them when it starts.")
+    if lacking := sum(report.lacking for report in reports):
+        say(f"{lacking:,} chunks lack a vector, which the service makes when it runs with these settings.")
     for report in reports:
         if warn_chunks and report.chunks_recorded > warn_chunks:
             say(

@@ -22,9 +22,17 @@ from services.retrieval.admin.compact import compact
 from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.migrate import migrate
 from services.retrieval.admin.parent import end_with
-from services.retrieval.admin.reindex import prepare, reindex
+from services.retrieval.admin.reindex import finish, reindex
+from services.retrieval.admin.reindex_report import JsonLines, Report, Sentences
+from services.retrieval.admin.vectors import BATCHES_AT_ONCE, MAX_TRIES
+from services.retrieval.reindexing.filler import SpaceFiller
+from services.retrieval.reindexing.pace import Pace
+from services.retrieval.reindexing.patience import Patience
+from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.store.manifest import read_manifest
+from services.retrieval.store.spaces import VectorSpace
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -46,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _failed(f"{error.strerror or error}: {error.filename or 'a file of the store'}.")
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; the store is as it was. The same command can be run again.\n")
+        sys.stderr.write("Interrupted; the same command can be run again, and goes on where it was.\n")
         return EXIT_INTERRUPTED
 
 
@@ -64,24 +72,43 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "check":
             return asyncio.run(check(folder, settings.edge_warn_chunks))
         case "reindex":
-            if options.copy is not None and options.copy.resolve() == folder.resolve():
-                raise AdminError("--from names the data folder itself. Name a copy of it.")
-            asyncio.run(_reindex(settings, options.copy))
+            clock = SystemClock()
+            report: Report = JsonLines(clock) if options.json else Sentences(clock)
+            asyncio.run(_reindex(settings, report, options.rate, finishes=options.finish))
         case "migrate":
             asyncio.run(_migrate(settings, prune=options.prune))
     return 0
 
 
-async def _reindex(settings: Settings, copy: Path | None) -> None:
+async def _reindex(settings: Settings, report: Report, rate: float, *, finishes: bool) -> None:
     # Imported late: the other commands need neither the embedders' libraries nor gRPC.
-    from services.retrieval.app import EMBEDDERS
+    from services.retrieval.app import EMBEDDERS, STORES, STORES_TO_FILL
 
+    if settings.vector_store == "edge" and read_manifest(settings.data_dir) is None:
+        raise AdminError(f"There is no store in {settings.data_dir}. Set DATA_DIR to that of the service.")
+    clock = SystemClock()
     encoder = Bm25Encoder(settings.bm25_language)
-    async with EMBEDDERS[settings.embedding_provider](settings, SystemClock()) as embedder:
-        if copy is None:
-            await reindex(settings.data_dir, embedder, encoder)
+    # `background` is for the service: here nothing is begun but by this command.
+    settings = settings.model_copy(update={"reindex": "refuse"})
+    stores_of = (STORES if finishes else STORES_TO_FILL)[settings.vector_store]
+    async with (
+        EMBEDDERS[settings.embedding_provider](settings, clock) as embedder,
+        stores_of(settings, VectorSpace(embedder.name, embedder.dimensions, encoder.name), clock) as stores,
+    ):
+        filler = SpaceFiller(
+            stores,
+            SpaceVectors(embedder, encoder),
+            clock,
+            patience=Patience(clock, report.waits, MAX_TRIES),
+            pace=Pace(clock, max_per_second=rate),
+            batches_at_once=BATCHES_AT_ONCE,
+            grace_seconds=settings.old_version_grace_seconds,
+            on_progress=report.progress,
+        )
+        if finishes:
+            await finish(stores, filler, report)
         else:
-            await prepare(settings.data_dir, copy, embedder, encoder)
+            await reindex(stores, filler, report, clock)
 
 
 async def _migrate(settings: Settings, *, prune: bool) -> None:
@@ -103,7 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="docuquery admin",
         description="Looks after the store of the retrieval service, with that service's settings (the "
-        "environment and .env; DATA_DIR names the store). Stop the services before: one in use is refused.",
+        "environment and .env; DATA_DIR names the embedded store). Stop the services before: an embedded "
+        "store in use is refused.",
         epilog="`docuquery admin doctor` examines the whole installation, running or not.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -128,17 +156,20 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "reindex",
         help="embed every stored chunk anew, by the embedder and language of the settings, and switch over",
-        description="Fills a second store beside the present one and switches over by one rename. "
-        "Interrupted, the same command goes on.",
+        description="On a Qdrant server the services go on meanwhile, with the former settings; with the "
+        "embedded store stop the service, or have it do this itself by REINDEX=background. Interrupted, the "
+        "same command goes on.",
     )
     command.add_argument(
-        "--from",
-        dest="copy",
-        metavar="COPY",
-        type=Path,
-        help="fill it from a copy of DATA_DIR, while the services go on, and do not switch; a later "
-        "`reindex` brings over what has changed since, and switches",
+        "--finish",
+        action="store_true",
+        help="delete the former vectors, which no process may be searching any more, or what was begun for "
+        "other settings than the present ones",
     )
+    command.add_argument(
+        "--rate", metavar="N", type=_positive, default=0.0, help="embed at most so many chunks a second"
+    )
+    command.add_argument("--json", action="store_true", help="tell everything as lines of JSON")
 
     command = commands.add_parser(
         "migrate",
@@ -153,6 +184,13 @@ def _parser() -> argparse.ArgumentParser:
         "--prune", action="store_true", help="remove what the server has besides, of the tenants copied"
     )
     return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
 
 
 def _failed(sentence: str) -> int:

@@ -15,7 +15,8 @@ import qdrant_edge as edge
 
 from services.retrieval.admin.console import AdminError, megabytes, note, say, table
 from services.retrieval.admin.folder import held_store, stored_bytes
-from services.retrieval.store.edge_tenant import EdgeTenant, EdgeTenants, engine_errors
+from services.retrieval.store.edge_engine import engine_errors
+from services.retrieval.store.edge_tenant import EdgeTenant, EdgeTenants
 from services.retrieval.store.manifest import remove_unused
 
 # Measured: 100,000 chunks take a minute or two; fewer do not look like a hang.
@@ -37,7 +38,7 @@ def compact(folder: Path, only_tenant: str | None = None) -> None:
         for unfinished in (folder / manifest.folder).glob("*/*/temp_segments/*"):
             shutil.rmtree(unfinished)  # the engine leaves these where they are
         (folder / manifest.folder).mkdir(exist_ok=True)
-        tenants = EdgeTenants(folder / manifest.folder, manifest.dimensions)
+        tenants = EdgeTenants(folder / manifest.folder, [manifest.spaces.current])
         try:
             names = tenants.names()
             if only_tenant is not None and only_tenant not in names:
@@ -60,7 +61,7 @@ def _compact_tenant(tenants: EdgeTenants, name: str) -> tuple[object, ...]:
     if before.points >= _WORTH_A_WORD:
         note(f"Compacting {before.points:,} points of {name}; the engine says nothing meanwhile ...")
     started = time.monotonic()
-    for shard in (opened.chunks, opened.documents):
+    for shard in _shards(opened):
         _optimize(shard)
     after = _size(opened)
     if after.points != before.points:
@@ -73,6 +74,10 @@ def _compact_tenant(tenants: EdgeTenants, name: str) -> tuple[object, ...]:
     return name, after.points, before.segments, after.segments, *disk, seconds
 
 
+def _shards(opened: EdgeTenant) -> list[edge.EdgeShard]:
+    return [*(space.shard for space in opened.spaces.values()), opened.documents]
+
+
 def _optimize(shard: edge.EdgeShard) -> None:
     with engine_errors("optimize"):
         shard.flush()
@@ -82,7 +87,7 @@ def _optimize(shard: edge.EdgeShard) -> None:
 
 def _size(opened: EdgeTenant) -> _Size:
     with engine_errors("info"):
-        infos = [shard.info() for shard in (opened.chunks, opened.documents)]
+        infos = [shard.info() for shard in _shards(opened)]
     return _Size(
         sum(info.points_count for info in infos),
         sum(info.segments_count for info in infos),

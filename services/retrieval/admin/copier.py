@@ -7,16 +7,15 @@ has changed. In the target a document is seen when all of it is there, as after 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.vectors import Vectors
 from services.retrieval.lease import ABANDONED
 from services.retrieval.model import ChunkKey, DocumentRecord, LiveVersion, Status
-from services.retrieval.store.payloads import to_microseconds
-from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores, TextBlock, Totals
+from services.retrieval.store.protocol import Stores, TextBlock, Totals
+from services.retrieval.store.walk import NO_LEASE_ENDED, records_of
 
 # Embedded and written at once: some requests' worth for an embedder behind an API, 2 MB of vectors.
 _BATCH_CHUNKS = 512
@@ -24,8 +23,6 @@ _PAGE_RECORDS = 500
 # Of 8,192 characters each.
 _BATCH_BLOCKS = 64
 _ERASE_POINTS = 1024
-# No lease has ended by then: records come as they are stored.
-_NO_LEASE_ENDED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -155,39 +152,14 @@ class StoreCopier:
                 pass
 
     async def _require_equal(self, tenant: str) -> None:
-        there = _live_part(await self._target.records.totals(tenant, _NO_LEASE_ENDED))
-        here = _live_part(await self._source.records.totals(tenant, _NO_LEASE_ENDED))
+        there = _live_part(await self._target.records.totals(tenant, NO_LEASE_ENDED))
+        here = _live_part(await self._source.records.totals(tenant, NO_LEASE_ENDED))
         if there != here:
             raise AdminError(
                 f"The copy of tenant {tenant} has {there.indexed_documents:,} documents of "
                 f"{there.chunks:,} chunks, the store has {here.indexed_documents:,} of {here.chunks:,}. "
                 "Go on with the old store. Run `docuquery admin check`, then the same command again."
             )
-
-
-async def records_of(stores: Stores, tenant: str) -> AsyncIterator[DocumentRecord]:
-    """Every record of a tenant as it is stored, newest first."""
-    query = DocumentQuery(_NO_LEASE_ENDED)
-    after: Cursor | None = None
-    while True:
-        page = await stores.records.page(tenant, query, after, _PAGE_RECORDS)
-        for record in page:
-            yield record
-        if len(page) < _PAGE_RECORDS:
-            return
-        after = Cursor(to_microseconds(page[-1].create_time), page[-1].document_id)
-
-
-async def live_chunks(stores: Stores, tenants: Sequence[str]) -> int:
-    """Chunks of all live versions."""
-    return sum([(await stores.records.totals(tenant, _NO_LEASE_ENDED)).chunks for tenant in tenants])
-
-
-async def live_documents(stores: Stores, tenants: Sequence[str]) -> int:
-    """Documents with a live version."""
-    return sum(
-        [(await stores.records.totals(tenant, _NO_LEASE_ENDED)).indexed_documents for tenant in tenants]
-    )
 
 
 def _ended(record: DocumentRecord) -> DocumentRecord:

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from services.retrieval.admin.console import counted, note, say
+from services.retrieval.admin.console import Progress, counted, note, say
+from services.retrieval.admin.copier import Copied, StoreCopier
 from services.retrieval.admin.folder import held_store
-from services.retrieval.admin.reindex import copy_all, vectors_for
+from services.retrieval.admin.vectors import Vectors
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import edge_stores
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores
+from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.walk import live_chunks
 
 
 async def migrate(
@@ -33,8 +35,12 @@ async def migrate(
     wanted = VectorSpace(embedder.name, embedder.dimensions, encoder.name)
     with held_store(folder) as present:
         async with edge_stores(folder, present) as source, open_target(wanted) as target:
-            vectors = vectors_for(present.space, wanted, source, embedder, encoder)
-            copied = await copy_all(source, target, vectors, prune=prune)
+            vectors = Vectors(
+                source.chunks,
+                None if present.space.has_same_dense(wanted) else embedder,
+                None if present.space.sparse == wanted.sparse else encoder,
+            )
+            copied = await _copy_all(source, target, vectors, prune=prune)
             name = target.name
     if copied.kept:
         verb = "is" if copied.kept == 1 else "are"
@@ -44,3 +50,18 @@ async def migrate(
         say(f"{counted(copied.only_in_target, 'document')} {verb} in the target only (see --prune).")
     say(f"Set VECTOR_STORE={name} for the retrieval service. The embedded store in {folder} is as it was.")
     note("Page tokens of listings begun before are refused once; callers start such a listing again.")
+
+
+async def _copy_all(source: Stores, target: Stores, vectors: Vectors, *, prune: bool) -> Copied:
+    """Copies every tenant of `source`, and tells how far it is and what it did."""
+    tenants = await source.upkeep.tenants()
+    progress = Progress(await live_chunks(source, tenants), "chunks")
+    copier = StoreCopier(source, target, vectors, prune=prune, on_chunks=progress.advance)
+    try:
+        copied = await copier.copy(tenants)
+    finally:
+        progress.finish()
+    removed = f", {copied.removed:,} removed" if copied.removed else ""
+    done = f"{counted(copied.documents, 'document')}, {counted(copied.chunks, 'chunk')} copied{removed}"
+    say(f"{done}; the others were there.")
+    return copied

@@ -1,113 +1,81 @@
-"""Re-embedding a store: fills another one beside it from the stored chunks, and puts that in its place.
+"""Embedding a store anew, by the settings as they are now, and switching it over.
 
-No document is parsed again. What was done survives a kill, and the same command goes on with it.
+On a server the services go on meanwhile, with the former settings. What was done survives a kill, and the
+same command goes on with it.
 """
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from pathlib import Path
-
-from services.retrieval.admin.console import AdminError, Progress, counted, note, say
-from services.retrieval.admin.copier import Copied, StoreCopier, live_chunks
-from services.retrieval.admin.folder import held_store
-from services.retrieval.admin.vectors import Vectors
-from services.retrieval.embedders.protocol import Embedder
-from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.edge import edge_stores
-from services.retrieval.store.manifest import (
-    Manifest,
-    VectorSpace,
-    exclusive,
-    new_manifest,
-    read_manifest,
-    read_next,
-    remove_unused,
-    switch_to_next,
-    write_next,
-)
+from libs.clock import Clock
+from services.retrieval.admin.console import AdminError
+from services.retrieval.admin.reindex_report import Report
+from services.retrieval.reindexing.filler import SpaceFiller
 from services.retrieval.store.protocol import Stores
 
+# Serving processes look every second whether there is a new space, and write to it from then on.
+_LEARN_SECONDS = 3.0
+# A server builds its indexes behind what is written. It can be searched before, but slowly.
+_INDEX_SECONDS = 600.0
+_INDEX_POLL_SECONDS = 1.0
 
-async def reindex(folder: Path, embedder: Embedder, encoder: Bm25Encoder) -> None:
-    """Puts a store with the vectors of `embedder` and `encoder` in the place of the one in `folder`.
 
-    Raises AdminError, STORE_UNAVAILABLE while a service uses the folder, EMBEDDER_UNAVAILABLE.
+async def reindex(stores: Stores, filler: SpaceFiller, report: Report, clock: Clock) -> None:
+    """Fills the own space of `stores` and makes it the current one.
+
+    Raises what the stores raise, and EMBEDDER_UNAVAILABLE when it is down for long.
     """
-    with held_store(folder) as present:
-        wanted = _space(embedder, encoder)
-        if present.space == wanted:
-            say(f"The store in {folder} is by {wanted.embedder} and {wanted.sparse} already.")
-            return
-        await _fill(folder, present, folder, embedder, encoder)
-        switch_to_next(folder)
-        remove_unused(folder)
-    say(f"Switched over: the store in {folder} is by {wanted.embedder} and {wanted.sparse} now.")
+    spaces = stores.spaces
+    former = spaces.kept.current.space
+    if former == spaces.own:
+        if spaces.is_changing:
+            await filler.fill()
+        report.is_current(spaces.own)
+        return
+    report.started(former, spaces.own)
+    await _fill_level(stores, filler, clock)
+    await _wait_for_indexes(stores, report, clock)
+    await filler.fill_lacking()
+    while not await spaces.switch(filler.filled):
+        await filler.fill()
+    report.progress(filler.progress, at_once=True)
+    if not stores.is_shared:
+        await spaces.drop_others()
+    report.switched(former, spaces.own, keeps_former=stores.is_shared)
 
 
-async def prepare(folder: Path, copy: Path, embedder: Embedder, encoder: Bm25Encoder) -> None:
-    """Fills the store that `reindex` will put in the place of that in `folder`, from a copy of the folder.
+async def finish(stores: Stores, filler: SpaceFiller, report: Report) -> None:
+    """Makes the current space, which must be the own one, the only one, and deletes the chunks of the others.
 
-    A service may serve from `folder` meanwhile, with its old settings. Raises as `reindex` does.
+    Raises AdminError, STORE_MISMATCH while a process searches one of them, and as `reindex`.
     """
-    serving = read_manifest(folder)
-    if serving is None:
-        raise AdminError(f"There is no store in {folder}. Set DATA_DIR to the folder the service uses.")
-    with held_store(copy) as copied:
-        if copied.page_token_key != serving.page_token_key:
-            raise AdminError(f"{copy} is not a copy of {folder}.")
-        wanted = _space(embedder, encoder)
-        if serving.space == wanted:
-            say(f"The store in {folder} is by {wanted.embedder} and {wanted.sparse} already.")
+    spaces = stores.spaces
+    current = spaces.kept.current.space
+    if current != spaces.own:
+        raise AdminError(
+            f"The store is to be searched by {current}, and the settings are those of {spaces.own}. Set them "
+            "to the former, then run this again; or go back by `docuquery admin reindex`."
+        )
+    if spaces.is_changing:
+        await filler.fill()
+        report.progress(filler.progress, at_once=True)
+    await spaces.drop_others()
+    report.finished(current)
+
+
+async def _fill_level(stores: Stores, filler: SpaceFiller, clock: Clock) -> None:
+    """Until nothing is missing, or no less than before: then somebody goes on writing without telling."""
+    absent = (await filler.fill()).absent
+    if not stores.is_shared:
+        return
+    await clock.sleep(_LEARN_SECONDS)
+    while True:
+        before, absent = absent, (await filler.fill()).absent
+        if not absent or absent >= before:
             return
-        await _fill(copy, copied, folder, embedder, encoder)
-    say(
-        "Prepared. Stop the services, run `docuquery admin reindex` (it brings over what has changed since "
-        "the copy, and switches), and start them with the new settings."
-    )
 
 
-async def _fill(
-    source_folder: Path, present: Manifest, folder: Path, embedder: Embedder, encoder: Bm25Encoder
-) -> None:
-    wanted = _space(embedder, encoder)
-    following = read_next(folder)
-    if following is None or following.space != wanted:
-        following = new_manifest(wanted, present.page_token_key)
-        write_next(folder, following)
-    else:
-        note("Going on with what was done before.")
-    async with AsyncExitStack() as stack:
-        stack.enter_context(exclusive(folder / following.folder))
-        source = await stack.enter_async_context(edge_stores(source_folder, present))
-        target = await stack.enter_async_context(edge_stores(folder, following))
-        vectors = vectors_for(present.space, wanted, source, embedder, encoder)
-        await copy_all(source, target, vectors, prune=True)
-
-
-def vectors_for(
-    present: VectorSpace, wanted: VectorSpace, source: Stores, embedder: Embedder, encoder: Bm25Encoder
-) -> Vectors:
-    """Vectors of the space `wanted`: those that are stored where they mean the same, others made anew."""
-    keeps_dense = (present.embedder, present.dimensions) == (wanted.embedder, wanted.dimensions)
-    keeps_sparse = present.sparse == wanted.sparse
-    return Vectors(source.chunks, None if keeps_dense else embedder, None if keeps_sparse else encoder)
-
-
-async def copy_all(source: Stores, target: Stores, vectors: Vectors, *, prune: bool) -> Copied:
-    """Copies every tenant of `source`, and tells how far it is and what it did."""
-    tenants = await source.upkeep.tenants()
-    progress = Progress(await live_chunks(source, tenants), "chunks")
-    copier = StoreCopier(source, target, vectors, prune=prune, on_chunks=progress.advance)
-    try:
-        copied = await copier.copy(tenants)
-    finally:
-        progress.finish()
-    removed = f", {copied.removed:,} removed" if copied.removed else ""
-    done = f"{counted(copied.documents, 'document')}, {counted(copied.chunks, 'chunk')} copied{removed}"
-    say(f"{done}; the others were there.")
-    return copied
-
-
-def _space(embedder: Embedder, encoder: Bm25Encoder) -> VectorSpace:
-    return VectorSpace(embedder.name, embedder.dimensions, encoder.name)
+async def _wait_for_indexes(stores: Stores, report: Report, clock: Clock) -> None:
+    give_up = clock.monotonic() + _INDEX_SECONDS
+    while not await stores.spaces.is_indexed() and clock.monotonic() < give_up:
+        report.waits("The server is still building the indexes of what was written.")
+        await clock.sleep(_INDEX_POLL_SECONDS)

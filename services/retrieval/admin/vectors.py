@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import chain
 
 from libs.clock import Clock, SystemClock
-from libs.errors import DocuQueryError
 from services.retrieval.admin.console import AdminError, note
 from services.retrieval.embedders.protocol import Embedder
-from services.retrieval.indexing import contextual_text
 from services.retrieval.model import ChunkKey
+from services.retrieval.reindexing.patience import Patience
+from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.protocol import ChunkStore, EmbeddedChunk
 
-# A model behind a network that cannot be reached for so many tries of so many seconds is not coming back by
-# itself; what was embedded until then stays.
-_MAX_TRIES = 30
-_PAUSE_SECONDS = 10.0
-# A remote embedder bounds what it has under way itself.
-_BATCHES_AT_ONCE = 8
+MAX_TRIES = 30
+"""A model behind a network that cannot be reached for so many tries of so many seconds is not coming back by
+itself; what was embedded until then stays."""
+BATCHES_AT_ONCE = 8
+"""A remote embedder bounds what it has under way itself."""
 
 
 class Vectors:
@@ -38,9 +35,10 @@ class Vectors:
     ) -> None:
         """With an `embedder` the dense vectors are made anew, with an `encoder` the word vectors."""
         self._chunks = chunks
-        self._embedder = embedder
-        self._encoder = encoder
-        self._clock = clock or SystemClock()
+        self._has_new_dense = embedder is not None
+        self._has_new_terms = encoder is not None
+        self._made = SpaceVectors(embedder, encoder)
+        self._patience = Patience(clock or SystemClock(), note, MAX_TRIES)
 
     async def of(self, tenant: str, keys: Sequence[ChunkKey]) -> Sequence[EmbeddedChunk]:
         """The chunks in the order of `keys`. Raises AdminError when one is missing, EMBEDDER_UNAVAILABLE."""
@@ -52,45 +50,30 @@ class Vectors:
                 f"{missing[0].ordinal} of attempt {missing[0].attempt_id}). `docuquery admin check` names "
                 "the document; delete it or upload it again, then run the same command again."
             )
-        found = [stored[key] for key in keys]
-        texts = [contextual_text(item.chunk) for item in found]
-        if self._embedder is not None:
-            rows = await self._embed(self._embedder, texts)
-            found = [replace(item, dense=row) for item, row in zip(found, rows, strict=True)]
-        if self._encoder is not None:
-            encode = self._encoder.document
-            found = [
-                replace(item, sparse=encode(text, item.chunk.language))
-                for item, text in zip(found, texts, strict=True)
-            ]
-        return found
+        return await self._completed([self._bare(stored[key]) for key in keys])
 
-    async def _embed(self, embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _bare(self, item: EmbeddedChunk) -> EmbeddedChunk:
+        return replace(
+            item,
+            dense=None if self._has_new_dense else item.dense,
+            sparse=None if self._has_new_terms else item.sparse,
+        )
+
+    async def _completed(self, items: Sequence[EmbeddedChunk]) -> Sequence[EmbeddedChunk]:
         """All of them, in batches of the embedder's size; one that fails is repeated by itself."""
-        size = embedder.batch_texts
-        turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        size = self._made.batch_texts
+        turns = asyncio.Semaphore(BATCHES_AT_ONCE)
 
-        async def embed(batch: Sequence[str]) -> NDArray[np.float32]:
+        async def complete(batch: Sequence[EmbeddedChunk]) -> list[EmbeddedChunk]:
             async with turns:
-                return await self._embed_batch(embedder, batch)
+                return await self._patience.with_retries(lambda: self._made.complete(batch))
 
         tasks = [
-            asyncio.ensure_future(embed(texts[start : start + size])) for start in range(0, len(texts), size)
+            asyncio.ensure_future(complete(items[start : start + size]))
+            for start in range(0, len(items), size)
         ]
         try:
-            return np.concatenate(await asyncio.gather(*tasks))
+            return list(chain.from_iterable(await asyncio.gather(*tasks)))
         finally:
             for task in tasks:
                 task.cancel()
-
-    async def _embed_batch(self, embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
-        for left in reversed(range(_MAX_TRIES)):
-            try:
-                return await embedder.embed_passages(texts)
-            except DocuQueryError as error:
-                if not error.retryable or not left:
-                    raise
-                pause = error.retry_after_seconds or _PAUSE_SECONDS
-                note(f"{error.message} Next try in {pause:.0f} s.")
-            await self._clock.sleep(pause)
-        raise AssertionError("the last try returns or raises")

@@ -9,7 +9,15 @@ from typing import TypeVar
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 from services.retrieval.completeness import Completion
-from services.retrieval.documents import Begun, Committed, Documents, Leftovers, News, NothingToDo
+from services.retrieval.documents import (
+    BeforeCommit,
+    Begun,
+    Committed,
+    Documents,
+    Leftovers,
+    News,
+    NothingToDo,
+)
 from services.retrieval.model import Description, IfExists, UploadResult
 from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor
@@ -35,8 +43,9 @@ class RevisingDocuments(Documents):
         clock: Clock,
         lease: timedelta,
         quota: Quota | None = None,
+        before_commit: BeforeCommit | None = None,
     ) -> None:
-        super().__init__(stores, editor, leftovers, clock, lease, quota)
+        super().__init__(stores, editor, leftovers, clock, lease, quota, before_commit)
         self._revisions = stores.revisions
 
     async def begin(

@@ -112,6 +112,11 @@ class Catalogue:
             if attempt_id in self._document_of_live
         }
 
+    def live_chunk_counts(self) -> Mapping[str, int]:
+        """Every live attempt, with the number of its chunks."""
+        live = (self._records[document_id].live for document_id in self._document_of_live.values())
+        return {version.attempt_id: version.chunk_count for version in live if version is not None}
+
     def open_attempts(self) -> Sequence[DocumentRecord]:
         """Records whose attempt is open."""
         return [self._records[document_id] for document_id in self._open]

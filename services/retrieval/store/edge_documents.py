@@ -12,15 +12,9 @@ import qdrant_edge as edge
 from services.retrieval.filters import predicate
 from services.retrieval.lease import as_of
 from services.retrieval.model import DocumentRecord
-from services.retrieval.store.edge_chunks import touching
-from services.retrieval.store.edge_tenant import (
-    KIND_RECORD,
-    KIND_TEXT,
-    EdgeTenants,
-    engine_errors,
-    match,
-    scroll,
-)
+from services.retrieval.store.edge_engine import engine_errors, match, scroll
+from services.retrieval.store.edge_points import touching
+from services.retrieval.store.edge_tenant import KIND_RECORD, KIND_TEXT, EdgeTenants
 from services.retrieval.store.payloads import (
     block_from_payload,
     block_to_payload,
@@ -46,6 +40,10 @@ class EdgeRecordStore:
     async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
         opened = self._tenants.find(tenant)
         return opened.catalogue.live(attempt_ids) if opened else {}
+
+    async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        opened = {record.attempt.attempt_id: record for record in await self.open_attempts(tenant)}
+        return {attempt_id: opened[attempt_id] for attempt_id in attempt_ids if attempt_id in opened}
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
         opened = self._tenants.find_or_create(tenant)

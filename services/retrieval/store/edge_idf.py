@@ -8,7 +8,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
-from services.retrieval.store.edge_tenant import SPARSE
+from services.retrieval.store.edge_space import SPARSE
 
 
 def probe_idf(shard: edge.EdgeShard, terms: Sequence[int]) -> dict[int, float]:

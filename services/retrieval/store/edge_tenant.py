@@ -1,8 +1,8 @@
-"""The folders of the embedded store: one per tenant, two Qdrant Edge shards in each.
+"""The folders of the embedded store: one per tenant, Qdrant Edge shards in each.
 
-`chunks` holds chunks with their vectors, `documents` the records and the blocks of text. Edge holds the
-interpreter lock in every call, so calls are made on the event loop and kept short: a thread would only
-add to them.
+One shard for each vector space holds chunks with their vectors (`edge_space`); `documents` holds the records
+and the blocks of text. Edge holds the interpreter lock in every call, so calls are made on the event loop and
+kept short: a thread would only add to them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,15 +21,15 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from services.retrieval.store.catalogue import Catalogue
+from services.retrieval.store.edge_engine import engine_errors, match, scroll
 from services.retrieval.store.edge_slots import Slots
+from services.retrieval.store.edge_space import FLUSH_EVERY_POINTS, EdgeSpace, create_shard
 from services.retrieval.store.edge_written import WrittenByAttempt
 from services.retrieval.store.manifest import write_whole
 from services.retrieval.store.payloads import record_from_payload
+from services.retrieval.store.spaces import KeptSpace
 
 log = structlog.get_logger()
-
-DENSE = "dense"
-SPARSE = "bm25"
 
 KIND_RECORD = "record"
 KIND_TEXT = "text"
@@ -38,27 +37,7 @@ KIND_TEXT = "text"
 # Edge insists on a vector per shard; points of the documents shard never have one.
 _NO_VECTOR = "none"
 
-# A flush of 2,048 new chunks stops everything for about 40 ms, one of 512 for nearly as long; 100,000 at
-# once would take 430 ms.
-_FLUSH_EVERY_POINTS = 2048
-_SCROLL_POINTS = 512
-
 _UNSAFE = re.compile(r"[^a-z0-9._-]")
-
-
-@contextmanager
-def engine_errors(operation: str) -> Iterator[None]:
-    """Turns an engine's failure into STORE_UNAVAILABLE. Edge raises bare `Exception` for those."""
-    try:
-        yield
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        log.error("store_failed", operation=operation, error=str(error))
-        raise DocuQueryError(
-            reasons.ERROR_REASON_STORE_UNAVAILABLE,
-            "The document store failed. Try again; if it goes on, look at the retrieval service's log.",
-        ) from error
 
 
 @dataclass(slots=True)
@@ -67,44 +46,38 @@ class EdgeTenant:
 
     name: str
     folder: Path
-    chunks: edge.EdgeShard
+    spaces: dict[str, EdgeSpace]
+    """By place."""
     documents: edge.EdgeShard
     catalogue: Catalogue
-    idf: dict[int, float] = field(default_factory=dict)
-    """Inverse document frequencies as of the last change of the chunks."""
     slots: Slots = field(default_factory=Slots)
     written: WrittenByAttempt = field(default_factory=WrittenByAttempt)
-    _unflushed_chunks: int = 0
     _unflushed_documents: int = 0
 
-    def update_chunks(self, operation: edge.UpdateOperation, points: int) -> None:
-        """Changes the chunks shard; `points` says how much, for flushing."""
-        self.idf.clear()
-        with engine_errors("update_chunks"):
-            self.chunks.update(operation)
-            self._unflushed_chunks += points
-            if self._unflushed_chunks >= _FLUSH_EVERY_POINTS:
-                self._flush_chunks()
+    def space(self, place: str) -> EdgeSpace:
+        """The chunks at `place`. Raises STORE_UNAVAILABLE when the store has left that space meanwhile."""
+        found = self.spaces.get(place)
+        if found is None:
+            raise DocuQueryError(
+                reasons.ERROR_REASON_STORE_UNAVAILABLE, "The store has changed to other vectors. Try again."
+            )
+        return found
 
     def update_documents(self, operation: edge.UpdateOperation, points: int) -> None:
-        """Changes the documents shard."""
+        """Changes the documents shard; `points` says how much, for flushing."""
         with engine_errors("update_documents"):
             self.documents.update(operation)
             self._unflushed_documents += points
-            if self._unflushed_documents >= _FLUSH_EVERY_POINTS:
+            if self._unflushed_documents >= FLUSH_EVERY_POINTS:
                 self._flush_documents()
 
     def flush(self) -> None:
         """Puts on the disk what an update left in the system's cache."""
         with engine_errors("flush"):
-            if self._unflushed_chunks:
-                self._flush_chunks()
+            for space in self.spaces.values():
+                space.flush()
             if self._unflushed_documents:
                 self._flush_documents()
-
-    def _flush_chunks(self) -> None:
-        self.chunks.flush()
-        self._unflushed_chunks = 0
 
     def _flush_documents(self) -> None:
         self.documents.flush()
@@ -112,26 +85,34 @@ class EdgeTenant:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every stored point belongs to a live version or is a record."""
+        """Whether every stored point belongs to a live version or is a record, in every space alike."""
         if self.catalogue.open_attempts():
             return False
         expected_documents = len(self.catalogue) + self.catalogue.text_block_count
         with engine_errors("info"):
-            return (
-                self.chunks.info().points_count == self.catalogue.chunk_count
-                and self.documents.info().points_count == expected_documents
-            )
+            if self.documents.info().points_count != expected_documents:
+                return False
+        return all(space.count == self.catalogue.chunk_count for space in self.spaces.values())
+
+    def close(self) -> None:
+        """Closes the shards."""
+        for space in self.spaces.values():
+            space.close()
+        self.documents.close()
 
 
 class EdgeTenants:
     """Opens tenants when they are first asked for, and keeps them open."""
 
-    def __init__(self, root: Path, dimensions: int, warn_chunks: int = 0) -> None:
-        """`warn_chunks`: of a tenant with more live chunks the log says so once; 0: of none."""
+    def __init__(self, root: Path, spaces: Sequence[KeptSpace], warn_chunks: int = 0) -> None:
+        """`spaces`: those to open; others that are there are left alone.
+
+        `warn_chunks`: of a tenant with more live chunks the log says so once; 0: of none.
+        """
         self._root = root
         self._warn_chunks = warn_chunks
         self._warned: set[str] = set()
-        self._dimensions = dimensions
+        self._spaces = {kept.place: kept for kept in spaces}
         self._opened: dict[str, EdgeTenant] = {}
         for partial in root.glob("*.partial"):  # left by a crash while a tenant was made
             shutil.rmtree(partial)
@@ -176,13 +157,34 @@ class EdgeTenants:
         """Tenants in use."""
         return tuple(self._opened.values())
 
+    @property
+    def are_all_opened(self) -> bool:
+        """Whether there is no tenant on the disk that is not in use."""
+        opened = {tenant.folder for tenant in self._opened.values()}
+        return all(folder in opened for folder in self._root.iterdir() if folder.suffix != ".partial")
+
     def names(self) -> list[str]:
         """Every tenant on the disk."""
         return [name for name, _ in self._on_disk()]
 
     def unsettled(self) -> list[str]:
-        """Tenants on the disk that were not closed with everything in place."""
-        return [name for name, folder in self._on_disk() if not (folder / "settled").exists()]
+        """Tenants on the disk that were not closed with everything in place.
+
+        All of them while there is more than one space: a process that opened one may have closed it since.
+        """
+        are_sure = len(self._spaces) == 1
+        return [name for name, folder in self._on_disk() if not (are_sure and (folder / "settled").exists())]
+
+    def drop_space(self, place: str) -> Iterator[None]:
+        """Closes a space and removes its files; step by step, since those of one tenant take milliseconds."""
+        self._spaces.pop(place, None)
+        for tenant in self._opened.values():
+            space = tenant.spaces.pop(place, None)
+            if space is not None:
+                space.close()
+        for folder in sorted(self._root.glob(f"*/{place}")):
+            shutil.rmtree(folder)
+            yield
 
     def _on_disk(self) -> Iterator[tuple[str, Path]]:
         for folder in sorted(self._root.iterdir()):
@@ -199,8 +201,7 @@ class EdgeTenants:
             except DocuQueryError:
                 log.error("not_flushed", closed_tenant=tenant.name)  # what was stored is in the engine's log
             finally:
-                tenant.chunks.close()
-                tenant.documents.close()
+                tenant.close()
         self._opened.clear()
 
     def _folder(self, tenant: str) -> Path:
@@ -213,62 +214,39 @@ class EdgeTenants:
         partial = folder.with_name(folder.name + ".partial")
         partial.mkdir(parents=True)
         with engine_errors("create"):
-            for name, config, indexes in (
-                ("chunks", self._chunks_config(), ("attempt_id",)),
-                ("documents", _documents_config(), ("kind", "attempt_id")),
-            ):
-                (partial / name).mkdir()
-                shard = edge.EdgeShard.create(str(partial / name), config)
-                for key in indexes:
-                    shard.update(edge.UpdateOperation.create_field_index(key, edge.PayloadSchemaType.Keyword))
-                shard.flush()
-                shard.close()
+            for place, kept in self._spaces.items():
+                EdgeSpace.create(partial / place, kept.space.dimensions)
+            create_shard(partial / "documents", _documents_config(), ("kind", "attempt_id"))
         write_whole(partial / "tenant.json", json.dumps({"tenant": tenant}))
         partial.rename(folder)
 
-    def _chunks_config(self) -> edge.EdgeConfig:
-        # Half precision: cosines move by less than 1e-4, a scan takes 40 % less time, memory is halved.
-        dense = edge.EdgeVectorParams(
-            self._dimensions, edge.Distance.Cosine, datatype=edge.VectorStorageDatatype.Float16
-        )
-        return edge.EdgeConfig(
-            vectors={DENSE: dense},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        )
-
     def _open(self, tenant: str, folder: Path) -> EdgeTenant:
         with engine_errors("open"):
-            chunks = edge.EdgeShard.load(str(folder / "chunks"))
+            spaces = {kept.place: _open_space(folder, kept) for kept in self._spaces.values()}
             documents = edge.EdgeShard.load(str(folder / "documents"))
             catalogue = Catalogue(record_from_payload(payload) for payload in _stored_records(documents))
+            if len(spaces) > 1:  # now, and not in the middle of an upload
+                for space in spaces.values():
+                    space.prepare_for_lacking()
         (folder / "settled").unlink(missing_ok=True)
-        opened = EdgeTenant(tenant, folder, chunks, documents, catalogue)
+        opened = EdgeTenant(tenant, folder, spaces, documents, catalogue)
         for attempt_id in catalogue.referenced_attempts():
             opened.slots.take(attempt_id)
         return opened
 
 
+def _open_space(folder: Path, kept: KeptSpace) -> EdgeSpace:
+    if not kept.is_whole and not (folder / kept.place).exists():  # the tenant is older than the space
+        partial = folder / f"{kept.place}.partial"
+        if partial.exists():
+            shutil.rmtree(partial)
+        EdgeSpace.create(partial, kept.space.dimensions)
+        partial.rename(folder / kept.place)
+    return EdgeSpace.load(folder / kept.place)
+
+
 def _documents_config() -> edge.EdgeConfig:
     return edge.EdgeConfig(sparse_vectors={_NO_VECTOR: edge.EdgeSparseVectorParams()})
-
-
-def match(key: str, value: str) -> edge.FieldCondition:
-    """The condition that keyword field `key` is `value`."""
-    return edge.FieldCondition(key, match=edge.MatchValue(value))
-
-
-def scroll(
-    shard: edge.EdgeShard, wanted: edge.Filter, with_payload: bool | list[str]
-) -> Iterator[edge.Record]:
-    """Every point that passes, in pieces of 512."""
-    offset: edge.PointId | None = None
-    while True:
-        records, offset = shard.scroll(
-            edge.ScrollRequest(offset=offset, limit=_SCROLL_POINTS, filter=wanted, with_payload=with_payload)
-        )
-        yield from records
-        if offset is None:
-            return
 
 
 def _stored_records(documents: edge.EdgeShard) -> Iterator[edge.Payload]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import qdrant_edge as edge
 
-from services.retrieval.store.edge_tenant import EdgeTenants, engine_errors, match
-
-# More distinct attempts than any folder of this store can hold.
-_FACET_LIMIT = 10_000_000
+from services.retrieval.store.edge_engine import engine_errors, match
+from services.retrieval.store.edge_space import attempts_in
+from services.retrieval.store.edge_tenant import EdgeTenants
 
 
 class EdgeUpkeep:
@@ -33,11 +32,8 @@ class EdgeUpkeep:
         if opened is None or opened.is_settled:
             return ()
         referenced = opened.catalogue.referenced_attempts()
-        stored: set[str] = set()
-        with engine_errors("facet"):
-            for shard in (opened.chunks, opened.documents):
-                answer = shard.facet(edge.FacetRequest("attempt_id", limit=_FACET_LIMIT, exact=True))
-                stored.update(str(hit.value) for hit in answer.hits)
+        shards = [*(space.shard for space in opened.spaces.values()), opened.documents]
+        stored = {attempt_id for shard in shards for attempt_id in attempts_in(shard)}
         return sorted(stored - referenced)
 
     async def erase(self, tenant: str, attempt_id: str, limit: int) -> int:
@@ -48,7 +44,7 @@ class EdgeUpkeep:
             limit=limit, filter=edge.Filter(must=[match("attempt_id", attempt_id)]), with_payload=False
         )
         for shard, update in (
-            (opened.chunks, opened.update_chunks),
+            *((space.shard, space.update) for space in opened.spaces.values()),
             (opened.documents, opened.update_documents),
         ):
             with engine_errors("erase"):

@@ -8,44 +8,46 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from services.retrieval.store.spaces import (
+    FIRST_PLACE,
+    SPACE_FIELDS,
+    KeptSpaces,
+    VectorSpace,
+    require_space,
+    spaces_from_fields,
+    spaces_to_fields,
+)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when the layout of folders or payloads changes in a way an older program cannot read."""
+
+FIRST_VERSION = 2
+"""What a store is that never had another vector space, so that older programs can still read it."""
 
 FIRST_FOLDER = "tenants"
 """The name the folder of tenants has in a new store."""
 
+_FIELDS = {"schema_version", "page_token_key", "folder", *SPACE_FIELDS}
 _FOLDER_NAME = re.compile(r"tenants(-[0-9a-f]{8})?")
 _FILE = "store.json"
-_NEXT_FILE = "store.next.json"
+# Of the program before there were several spaces in one store: a store that was being filled.
+_FORMER_NEXT_FILE = "store.next.json"
 _LOCK_FILE = "lock"
-
-
-@dataclass(frozen=True, slots=True)
-class VectorSpace:
-    """What the vectors of a store mean. Two spaces never mix."""
-
-    embedder: str
-    dimensions: int
-    sparse: str
-    """Term scheme and parameters: `bm25/english/...`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The contents of `store.json`."""
 
-    schema_version: int
-    embedder: str
-    dimensions: int
-    sparse: str
+    spaces: KeptSpaces
     page_token_key: str
     """Hex of 32 random bytes."""
     folder: str = FIRST_FOLDER
@@ -53,13 +55,31 @@ class Manifest:
 
     @property
     def space(self) -> VectorSpace:
-        """What the vectors mean."""
-        return VectorSpace(self.embedder, self.dimensions, self.sparse)
+        """What the vectors that are searched mean."""
+        return self.spaces.current.space
 
     def __post_init__(self) -> None:
         bytes.fromhex(self.page_token_key)
         if not _FOLDER_NAME.fullmatch(self.folder):
             raise ValueError(f"not a folder of tenants: {self.folder}")
+
+    def to_fields(self) -> dict[str, Any]:
+        """As JSON values."""
+        spaces = spaces_to_fields(self.spaces)
+        version = FIRST_VERSION if "chunks" not in spaces else SCHEMA_VERSION
+        return {
+            "schema_version": version,
+            **spaces,
+            "page_token_key": self.page_token_key,
+            "folder": self.folder,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Manifest:
+        """What `to_fields` made. Raises KeyError, TypeError or ValueError for anything else."""
+        if fields.keys() - _FIELDS:
+            raise ValueError(f"not known: {fields.keys() - _FIELDS}")
+        return cls(spaces_from_fields(fields), fields["page_token_key"], fields.get("folder", FIRST_FOLDER))
 
 
 @contextmanager
@@ -94,42 +114,52 @@ def read_manifest(folder: Path) -> Manifest | None:
 
     Raises STORE_MISMATCH when it was written by a newer program, or is damaged.
     """
-    return _read(folder / _FILE)
-
-
-def _read(path: Path) -> Manifest | None:
+    path = folder / _FILE
     if not path.exists():
         return None
     try:
-        found = Manifest(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise _mismatch(f"{path} cannot be understood; it may be of a newer program, or damaged") from error
-    if found.schema_version != SCHEMA_VERSION:
-        raise _mismatch(
-            f"The store in {path.parent} has layout {found.schema_version}, this program reads "
-            f"{SCHEMA_VERSION}"
-        )
-    return found
+        fields = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        fields = {}
+    return read_fields(fields, str(path))
 
 
-def open_manifest(folder: Path, space: VectorSpace) -> Manifest:
+def read_fields(fields: Mapping[str, Any], place: str) -> Manifest:
+    """The manifest of these JSON values. Raises STORE_MISMATCH when it is of a newer program, or damaged.
+
+    `place`: where they come from, for people.
+    """
+    try:
+        version = fields["schema_version"]
+        if version in (FIRST_VERSION, SCHEMA_VERSION):
+            return Manifest.from_fields(fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _mismatch(f"{place} cannot be understood; it may be of a newer program, or damaged") from error
+    raise _mismatch(f"{place} has layout {version}, this program reads {SCHEMA_VERSION}")
+
+
+def open_manifest(folder: Path, space: VectorSpace, *, may_begin: bool = False) -> Manifest:
     """Reads the manifest of `folder`, or writes one for an empty folder.
 
-    Raises STORE_MISMATCH when the store was filled in another vector space or by a newer program.
+    Raises STORE_MISMATCH when the store was filled by a newer program, or when it is not whole in `space`;
+    with `may_begin` it then notes that the store is to be filled in that space, too.
     """
     found = read_manifest(folder)
     if found is None:
-        return _create(folder, space)
-    if (found.embedder, found.dimensions) != (space.embedder, space.dimensions):
-        raise _mismatch(
-            f"The store in {folder} was filled by the embedder {found.embedder} ({found.dimensions} "
-            f"dimensions), the settings ask for {space.embedder} ({space.dimensions}). Set "
-            "EMBEDDING_PROVIDER and EMBEDDING_MODEL back, or run `docuquery admin reindex`"
-        )
-    if found.sparse != space.sparse:
-        raise _mismatch(
-            f"The store in {folder} was filled with the word index {found.sparse}, the settings ask for "
-            f"{space.sparse}. Set BM25_LANGUAGE back, or run `docuquery admin reindex`"
+        found = replace(new_manifest(space), folder=FIRST_FOLDER)
+        write_manifest(folder, found)
+    elif may_begin:
+        begun = replace(found, spaces=found.spaces.with_begun(space))
+        if begun != found:
+            found = begun
+            write_manifest(folder, found)
+    else:
+        require_space(
+            found.spaces,
+            space,
+            f"The store in {folder}",
+            "embed it anew: while serving, by REINDEX=background, or with the services stopped, by "
+            "`docuquery admin reindex`",
         )
     return found
 
@@ -137,10 +167,7 @@ def open_manifest(folder: Path, space: VectorSpace) -> Manifest:
 def new_manifest(space: VectorSpace, page_token_key: str | None = None) -> Manifest:
     """A manifest for a store yet to be filled, in a folder of tenants no other store has."""
     return Manifest(
-        schema_version=SCHEMA_VERSION,
-        embedder=space.embedder,
-        dimensions=space.dimensions,
-        sparse=space.sparse,
+        spaces=KeptSpaces.first(space),
         page_token_key=page_token_key or secrets.token_hex(32),
         folder=f"{FIRST_FOLDER}-{secrets.token_hex(4)}",
     )
@@ -148,50 +175,26 @@ def new_manifest(space: VectorSpace, page_token_key: str | None = None) -> Manif
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Makes `manifest` what `folder` says of itself: the one write that exchanges a store for another."""
-    write_whole(folder / _FILE, _to_json(manifest))
-
-
-def read_next(folder: Path) -> Manifest | None:
-    """The store that is being filled to take the place of the one in `folder`; None when there is none."""
-    return _read(folder / _NEXT_FILE)
-
-
-def write_next(folder: Path, manifest: Manifest) -> None:
-    """Notes that a store is being filled beside the one in `folder`, so that it can be gone on with."""
-    write_whole(folder / _NEXT_FILE, _to_json(manifest))
-
-
-def switch_to_next(folder: Path) -> None:
-    """Puts the store that was filled in the place of the present one: one rename."""
-    (folder / _NEXT_FILE).replace(folder / _FILE)
-    _sync_folder(folder)
-
-
-def drop_next(folder: Path) -> None:
-    """Forgets the store that was being filled."""
-    (folder / _NEXT_FILE).unlink(missing_ok=True)
+    write_whole(folder / _FILE, json.dumps(manifest.to_fields(), indent=2) + "\n")
 
 
 def remove_unused(folder: Path) -> None:
-    """Removes folders of tenants that neither the store nor the one being filled names.
+    """Removes folders of tenants the store does not name, and in its own the chunks of spaces it has left.
 
-    A kill in the middle of an exchange leaves such. Only for the holder of the folder.
+    A kill in the middle of an exchange, or of a change to another space, leaves such. Only for the holder of
+    the folder.
     """
-    kept = {found.folder for found in (read_manifest(folder), read_next(folder)) if found}
-    if kept:
-        for path in folder.iterdir():
-            if path.is_dir() and _FOLDER_NAME.fullmatch(path.name) and path.name not in kept:
-                shutil.rmtree(path)
-
-
-def _create(folder: Path, space: VectorSpace) -> Manifest:
-    manifest = replace(new_manifest(space), folder=FIRST_FOLDER)
-    write_manifest(folder, manifest)
-    return manifest
-
-
-def _to_json(manifest: Manifest) -> str:
-    return json.dumps(asdict(manifest), indent=2) + "\n"
+    found = read_manifest(folder)
+    if found is None:
+        return
+    (folder / _FORMER_NEXT_FILE).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and _FOLDER_NAME.fullmatch(path.name) and path.name != found.folder:
+            shutil.rmtree(path)
+    kept = {space.place for space in found.spaces.all}
+    for path in (folder / found.folder).glob(f"*/{FIRST_PLACE}*"):
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
 
 
 def write_whole(path: Path, text: str) -> None:

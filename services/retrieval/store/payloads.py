@@ -25,9 +25,13 @@ from services.retrieval.model import (
     Stage,
     Status,
 )
-from services.retrieval.store.protocol import TextBlock
+from services.retrieval.store.protocol import EmbeddedChunk, TextBlock
 
 Payload: TypeAlias = dict[str, Any]
+
+LACKS = "lacks"
+"""The field of a stored chunk that names what it has not got yet; not there when it has everything."""
+LACKABLE = ("dense", "terms")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -202,6 +206,12 @@ def chunk_from_payload(payload: Payload) -> Chunk:
         title=parts.get("title", ""),
         language=parts.get("language", ""),
     )
+
+
+def lacks_of(item: EmbeddedChunk) -> Payload:
+    """What to add to a chunk's payload when it has not got both vectors."""
+    missing = [name for name, part in zip(LACKABLE, (item.dense, item.sparse), strict=True) if part is None]
+    return {LACKS: missing} if missing else {}
 
 
 def block_to_payload(attempt_id: str, block: TextBlock) -> Payload:

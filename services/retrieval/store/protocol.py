@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from services.retrieval.filters import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
+from services.retrieval.store.spaces_protocol import Spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class SparseVector:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedChunk:
-    """A chunk with its vectors, ready to be stored."""
+    """A chunk with its vectors, ready to be stored. What has one of them is found by that index."""
 
     chunk: Chunk
-    dense: NDArray[np.float32]
-    """Shape (dimensions,), of length 1."""
-    sparse: SparseVector
-    """BM25 weights, without idf: the engine applies that at search time."""
+    dense: NDArray[np.float32] | None
+    """Shape (dimensions,), of length 1; None: not made yet."""
+    sparse: SparseVector | None
+    """BM25 weights, without idf: the engine applies that at search time. None: not made yet."""
 
 
 class Hit(NamedTuple):
@@ -60,6 +61,13 @@ class Legs:
 
     dense: Leg | None
     sparse: Leg | None
+    idf: Mapping[int, float] = field(default_factory=dict)
+    """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
+    relied_on: frozenset[str] = frozenset()
+    """Attempts without hits here that a filter's reading of the records found live. One that is dead by now
+    was replaced meanwhile, and its chunks may have been deleted before the indexes were asked."""
+    passed_over: frozenset[str] = frozenset()
+    """Attempts whose hits that reading left out. One that passes now was committed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +92,18 @@ class ChunkKeys:
 
 
 class ChunkStore(Protocol):
-    """Chunks and their vectors. Knows nothing of which are live."""
+    """Chunks and their vectors, in one vector space. Knows nothing of which are live."""
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         """Stores chunks; durable against the death of the process on return. Same keys overwrite."""
         ...
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
-        """Those of `keys` that are stored."""
+        """Those of `keys` that are stored with both vectors."""
         ...
 
     async def count(self, tenant: str, attempt_id: str) -> int:
-        """Chunks stored for an attempt."""
+        """Chunks stored for an attempt, those without a vector included."""
         ...
 
     async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
@@ -118,9 +126,9 @@ class ChunkStore(Protocol):
         ...
 
     async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
-        """The chunks with their vectors, as exact as the engine keeps them; those that are gone are left out.
+        """The chunks with the vectors they have, as exact as the engine keeps them.
 
-        For copying a store.
+        For copying. Those that are gone are left out.
         """
         ...
 
@@ -199,6 +207,10 @@ class RecordStore(Protocol):
 
     async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
         """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading."""
+        ...
+
+    async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` that are open, each with its record."""
         ...
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
@@ -288,10 +300,12 @@ class Stores:
     name: str
     """For people: `edge`, `qdrant`."""
     chunks: ChunkStore
+    """Those in the vector space of this process' settings."""
     texts: TextStore
     records: RecordStore
     upkeep: Upkeep
     revisions: CorpusRevisions
+    spaces: Spaces
     page_token_key: bytes
     """A secret as old as the store, 32 bytes."""
     is_shared: bool = False

@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from qdrant_client import grpc as q
 
 from services.retrieval.model import Chunk, ChunkKey
-from services.retrieval.store.payloads import chunk_from_payload, chunk_to_payload
+from services.retrieval.store.payloads import (
+    LACKABLE,
+    LACKS,
+    chunk_from_payload,
+    chunk_to_payload,
+    lacks_of,
+)
 from services.retrieval.store.protocol import (
     ChunkKeys,
     ChunkQuery,
@@ -22,7 +29,8 @@ from services.retrieval.store.protocol import (
     SparseVector,
 )
 from services.retrieval.store.server_collections import Collection
-from services.retrieval.store.server_idf import IdfCache, idf_probe
+from services.retrieval.store.server_hits import HitReader
+from services.retrieval.store.server_idf import IdfCache
 from services.retrieval.store.server_points import (
     ALL,
     DENSE,
@@ -37,6 +45,7 @@ from services.retrieval.store.server_points import (
     id_base,
     only,
     point_id,
+    point_uuid,
     sparse_from,
     split_id,
     to_values,
@@ -46,35 +55,30 @@ from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Select
 
 # Asked for beyond the expected share when hits are dropped afterwards.
 _DEPTH_MARGIN = 1.5
-# Bases of ids whose attempts are remembered; a base never changes its attempt.
-_MAX_REMEMBERED_BASES = 100_000
+_IS_LACKING = has_one_of(LACKS, LACKABLE)
+_NO: frozenset[str] = frozenset()
 
 
 class ServerChunkStore:
-    """Implements `ChunkStore`."""
+    """Implements `ChunkStore` and `Lacking` for one space."""
 
     def __init__(self, collection: Collection, selector: Selector, idf: IdfCache) -> None:
         self._collection = collection
         self._selector = selector
         self._idf = idf
-        self._attempts: dict[str, str] = {}
+        self._hits = HitReader(collection)
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         if not chunks:
             return
-        dense = np.stack([item.dense for item in chunks])
-        if not np.isfinite(dense).all():
-            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
-            raise ValueError("a vector with a value that is no finite number must not be stored")
-        await self._collection.upsert(
-            [_to_point(tenant, item, vector) for item, vector in zip(chunks, dense.tolist(), strict=True)]
-        )
-        self._idf.forget(tenant)
+        await self._collection.upsert([_to_point(tenant, item) for item in chunks])
+        self._idf.note(len(chunks))
+        self._hits.remember(tenant, {item.chunk.key.attempt_id for item in chunks})
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
         by_id = {_id(tenant, key).uuid: key for key in keys}
-        found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id])
-        return frozenset(by_id[point.id.uuid] for point in found)
+        found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id], only(LACKS))
+        return frozenset(by_id[point.id.uuid] for point in found if LACKS not in point.payload)
 
     async def count(self, tenant: str, attempt_id: str) -> int:
         return await self._collection.count(_of_attempt(tenant, attempt_id))
@@ -87,7 +91,7 @@ class ServerChunkStore:
         first = point_id(id_base(tenant, attempt_id), count - 1)
         highest = count - 1
         async for point in self._collection.scroll(_of_attempt(tenant, attempt_id), start=first):
-            highest = split_id(point.id)[1]
+            highest = split_id(point.id.uuid)[1]
         return highest
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
@@ -97,26 +101,32 @@ class ServerChunkStore:
             return Legs(
                 nothing if query.dense is not None else None, nothing if query.sparse is not None else None
             )
-        dense, sparse = await self._ask(tenant, query, plan.depth, plan.filter, plan.filter)
+        requests = self._requests(query, plan.filter, plan.filter, plan.depth)
+        probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
+        replies = await self._collection.query([*requests, *probe.requests])
+        dense, sparse = await self._legs(query, replies[: len(requests)])
+        found = _NO
+        if query.filter:
+            found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
         if plan.is_to_be_judged:
-            found = {hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ()))}
             plan = replace(plan, keep=await self._selector.passing(tenant, query.filter, found))
         return Legs(
             None if dense is None else plan.leg(dense, query.depth),
             None if sparse is None else plan.leg(sparse, query.depth),
+            probe.learn(replies[len(requests) :]),
+            relied_on=plan.named - found,
+            passed_over=found - plan.keep if plan.keep is not None else _NO,
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
-        if not (keys.dense or keys.sparse):
-            return Legs(None, None)
-        asked = ChunkQuery(
-            query.dense if keys.dense else None, query.sparse if keys.sparse else None, query.depth
+        asked = replace(
+            query, dense=query.dense if keys.dense else None, sparse=query.sparse if keys.sparse else None
         )
-        limit = max(len(keys.dense), len(keys.sparse))
-        dense_filter, sparse_filter = (
-            every(has_id([_id(tenant, key) for key in named])) for named in (keys.dense, keys.sparse)
+        of_dense, of_sparse = (
+            every(has_id(_uuid(tenant, key) for key in named)) for named in (keys.dense, keys.sparse)
         )
-        dense, sparse = await self._ask(tenant, asked, limit, dense_filter, sparse_filter)
+        requests = self._requests(asked, of_dense, of_sparse, max(len(keys.dense), len(keys.sparse)))
+        dense, sparse = await self._legs(asked, await self._collection.query(requests))
         return Legs(None if dense is None else Leg(dense), None if sparse is None else Leg(sparse))
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
@@ -136,8 +146,21 @@ class ServerChunkStore:
             async for point in self._collection.scroll(wanted, ALL)
         ]
 
-    async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:
-        return await self._idf.get(tenant, terms)
+    async def known_complete(self, tenant: str) -> Mapping[str, int]:
+        return await self._collection.facet(
+            "attempt_id", q.Filter(must=[has_text("tenant", tenant)], must_not=[_IS_LACKING])
+        )
+
+    async def lacking(self, tenant: str) -> Sequence[str]:
+        return sorted(
+            await self._collection.facet("attempt_id", every(has_text("tenant", tenant), _IS_LACKING))
+        )
+
+    async def tenants_lacking(self) -> Sequence[str]:
+        return sorted(await self._collection.facet("tenant", every(_IS_LACKING)))
+
+    async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:  # noqa: ARG002  # all tenants'
+        return await self._idf.get(terms)
 
     async def _plan(self, tenant: str, query: ChunkQuery) -> _Plan | None:
         if not query.filter:
@@ -148,59 +171,32 @@ class ServerChunkStore:
             return None
         if passing is not None and len(passing) <= MAX_NAMED_ATTEMPTS:
             # They are the tenant's own; a second condition would cost as much as the first.
-            return _Plan(query.depth, every(has_one_of("attempt_id", passing)))
+            return _Plan(query.depth, every(has_one_of("attempt_id", passing)), named=passing)
         depth = math.ceil(query.depth / selection.share * _DEPTH_MARGIN)
         return _Plan(depth, every(has_text("tenant", tenant)), passing, is_to_be_judged=passing is None)
 
-    async def _ask(
-        self, tenant: str, query: ChunkQuery, limit: int, dense_filter: q.Filter, sparse_filter: q.Filter
-    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
-        """Both questions in one round trip, with those for unknown idf; None for what was not asked."""
-        requests = []
-        name = self._collection.name
-        has_dense, has_sparse = (
-            query.dense is not None,
-            query.sparse is not None and bool(query.sparse.indices),
-        )
+    def _requests(
+        self, query: ChunkQuery, of_dense: q.Filter, of_sparse: q.Filter, limit: int
+    ) -> list[q.QueryPoints]:
+        """The questions to the indexes, that to the dense one first; a query without terms is none."""
+        name, requests = self._collection.name, []
         if query.dense is not None:
             vector = q.VectorInput(dense=q.DenseVector(data=query.dense.tolist()))
-            requests.append(_nearest(name, vector, DENSE, dense_filter, limit))
-        unknown: list[int] = []
-        if query.sparse is not None and has_sparse:
+            requests.append(_nearest(name, vector, DENSE, of_dense, limit))
+        if query.sparse is not None and query.sparse.indices:
             vector = q.VectorInput(sparse=_to_sparse(query.sparse))
-            requests.append(_nearest(name, vector, SPARSE, sparse_filter, limit))
-            unknown = self._idf.unknown(tenant, query.sparse.indices)
-            requests += [idf_probe(name, term) for term in unknown]
-        replies = []
-        if requests:
-            batch = q.QueryBatchPoints(collection_name=name, query_points=requests)
-            replies = list((await self._collection.nodes.points("QueryBatch", batch)).result)
-        dense = replies[0].result if has_dense else None
-        sparse = replies[has_dense].result if has_sparse else ()
-        if unknown:
-            probes = [reply.result for reply in replies[has_dense + 1 :]]
-            await self._idf.learn(tenant, unknown, probes)
-        return (
-            None if dense is None else await self._hits(dense),
-            None if query.sparse is None else await self._hits(sparse),
-        )
+            requests.append(_nearest(name, vector, SPARSE, of_sparse, limit))
+        return requests
 
-    async def _hits(self, points: Sequence[q.ScoredPoint]) -> tuple[Hit, ...]:
-        scored = [(*split_id(point.id), point.score) for point in points]
-        some_id = {base: point.id for (base, _, _), point in zip(scored, points, strict=True)}
-        attempts = {base: self._attempts[base] for base in some_id if base in self._attempts}
-        unknown = [point for base, point in some_id.items() if base not in attempts]
-        for found in await self._collection.retrieve(unknown, only("attempt_id")):
-            attempts[split_id(found.id)[0]] = found.payload["attempt_id"].string_value
-        if unknown:
-            if len(self._attempts) > _MAX_REMEMBERED_BASES:
-                self._attempts.clear()
-            self._attempts.update(attempts)
-        return tuple(
-            Hit(ChunkKey(attempts[base], ordinal), score)
-            for base, ordinal, score in scored
-            if base in attempts  # else deleted since
-        )
+    async def _legs(
+        self, query: ChunkQuery, replies: Sequence[Sequence[q.ScoredPoint]]
+    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
+        """The replies to `_requests` as hits; None for an index that was not asked."""
+        rest = list(replies)
+        dense = None if query.dense is None else await self._hits.read(rest.pop(0))
+        if query.sparse is None:
+            return dense, None
+        return dense, await self._hits.read(rest[0]) if rest else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +209,8 @@ class _Plan:
     """Of the hits, keep those of these attempts; None keeps all."""
     is_to_be_judged: bool = False
     """Whether the documents of the hits are yet to be looked at."""
+    named: frozenset[str] = frozenset()
+    """The attempts that `filter` names."""
 
     def leg(self, hits: tuple[Hit, ...], wanted: int) -> Leg:
         """The first `wanted` hits to keep."""
@@ -233,23 +231,31 @@ def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, lim
     )
 
 
+def _uuid(tenant: str, key: ChunkKey) -> str:
+    return point_uuid(id_base(tenant, key.attempt_id), key.ordinal)
+
+
 def _id(tenant: str, key: ChunkKey) -> q.PointId:
-    return point_id(id_base(tenant, key.attempt_id), key.ordinal)
+    return q.PointId(uuid=_uuid(tenant, key))
 
 
 def _of_attempt(tenant: str, attempt_id: str) -> q.Filter:
     return every(has_text("attempt_id", attempt_id), has_text("tenant", tenant))
 
 
-def _to_point(tenant: str, item: EmbeddedChunk, dense: list[float]) -> q.PointStruct:
-    vectors = {
-        DENSE: q.Vector(dense=q.DenseVector(data=dense)),
-        SPARSE: q.Vector(sparse=_to_sparse(item.sparse)),
-    }
+def _to_point(tenant: str, item: EmbeddedChunk) -> q.PointStruct:
+    vectors: dict[str, q.Vector] = {}
+    if item.dense is not None:
+        if not np.isfinite(item.dense).all():
+            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
+            raise ValueError("a vector with a value that is no finite number must not be stored")
+        vectors[DENSE] = q.Vector(dense=q.DenseVector(data=item.dense.tolist()))
+    if item.sparse is not None:
+        vectors[SPARSE] = q.Vector(sparse=_to_sparse(item.sparse))
     return q.PointStruct(
         id=_id(tenant, item.chunk.key),
         vectors=q.Vectors(vectors=q.NamedVectors(vectors=vectors)),
-        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk)}),
+        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk), **lacks_of(item)}),
     )
 
 
@@ -258,10 +264,14 @@ def _to_sparse(vector: SparseVector) -> q.SparseVector:
 
 
 def _from_point(point: q.RetrievedPoint) -> EmbeddedChunk:
-    stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
-    indices, values = sparse_from(point.vectors, SPARSE)
-    return EmbeddedChunk(
-        chunk_from_payload(from_values(point.payload)),
-        stored / np.linalg.norm(stored),  # half precision: the length is 1 within 1e-4
-        SparseVector(tuple(indices), tuple(values)),
-    )
+    payload = from_values(point.payload)
+    missing = payload.get(LACKS, ())
+    dense: NDArray[np.float32] | None = None
+    if "dense" not in missing:
+        stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
+        dense = stored / np.linalg.norm(stored)  # half precision: the length is 1 within 1e-4
+    sparse: SparseVector | None = None
+    if "terms" not in missing:
+        indices, values = sparse_from(point.vectors, SPARSE)
+        sparse = SparseVector(tuple(indices), tuple(values))
+    return EmbeddedChunk(chunk_from_payload(payload), dense, sparse)

@@ -7,22 +7,103 @@ They are those of the shard the hit comes from, over all tenants of the collecti
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Group
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from qdrant_client import grpc as q
 
 from libs.clock import Clock
+from services.retrieval.remembered import Remembered
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import NONE, SPARSE, sparse_from
 
-# How old an idf may be when other processes write; what this one writes counts at once.
-_KEEP_SECONDS = 10.0
+# How often the server is asked for the number of chunks, which tells what other processes wrote.
+_LOOK_EVERY_SECONDS = 10.0
+# A process that takes away as many chunks as another writes would not be noticed.
+_KEEP_SECONDS = 60.0
+# Chunks that may have come or gone since a term was asked for, as a share of those that hold it: if all of
+# them held it, its idf would be off by a tenth. A term of one chunk so counts at once, and so does a new one.
+_TOLERANCE = 0.1
 _MAX_REMEMBERED_TERMS = 100_000
 
 
-def idf_probe(collection: str, term: int) -> q.QueryPoints:
+class _Learned(NamedTuple):
+    idf: float
+    until: float
+    until_changed: float
+    """The number of changed chunks up to which it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is known of a question's terms, and the requests that bring the rest."""
+
+    requests: Sequence[q.QueryPoints]
+    _known: dict[int, float]
+    _missing: Sequence[int]
+    _learn: Callable[[int, Sequence[q.ScoredPoint]], float]
+
+    def learn(self, answers: Sequence[Sequence[q.ScoredPoint]]) -> Mapping[int, float]:
+        """The idf of every term, unseen ones included, given the answers to `requests`."""
+        found = zip(self._missing, answers, strict=True)
+        return self._known | {term: self._learn(term, points) for term, points in found}
+
+
+class IdfCache:
+    """What was learned of terms, as long as few chunks have changed since."""
+
+    def __init__(self, collection: Collection, clock: Clock) -> None:
+        self.collection = collection
+        self._clock = clock
+        self._learned: Remembered[int, _Learned] = Remembered(_MAX_REMEMBERED_TERMS)
+        self._changed = 0
+        self._stored = 0
+        self._look_again = -math.inf
+
+    def note(self, chunks: int) -> None:
+        """Counts chunks that this process wrote, or deleted (negative)."""
+        self._changed += abs(chunks)
+        self._stored = max(0, self._stored + chunks)
+
+    async def get(self, terms: Group[int]) -> Mapping[int, float]:
+        """The idf of each term, unseen ones included."""
+        probe = await self.probe(terms)
+        return probe.learn(await self.collection.query(probe.requests))
+
+    async def probe(self, terms: Group[int]) -> Probe:
+        """What to ask the engine for the idf of `terms`."""
+        now = self._clock.monotonic()
+        if now >= self._look_again:
+            self._look_again = now + _LOOK_EVERY_SECONDS
+            before, stored = self._stored, await self.collection.count(exact=False)
+            self.note(stored - before)
+        known = {
+            term: learned.idf
+            for term in terms
+            if (learned := self._learned.get(term)) is not None
+            and learned.until > now
+            and learned.until_changed >= self._changed
+        }
+        missing = [term for term in terms if term not in known]
+        requests = [_best_hit(self.collection.name, term) for term in missing]
+        return Probe(requests, known, missing, partial(self._learn, self._changed))
+
+    def _learn(self, changed: int, term: int, points: Sequence[q.ScoredPoint]) -> float:
+        if points:
+            weights = dict(zip(*sparse_from(points[0].vectors, SPARSE), strict=True))
+            idf = points[0].score / weights[term]
+        else:  # Qdrant's formula, ln(1 + (N - n + 0.5) / (n + 0.5)), for a term that stands nowhere (n = 0)
+            idf = math.log(1 + (self._stored + 0.5) / 0.5)
+        holding = max(0.0, (self._stored + 1) * math.exp(-idf) - 0.5)  # the same formula, solved for n
+        until = self._clock.monotonic() + _KEEP_SECONDS
+        self._learned.put({term: _Learned(idf, until, changed + _TOLERANCE * holding)})
+        return idf
+
+
+def _best_hit(collection: str, term: int) -> q.QueryPoints:
     """The query for one term's best hit, with its weights."""
     return q.QueryPoints(
         collection_name=collection,
@@ -32,68 +113,3 @@ def idf_probe(collection: str, term: int) -> q.QueryPoints:
         with_payload=NONE,
         with_vectors=q.WithVectorsSelector(include=q.VectorsSelector(names=[SPARSE])),
     )
-
-
-@dataclass(slots=True)
-class _Known:
-    expires: float
-    idf: dict[int, float] = field(default_factory=dict)
-
-
-class IdfCache:
-    """What was learned of each tenant's terms in the last seconds."""
-
-    def __init__(self, collection: Collection, clock: Clock) -> None:
-        self._collection = collection
-        self._clock = clock
-        self._tenants: dict[str, _Known] = {}
-
-    def forget(self, tenant: str) -> None:
-        """The tenant's chunks have changed."""
-        self._tenants.pop(tenant, None)
-
-    def unknown(self, tenant: str, terms: Group[int]) -> list[int]:
-        """Those of `terms` the engine must be asked for."""
-        known = self._known(tenant)
-        return [term for term in terms if term not in known]
-
-    async def get(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:
-        """The idf of each term, unseen ones included."""
-        known = self._known(tenant)
-        found = {term: known[term] for term in terms if term in known}
-        missing = [term for term in terms if term not in found]
-        if missing:
-            name = self._collection.name
-            probes = [idf_probe(name, term) for term in missing]
-            batch = q.QueryBatchPoints(collection_name=name, query_points=probes)
-            reply = await self._collection.nodes.points("QueryBatch", batch)
-            found |= await self.learn(tenant, missing, [answer.result for answer in reply.result])
-        return found
-
-    async def learn(
-        self, tenant: str, terms: Sequence[int], answers: Sequence[Sequence[q.ScoredPoint]]
-    ) -> Mapping[int, float]:
-        """Keeps what the engine answered to the probes of `terms`, and returns it."""
-        learned: dict[int, float] = {}
-        for term, points in zip(terms, answers, strict=True):
-            if points:
-                weights = dict(zip(*sparse_from(points[0].vectors, SPARSE), strict=True))
-                learned[term] = points[0].score / weights[term]
-        unseen = [term for term in terms if term not in learned]
-        if unseen:
-            # Qdrant's formula, ln(1 + (N - n + 0.5) / (n + 0.5)), for a term that stands nowhere (n = 0).
-            stored = await self._collection.count(exact=False)
-            learned |= dict.fromkeys(unseen, math.log(1 + (stored + 0.5) / 0.5))
-        known = self._known(tenant)
-        if len(known) + len(learned) > _MAX_REMEMBERED_TERMS:
-            known.clear()
-        known.update(learned)
-        return learned
-
-    def _known(self, tenant: str) -> dict[int, float]:
-        now = self._clock.monotonic()
-        known = self._tenants.get(tenant)
-        if known is None or known.expires <= now:
-            self._tenants = {name: kept for name, kept in self._tenants.items() if kept.expires > now}
-            known = self._tenants[tenant] = _Known(now + _KEEP_SECONDS)
-        return known.idf

@@ -28,7 +28,7 @@ async def bring_up_to_date(documents: Collection, index: RecordIndex) -> None:
     waiting: list[q.PointsUpdateOperation] = []
     async for point in documents.scroll(wanted, only("record", "token")):
         fields = to_values(index.payload(record_from_point(point)))
-        unchanged = selected(has_id([point.id]), has_text("token", text_of(point.payload, "token")))
+        unchanged = selected(has_id([point.id.uuid]), has_text("token", text_of(point.payload, "token")))
         setting = q.PointsUpdateOperation.SetPayload(payload=fields, points_selector=unchanged)
         waiting.append(q.PointsUpdateOperation(set_payload=setting))
         if len(waiting) == _AT_ONCE:

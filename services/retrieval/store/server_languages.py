@@ -91,7 +91,7 @@ class ServerLanguages:
         known = self._counts.get(tenant)
         if known is None or known.expires <= now:
             records = every(has_text("tenant", tenant), has_text("kind", KIND_RECORD))
-            counted = await self._documents.facet_counts("language", records)
+            counted = await self._documents.facet("language", records)
             # Records of the time before languages were kept have no such field.
             rest = await self._documents.count(records) - sum(counted.values())
             _make_room(self._counts)

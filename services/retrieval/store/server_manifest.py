@@ -1,64 +1,150 @@
-"""What a server store says of itself: one point, written by whoever opens the store first."""
+"""What a server store says of itself: one point, written by whoever opens the store first.
+
+Changed by compare-and-swap, as records are. What is decided may be decided again, so whoever cannot tell
+that its own write won just looks at what is there.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from qdrant_client import grpc as q
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.server_collections import Collection
-from services.retrieval.store.server_points import KIND_MANIFEST, MEDIUM, every, has_text, to_values
-from services.retrieval.store.server_record_payloads import integer_of, text_of
+from services.retrieval.store.server_points import (
+    KIND_MANIFEST,
+    MEDIUM,
+    every,
+    from_values,
+    has_id,
+    has_integer,
+    has_text,
+    to_values,
+)
+from services.retrieval.store.spaces import KeptSpaces, spaces_from_fields, spaces_to_fields
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when the layout of the collections or payloads changes in a way an older program cannot read."""
+
+FIRST_VERSION = 1
+"""What a store is that never had another vector space, so that older programs can still read it."""
 
 _POINT = q.PointId(uuid=str(uuid.UUID(int=1)))
 _INSERT_ONLY = every(has_text("kind", "none such"))
+_MAX_TRIES = 50
 
 
-async def open_server_manifest(documents: Collection, space: VectorSpace) -> bytes:
-    """Checks that the store was filled in `space`, or notes it for a new one; returns the page token key.
+@dataclass(frozen=True, slots=True)
+class ServerManifest:
+    """The contents of the point."""
 
-    Raises STORE_MISMATCH when it was filled in another vector space or by another layout's program,
-    STORE_UNAVAILABLE.
+    spaces: KeptSpaces
+    page_token_key: str
+    """Hex of 32 random bytes."""
+    revision: int = 0
+    """Counts the changes; a change names the one it builds on."""
+
+
+async def open_server_manifest(documents: Collection, new: KeptSpaces) -> ServerManifest:
+    """The store's manifest; one with the spaces `new` is made when there is none.
+
+    Raises STORE_MISMATCH when the store is of another layout's program, STORE_UNAVAILABLE.
     """
-    payload = {
-        "kind": KIND_MANIFEST,
-        "schema_version": SCHEMA_VERSION,
-        "embedder": space.embedder,
-        "dimensions": space.dimensions,
-        "sparse": space.sparse,
-        "page_token_key": secrets.token_hex(32),
-    }
-    new = q.PointStruct(id=_POINT, vectors=q.Vectors(vectors=q.NamedVectors()), payload=to_values(payload))
+    stored = await _read(documents)
+    if stored is None:
+        manifest = ServerManifest(new, secrets.token_hex(32))
+        point = q.PointStruct(
+            id=_POINT,
+            vectors=q.Vectors(vectors=q.NamedVectors()),
+            payload=to_values(_to_payload(manifest, "")),
+        )
+        await documents.upsert([point], ordering=MEDIUM, update_filter=_INSERT_ONLY)
+        stored = await _read(documents)
+    return _manifest(documents, stored or {})
+
+
+async def read_server_manifest(documents: Collection) -> ServerManifest:
+    """The manifest of a store that has one. Raises as `open_server_manifest`."""
+    return _manifest(documents, await _read(documents) or {})
+
+
+async def change_server_manifest(
+    documents: Collection, decide: Callable[[KeptSpaces], KeptSpaces]
+) -> ServerManifest:
+    """Replaces the store's spaces by what `decide` makes of them, and returns the manifest then.
+
+    `decide` may be asked several times, also about its own answer. Raises what it raises, STORE_UNAVAILABLE.
+    """
+    for _ in range(_MAX_TRIES):
+        before = await read_server_manifest(documents)
+        spaces = decide(before.spaces)
+        if spaces == before.spaces:
+            return before
+        after = ServerManifest(spaces, before.page_token_key, before.revision + 1)
+        token = secrets.token_hex(8)
+        await documents.nodes.points(
+            "OverwritePayload",
+            q.SetPayloadPoints(
+                collection_name=documents.name,
+                wait=True,
+                payload=to_values(_to_payload(after, token)),
+                points_selector=q.PointsSelector(filter=every(has_id([_POINT.uuid]), _is_revision(before))),
+                ordering=MEDIUM,
+            ),
+        )
+        if (await _read(documents) or {}).get("token") == token:
+            return after
+    raise DocuQueryError(
+        reasons.ERROR_REASON_STORE_UNAVAILABLE,
+        "Too many processes are changing the store's vector spaces at once. Try again in a moment.",
+    )
+
+
+async def _read(documents: Collection) -> dict[str, Any] | None:
     stored = await documents.retrieve_agreed([_POINT])
-    if not stored:
-        await documents.upsert([new], ordering=MEDIUM, update_filter=_INSERT_ONLY)
-        stored = await documents.retrieve_agreed([_POINT])
-    found = stored[0].payload
+    return from_values(stored[0].payload) if stored else None
+
+
+def _is_revision(manifest: ServerManifest) -> q.Condition:
+    if manifest.revision:
+        return has_integer("revision", manifest.revision)
+    return q.Condition(is_empty=q.IsEmptyCondition(key="revision"))
+
+
+def _to_payload(manifest: ServerManifest, token: str) -> dict[str, Any]:
+    spaces = spaces_to_fields(manifest.spaces)
+    payload: dict[str, Any] = {
+        "kind": KIND_MANIFEST,
+        "schema_version": SCHEMA_VERSION if "chunks" in spaces else FIRST_VERSION,
+        **spaces,
+        "page_token_key": manifest.page_token_key,
+    }
+    if "others" in payload:
+        payload["others"] = json.dumps(payload["others"])
+    if manifest.revision:
+        payload |= {"revision": manifest.revision, "token": token}
+    return payload
+
+
+def _manifest(documents: Collection, payload: dict[str, Any]) -> ServerManifest:
     place = f"The store {documents.name} on the Qdrant server"
-    if integer_of(found, "schema_version") != SCHEMA_VERSION:
-        raise _mismatch(
-            f"{place} has layout {integer_of(found, 'schema_version')}, this program reads {SCHEMA_VERSION}"
+    version = payload.get("schema_version")
+    if version not in (FIRST_VERSION, SCHEMA_VERSION):
+        raise _mismatch(f"{place} has layout {version}, this program reads {SCHEMA_VERSION}")
+    try:
+        fields = {**payload, "others": json.loads(payload.get("others", "[]"))}
+        return ServerManifest(
+            spaces_from_fields(fields), payload["page_token_key"], payload.get("revision", 0)
         )
-    embedder, dimensions = text_of(found, "embedder"), integer_of(found, "dimensions")
-    if (embedder, dimensions) != (space.embedder, space.dimensions):
-        raise _mismatch(
-            f"{place} was filled by the embedder {embedder} ({dimensions} dimensions), the settings ask for "
-            f"{space.embedder} ({space.dimensions}). Set EMBEDDING_PROVIDER and EMBEDDING_MODEL back, or set "
-            "QDRANT_COLLECTION to a new name and ingest again"
-        )
-    if text_of(found, "sparse") != space.sparse:
-        raise _mismatch(
-            f"{place} was filled with the word index {text_of(found, 'sparse')}, the settings ask for "
-            f"{space.sparse}. Set BM25_LANGUAGE back, or set QDRANT_COLLECTION to a new name and ingest again"
-        )
-    return bytes.fromhex(text_of(found, "page_token_key"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _mismatch(f"{place} cannot be understood; it may be of a newer program") from error
 
 
 def _mismatch(message: str) -> DocuQueryError:

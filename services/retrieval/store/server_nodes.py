@@ -6,7 +6,6 @@ only and rebuilds every answer as validated models, which costs a search more th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -123,10 +122,3 @@ def _store_unavailable(target: str, method: str, error: grpc.aio.AioRpcError) ->
         reasons.ERROR_REASON_STORE_UNAVAILABLE,
         "The document store failed. Try again; if it goes on, look at the retrieval service's log.",
     )
-
-
-async def gathered(*calls: Any) -> list[Any]:
-    """The results of calls made at once; the first failure cancels the others."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(call) for call in calls]
-    return [task.result() for task in tasks]

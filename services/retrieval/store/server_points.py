@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,7 +28,7 @@ ALL = q.WithPayloadSelector(enable=True)
 NONE = q.WithPayloadSelector(enable=False)
 
 
-@lru_cache(maxsize=4096)  # points of one attempt come together
+@lru_cache(maxsize=32_768)  # points of one attempt come together, and a search names a hundred attempts
 def id_base(tenant: str, attempt_id: str) -> str:
     """The first 96 bits of the ids of an attempt's points: 24 hexadecimal digits, with their dashes.
 
@@ -41,15 +41,19 @@ def id_base(tenant: str, attempt_id: str) -> str:
 
 def point_id(base: str, serial: int) -> q.PointId:
     """The id of the point `serial` (0 to 2**32 - 1) of an attempt. Raises ValueError beyond that."""
+    return q.PointId(uuid=point_uuid(base, serial))
+
+
+def point_uuid(base: str, serial: int) -> str:
+    """The same as text."""
     if not 0 <= serial <= MAX_SERIAL:
         raise ValueError(f"{serial} is not within 0 to {MAX_SERIAL}")
-    return q.PointId(uuid=f"{base}{serial:08x}")
+    return f"{base}{serial:08x}"
 
 
-def split_id(point: q.PointId) -> tuple[str, int]:
+def split_id(uuid: str) -> tuple[str, int]:
     """The base and the serial number in an id."""
-    digits = point.uuid
-    return digits[:_BASE_LENGTH], int(digits[_BASE_LENGTH:], 16)
+    return uuid[:_BASE_LENGTH], int(uuid[_BASE_LENGTH:], 16)
 
 
 def record_id(tenant: str, document_id: str) -> q.PointId:
@@ -114,9 +118,16 @@ def within(key: str, **bounds: float) -> q.Condition:
     return q.Condition(field=q.FieldCondition(key=key, range=q.Range(**bounds)))
 
 
-def has_id(ids: Collection[q.PointId]) -> q.Condition:
-    """The point is one of `ids`."""
-    return q.Condition(has_id=q.HasIdCondition(has_id=ids))
+# What stands before each id: field 1, 38 bytes (a PointId) of which field 2, 36 bytes (its uuid).
+_ID_PREFIX = "\x0a\x26\x12\x24"
+
+
+def has_id(uuids: Iterable[str]) -> q.Condition:
+    """The point has one of these ids."""
+    # Written as the bytes they are sent as: a search names 160, and as objects they take six times as long.
+    condition = q.Condition()
+    condition.has_id.MergeFromString("".join([f"{_ID_PREFIX}{uuid}" for uuid in uuids]).encode("ascii"))
+    return condition
 
 
 def every(*conditions: q.Condition) -> q.Filter:

@@ -27,6 +27,7 @@ from services.retrieval.store.protocol import Cursor, DocumentQuery, Totals
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_index import RecordIndex
 from services.retrieval.store.server_languages import ServerLanguages
+from services.retrieval.store.server_live import LiveRecords
 from services.retrieval.store.server_points import (
     ALL,
     KIND_RECORD,
@@ -53,7 +54,6 @@ from services.retrieval.store.server_record_payloads import (
 from services.retrieval.store.server_selection import Selector
 
 _PAGE_SCAN = 250
-_HEAD = only("tenant", "token", "live_attempt")
 _MAX_REMEMBERED_RECORDS = 10_000
 _MAX_LINEAGE = 16
 _NO_VECTORS = q.Vectors(vectors=q.NamedVectors())
@@ -72,7 +72,7 @@ class ServerRecordStore:
         self._selector = selector
         self._clock = clock
         self._languages = ServerLanguages(documents, clock)
-        self._by_token: dict[str, DocumentRecord] = {}
+        self._live = LiveRecords(documents)
         self._lineages: dict[tuple[str, int], tuple[str, ...]] = {}
 
     async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
@@ -86,15 +86,13 @@ class ServerRecordStore:
         return record
 
     async def live(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
-        if not attempt_ids:
-            return {}
-        wanted = every(has_one_of("live_attempt", attempt_ids))
-        points = await self._documents.scroll_agreed(wanted, _HEAD)
-        found = {}
-        for record in await self._records_of(tenant, points):
-            if record.live is not None and record.live.attempt_id in attempt_ids:
-                found[record.live.attempt_id] = record
-        return found
+        return await self._live.read(tenant, attempt_ids) if attempt_ids else {}
+
+    async def still_open(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
+        wanted = every(has_text("tenant", tenant), has_one_of("open_attempt", attempt_ids))
+        found = map(record_from_point, filter(_is_record, await self._documents.scroll_agreed(wanted)))
+        opened = {record.attempt.attempt_id: record for record in found if record.attempt.is_open}
+        return {attempt_id: opened[attempt_id] for attempt_id in attempt_ids if attempt_id in opened}
 
     async def put(self, tenant: str, record: DocumentRecord, *, expected_revision: int | None) -> bool:
         if record.live is not None:
@@ -159,28 +157,6 @@ class ServerRecordStore:
         found = map(record_from_point, filter(_is_record, await self._documents.scroll_agreed(wanted)))
         return [record for record in found if record.attempt.is_open]
 
-    async def _records_of(self, tenant: str, heads: Sequence[q.RetrievedPoint]) -> list[DocumentRecord]:
-        """The tenant's records among `heads`, of which only `_HEAD` was read.
-
-        A search names a hundred documents: reading and parsing their records took 12 of its 20 ms. A token
-        names one write, so what was read under it once need not be read again.
-        """
-        known, unknown = [], []
-        for head in heads:
-            if text_of(head.payload, "tenant") == tenant:
-                record = self._by_token.get(text_of(head.payload, "token"))
-                if record is None:
-                    unknown.append(head.id)
-                else:
-                    known.append(record)
-        for point in filter(_is_record, await self._documents.retrieve_agreed(unknown)):
-            record = record_from_point(point)
-            if len(self._by_token) >= _MAX_REMEMBERED_RECORDS:
-                self._by_token.clear()
-            self._by_token[text_of(point.payload, "token")] = record
-            known.append(record)
-        return known
-
     async def _stored(self, point: q.PointId) -> q.RetrievedPoint | None:
         return next(iter(await self._documents.retrieve_agreed([point])), None)
 
@@ -204,7 +180,7 @@ class ServerRecordStore:
         return False  # the caller tries again
 
     async def _delete_mark(self, point: q.PointId, token: str) -> None:
-        mine = selected(has_id([point]), has_text("token", token))
+        mine = selected(has_id([point.uuid]), has_text("token", token))
         await self._documents.delete(mine, ordering=MEDIUM)
 
     async def _overwrite(self, point: q.PointId, expected_revision: int, payload: Payload) -> None:
@@ -215,7 +191,9 @@ class ServerRecordStore:
                 wait=True,
                 payload=to_values(payload),
                 points_selector=selected(
-                    has_id([point]), has_integer("revision", expected_revision), has_text("kind", KIND_RECORD)
+                    has_id([point.uuid]),
+                    has_integer("revision", expected_revision),
+                    has_text("kind", KIND_RECORD),
                 ),
                 ordering=MEDIUM,
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from qdrant_client import grpc as q
 
@@ -25,21 +25,23 @@ _NAMED_AT_ONCE = 1000
 class ServerUpkeep:
     """Implements `Upkeep`."""
 
-    def __init__(self, chunks: Collection, documents: Collection, idf: IdfCache) -> None:
+    def __init__(
+        self, chunks: Callable[[], Sequence[Collection]], documents: Collection, idf: IdfCache
+    ) -> None:
+        """`chunks`: the collections of chunks, one a vector space, as they are at the moment."""
         self._chunks = chunks
         self._documents = documents
         self._idf = idf
 
     async def tenants(self) -> Sequence[str]:
-        found = {*await self._chunks.facet("tenant"), *await self._documents.facet("tenant")}
-        return sorted(found)
+        return sorted({name for collection in self._all for name in await collection.facet("tenant")})
 
     async def tenants_to_check(self) -> Sequence[str]:
         """Reads the names of all attempts: about a second for 50,000 documents."""
         tenants = set(await self.active_tenants())
         strays = await self._unreferenced(None)
         for some in _batches(strays):
-            for collection in (self._chunks, self._documents):
+            for collection in self._all:
                 tenants.update(await collection.facet("tenant", every(has_one_of("attempt_id", some))))
         return sorted(tenants)
 
@@ -51,7 +53,7 @@ class ServerUpkeep:
 
     async def erase(self, tenant: str, attempt_id: str, limit: int) -> int:
         wanted = every(has_text("attempt_id", attempt_id), has_text("tenant", tenant))
-        for collection in (self._chunks, self._documents):
+        for collection in self._all:
             request = q.ScrollPoints(
                 collection_name=collection.name, filter=wanted, limit=limit, with_payload=NONE
             )
@@ -59,9 +61,14 @@ class ServerUpkeep:
             if found:
                 ids = q.PointsIdsList(ids=[point.id for point in found])
                 await collection.delete(q.PointsSelector(points=ids))
-                self._idf.forget(tenant)
+                if collection is self._idf.collection:
+                    self._idf.note(-len(found))
                 return len(found)
         return 0
+
+    @property
+    def _all(self) -> Sequence[Collection]:
+        return (*self._chunks(), self._documents)
 
     async def flush(self) -> None:
         """The server puts things on its disk by itself."""
@@ -72,7 +79,7 @@ class ServerUpkeep:
         # begins meanwhile is not taken for a stray.
         stored = {
             attempt_id
-            for collection in (self._chunks, self._documents)
+            for collection in self._all
             for attempt_id in await collection.facet("attempt_id", every(*of_tenant))
         }
         records = every(*of_tenant, has_text("kind", KIND_RECORD))

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from docuquery.common.v1.error_reason_pb2 import ErrorReason
+from docuquery.common.v1.reindex_pb2 import REINDEX_STATE_STOPPED, REINDEX_STATE_SWITCHED, Reindex
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.cli.console import messages, one_line, output, plain_table, print_json
 from docuquery_client.cli.options import JsonFlag
@@ -89,6 +90,27 @@ def show_status(console: Console, system: pb.GetSystemStatusResponse) -> None:
     console.print(table)
     if len(versions := {component.version for component in system.components if component.version}) > 1:
         console.print(f"several versions are running: {', '.join(sorted(versions))}", style="yellow")
+    if system.HasField("reindex"):
+        console.print(reindex_line(system.reindex), soft_wrap=True)
+
+
+def reindex_line(reindex: Reindex) -> str:
+    """How far a change of the store to other vectors is."""
+    former, wanted = (f"{space.embedder} ({space.terms})" for space in (reindex.former, reindex.wanted))
+    if reindex.state == REINDEX_STATE_SWITCHED:
+        return one_line(
+            f"reindex: switched to {wanted}; the vectors of {former} are kept until `docuquery admin reindex "
+            "--finish`",
+            400,
+        )
+    done = (
+        f"{reindex.documents_done:,} of {reindex.document_count:,} documents, {reindex.chunks_done:,} of "
+        f"{reindex.chunk_count:,} chunks"
+    )
+    rate = f", {reindex.chunks_per_second:,.0f}/s" if reindex.chunks_per_second else ""
+    left = f", {reindex.seconds_left:,.0f} s left" if reindex.HasField("seconds_left") else ""
+    stopped = "; nobody is at work on it" if reindex.state == REINDEX_STATE_STOPPED else ""
+    return one_line(f"reindex to {wanted}: {done}{rate}{left}{stopped}", 400)
 
 
 def _breaker_detail(breaker: pb.Breaker) -> str:

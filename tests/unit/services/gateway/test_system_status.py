@@ -10,8 +10,10 @@ import grpc
 import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.common.v1.reindex_pb2 import REINDEX_STATE_RUNNING, Reindex
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from docuquery.retrieval.v1.retrieval_service_pb2 import GetStoreStatusResponse
 from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.gateway.breaker_model import BreakerPolicy, Outcome, OutcomeKind, Override, Snapshot, State
@@ -60,12 +62,34 @@ class Source:
         return [candidate(name) for name in self.names]
 
 
+REINDEX = Reindex(state=REINDEX_STATE_RUNNING, chunks_done=3, chunk_count=9, seconds_left=2.0)
+
+
+class Store:
+    """Retrieval's word on its store."""
+
+    def __init__(self) -> None:
+        self.reindex: Reindex | None = None
+        self.error: DocuQueryError | None = None
+        self.hangs = False
+
+    async def get_store_status(self, timeout_seconds: float) -> GetStoreStatusResponse:
+        if self.error:
+            raise self.error
+        if self.hangs:
+            await asyncio.Event().wait()
+        return GetStoreStatusResponse(reindex=self.reindex)
+
+
 class Bench:
     def __init__(self, source: Source, policy: QueryPolicy | None = None, **checks: HealthCheck) -> None:
+        self.store = Store()
         clock = SystemClock()
         self.breakers = Breakers(BreakerPolicy(), monotonic=clock.monotonic, random=lambda: 0.5)
         directory = ProviderDirectory(source, self.breakers, clock)
-        self.reporter = StatusReporter(checks, directory, self.breakers, clock, policy or QueryPolicy())
+        self.reporter = StatusReporter(
+            checks, self.store, directory, self.breakers, clock, policy or QueryPolicy()
+        )
 
     async def report(self) -> SystemStatus:
         return await self.reporter.report()
@@ -118,6 +142,22 @@ async def test_a_provider_whose_breaker_refuses_is_not_available() -> None:
     status = await bench.report()
     assert providers(status) == [("a", False), ("b", True)]
     assert status.breakers["provider:a/a-model"].forced
+
+
+async def test_a_reindex_is_told_as_retrieval_tells_it() -> None:
+    bench = Bench(Source(), retrieval=serving)
+    assert not status_to_proto(await bench.report(), NOW).HasField("reindex")
+    bench.store.reindex = REINDEX
+    assert status_to_proto(await bench.report(), NOW).reindex == REINDEX
+
+
+async def test_a_retrieval_that_tells_nothing_of_its_store_delays_and_breaks_nothing() -> None:
+    bench = Bench(Source(), retrieval=serving)
+    bench.store.error = DocuQueryError(reasons.ERROR_REASON_NOT_SUPPORTED, "An older one.")
+    assert (await bench.report()).reindex is None
+    bench.store.error, bench.store.hangs = None, True
+    status = await bench.report()
+    assert (status.reindex, status.state) == (None, ComponentState.SERVING)
 
 
 # --- in the words of the contract ---

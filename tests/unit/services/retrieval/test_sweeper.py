@@ -18,8 +18,8 @@ from services.retrieval.lease import ABANDONED
 from services.retrieval.model import Status
 from services.retrieval.records import RecordEditor
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace
 from services.retrieval.store.protocol import Stores, Upkeep
+from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper
 from tests.contract.retrieval_samples import DIMENSIONS, NOW, block, embedded, record
 

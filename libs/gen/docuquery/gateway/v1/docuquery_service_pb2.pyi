@@ -10,6 +10,7 @@ from docuquery.common.v1 import document_pb2 as _document_pb2
 from docuquery.common.v1 import error_reason_pb2 as _error_reason_pb2
 from docuquery.common.v1 import filter_pb2 as _filter_pb2
 from docuquery.common.v1 import passage_pb2 as _passage_pb2
+from docuquery.common.v1 import reindex_pb2 as _reindex_pb2
 from docuquery.common.v1 import text_pb2 as _text_pb2
 from docuquery.common.v1 import upload_pb2 as _upload_pb2
 from google.protobuf import descriptor as _descriptor
@@ -1236,6 +1237,7 @@ class GetSystemStatusResponse(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     BREAKERS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REINDEX_FIELD_NUMBER: _builtins.int
     state: Global___ComponentState.ValueType
     """The worst state of the components."""
     version: _builtins.str
@@ -1252,6 +1254,12 @@ class GetSystemStatusResponse(_message.Message):
     def breakers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Breaker]:
         """Every circuit breaker."""
 
+    @_builtins.property
+    def reindex(self) -> _reindex_pb2.Reindex:
+        """The change of the store to other vectors that is under way; absent when there is none, or when retrieval
+        does not say.
+        """
+
     def __init__(
         self,
         *,
@@ -1260,10 +1268,11 @@ class GetSystemStatusResponse(_message.Message):
         providers: _abc.Iterable[Global___ProviderStatus] | None = ...,
         breakers: _abc.Iterable[Global___Breaker] | None = ...,
         version: _builtins.str = ...,
+        reindex: _reindex_pb2.Reindex | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "components", b"components", "providers", b"providers", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "components", b"components", "providers", b"providers", "reindex", b"reindex", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

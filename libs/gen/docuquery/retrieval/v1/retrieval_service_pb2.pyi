@@ -7,6 +7,7 @@ from collections import abc as _abc
 from docuquery.common.v1 import document_pb2 as _document_pb2
 from docuquery.common.v1 import filter_pb2 as _filter_pb2
 from docuquery.common.v1 import passage_pb2 as _passage_pb2
+from docuquery.common.v1 import reindex_pb2 as _reindex_pb2
 from docuquery.common.v1 import text_pb2 as _text_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -1053,3 +1054,44 @@ class StoreAnswerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StoreAnswerResponse: _TypeAlias = StoreAnswerResponse  # noqa: Y015
+
+@_typing.final
+class GetStoreStatusRequest(_message.Message):
+    """See RetrievalService.GetStoreStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStoreStatusRequest: _TypeAlias = GetStoreStatusRequest  # noqa: Y015
+
+@_typing.final
+class GetStoreStatusResponse(_message.Message):
+    """See RetrievalService.GetStoreStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REINDEX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reindex(self) -> _reindex_pb2.Reindex:
+        """The change to other vectors that is under way; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        reindex: _reindex_pb2.Reindex | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reindex", b"reindex"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStoreStatusResponse: _TypeAlias = GetStoreStatusResponse  # noqa: Y015

@@ -104,6 +104,11 @@ class RetrievalServiceStub:
                 request_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.SerializeToString,
                 response_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.FromString,
                 _registered_method=True)
+        self.GetStoreStatus = channel.unary_unary(
+                '/docuquery.retrieval.v1.RetrievalService/GetStoreStatus',
+                request_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusRequest.SerializeToString,
+                response_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusResponse.FromString,
+                _registered_method=True)
 
 
 class RetrievalServiceServicer:
@@ -205,6 +210,13 @@ class RetrievalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStoreStatus(self, request, context):
+        """The store as a whole, whoever the tenant is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetrievalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -272,6 +284,11 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.StoreAnswer,
                     request_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.FromString,
                     response_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.SerializeToString,
+            ),
+            'GetStoreStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStoreStatus,
+                    request_deserializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusRequest.FromString,
+                    response_serializer=docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -630,6 +647,33 @@ class RetrievalService:
             '/docuquery.retrieval.v1.RetrievalService/StoreAnswer',
             docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerRequest.SerializeToString,
             docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.StoreAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStoreStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuquery.retrieval.v1.RetrievalService/GetStoreStatus',
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusRequest.SerializeToString,
+            docuquery_dot_retrieval_dot_v1_dot_retrieval__service__pb2.GetStoreStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

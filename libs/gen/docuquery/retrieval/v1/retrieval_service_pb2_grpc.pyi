@@ -64,6 +64,8 @@ class RetrievalServiceStub:
     """The answer kept for the same question, if nothing it was made from has changed since."""
     StoreAnswer: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.StoreAnswerRequest, _retrieval_service_pb2.StoreAnswerResponse]
     """Keeps an answer for LookupAnswer, in the memory of this process."""
+    GetStoreStatus: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.GetStoreStatusRequest, _retrieval_service_pb2.GetStoreStatusResponse]
+    """The store as a whole, whoever the tenant is."""
 
 @_typing.type_check_only
 class RetrievalServiceAsyncStub(RetrievalServiceStub):
@@ -101,6 +103,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """The answer kept for the same question, if nothing it was made from has changed since."""
     StoreAnswer: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.StoreAnswerRequest, _retrieval_service_pb2.StoreAnswerResponse]  # type: ignore[assignment]
     """Keeps an answer for LookupAnswer, in the memory of this process."""
+    GetStoreStatus: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.GetStoreStatusRequest, _retrieval_service_pb2.GetStoreStatusResponse]  # type: ignore[assignment]
+    """The store as a whole, whoever the tenant is."""
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the store and the embedder. Internal: the tenant comes in the metadata `x-docuquery-tenant`.
@@ -213,5 +217,13 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.StoreAnswerResponse, _abc.Awaitable[_retrieval_service_pb2.StoreAnswerResponse]]:
         """Keeps an answer for LookupAnswer, in the memory of this process."""
+
+    @_abc_1.abstractmethod
+    def GetStoreStatus(
+        self,
+        request: _retrieval_service_pb2.GetStoreStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_service_pb2.GetStoreStatusResponse, _abc.Awaitable[_retrieval_service_pb2.GetStoreStatusResponse]]:
+        """The store as a whole, whoever the tenant is."""
 
 def add_RetrievalServiceServicer_to_server(servicer: RetrievalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -14,8 +14,9 @@ from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, Span
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import edge_stores, open_edge
-from services.retrieval.store.manifest import VectorSpace, read_manifest
+from services.retrieval.store.manifest import read_manifest
 from services.retrieval.store.protocol import EmbeddedChunk, Stores, TextBlock
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record
 
 TENANT = "acme"
@@ -144,6 +145,6 @@ async def contents(stores: Stores, tenants: Sequence[str] = (TENANT,)) -> dict[s
             found[f"text/{tenant}/{number}"] = list(await stores.texts.read(tenant, attempt_id, 0, 1_000_000))
             keys = [ChunkKey(attempt_id, i) for i in range(stored.live.chunk_count)]
             for key, item in (await stores.chunks.embedded(tenant, keys)).items():
-                vector = tuple(np.round(item.dense, 2).tolist())
+                vector = None if item.dense is None else tuple(np.round(item.dense, 2).tolist())
                 found[f"chunk/{tenant}/{number}/{key.ordinal}"] = (item.chunk, vector, item.sparse)
     return found

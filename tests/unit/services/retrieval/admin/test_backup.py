@@ -18,7 +18,8 @@ from services.retrieval.admin import archive
 from services.retrieval.admin.backup import backup, restore
 from services.retrieval.admin.console import AdminError
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import exclusive, read_manifest, write_next
+from services.retrieval.store.manifest import exclusive, open_manifest, read_manifest
+from services.retrieval.store.spaces import VectorSpace
 from tests.unit.services.retrieval.admin.support import SPACE, TENANT, everything, fill, put
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -60,16 +61,14 @@ def test_a_store_is_replaced_only_when_told(saved: tuple[Path, Path], tmp_path: 
     folder, file = tmp_path / "data", saved[1]
     asyncio.run(fill(folder, documents=0))
     asyncio.run(add(folder, 7))
-    manifest = read_manifest(folder)
-    assert manifest is not None
-    write_next(folder, manifest)  # a reindex was under way
+    open_manifest(folder, replace(SPACE, dimensions=9), may_begin=True)  # a reindex was under way
     with pytest.raises(AdminError, match="--replace"):
         restore(folder, file, replace_present=False)
     assert next(iter(asyncio.run(everything(folder)))) == f"record/{TENANT}/7"
     restore(folder, file, replace_present=True)
     assert asyncio.run(everything(folder, TENANTS)) == asyncio.run(everything(saved[0], TENANTS))
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1  # the old one is gone
-    assert not (folder / "store.next.json").exists()
+    assert found_spaces(folder) == [SPACE]
 
 
 def test_a_backup_never_overwrites_a_file(saved: tuple[Path, Path], tmp_path: Path) -> None:
@@ -154,4 +153,10 @@ def test_a_backup_of_nothing_is_restored(tmp_path: Path) -> None:
     restore(tmp_path / "new", tmp_path / "file", replace_present=False)
     found = read_manifest(tmp_path / "new")
     assert found is not None
-    assert replace(found, folder="tenants") == type(found)(**STORE)
+    assert replace(found, folder="tenants").to_fields() == STORE
+
+
+def found_spaces(folder: Path) -> list[VectorSpace]:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return [kept.space for kept in manifest.spaces.all]

@@ -22,7 +22,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.admin.child import compact_in_child
 from services.retrieval.admin.compact import compact
 from services.retrieval.admin.console import AdminError
-from services.retrieval.store.edge_tenant import DENSE, SPARSE
+from services.retrieval.store.edge_space import DENSE, SPARSE
 from services.retrieval.store.manifest import exclusive
 from tests.unit.services.retrieval.admin.support import TENANT, everything, fill
 

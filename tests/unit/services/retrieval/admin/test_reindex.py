@@ -1,19 +1,28 @@
-"""Re-embedding puts a new store in the place of the old one by one rename, or leaves the old one as it is."""
+"""The embedded store is embedded anew offline: beside the old chunks, then switched over by one write."""
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from libs.clock import SystemClock
 from libs.errors import DocuQueryError
-from services.retrieval.admin.console import AdminError
-from services.retrieval.admin.reindex import prepare, reindex
+from services.retrieval.admin.console import AdminError, note
+from services.retrieval.admin.reindex import finish, reindex
+from services.retrieval.admin.reindex_report import Sentences
+from services.retrieval.reindexing.filler import SpaceFiller
+from services.retrieval.reindexing.pace import Pace
+from services.retrieval.reindexing.patience import Patience
+from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import VectorSpace, exclusive, read_manifest, read_next
-from services.retrieval.store.protocol import ChunkQuery
+from services.retrieval.store.manifest import exclusive, read_manifest
+from services.retrieval.store.protocol import ChunkQuery, Stores
+from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record
 from tests.unit.services.retrieval.admin.support import (
     ENCODER,
@@ -38,6 +47,38 @@ def space_of(embedder: HashEmbedder, encoder: Bm25Encoder = ENCODER) -> VectorSp
     return VectorSpace(embedder.name, embedder.dimensions, encoder.name)
 
 
+@asynccontextmanager
+async def opened(
+    folder: Path, embedder: HashEmbedder, encoder: Bm25Encoder = ENCODER, *, may_begin: bool = True
+) -> AsyncIterator[tuple[Stores, SpaceFiller]]:
+    clock = SystemClock()
+    async with open_edge(folder, space_of(embedder, encoder), may_begin=may_begin) as stores:
+        yield (
+            stores,
+            SpaceFiller(
+                stores,
+                SpaceVectors(embedder, encoder),
+                clock,
+                patience=Patience(clock, note, 1),
+                pace=Pace(clock),
+                batches_at_once=2,
+                grace_seconds=0.0,
+            ),
+        )
+
+
+async def run(folder: Path, embedder: HashEmbedder, encoder: Bm25Encoder = ENCODER) -> None:
+    """As `docuquery admin reindex`."""
+    async with opened(folder, embedder, encoder) as (stores, filler):
+        await reindex(stores, filler, Sentences(SystemClock()), SystemClock())
+
+
+async def run_finish(folder: Path, embedder: HashEmbedder) -> None:
+    """As `docuquery admin reindex --finish`."""
+    async with opened(folder, embedder, may_begin=False) as (stores, filler):
+        await finish(stores, filler, Sentences(SystemClock()))
+
+
 class Dying(HashEmbedder):
     """Ends the process, as far as a test can, at a given document."""
 
@@ -52,7 +93,7 @@ async def test_the_store_is_found_by_the_new_embedder_and_keeps_everything_else(
     before = await everything(tmp_path, (TENANT, "zeta"))
     old = read_manifest(tmp_path)
     embedder = second()
-    await reindex(tmp_path, embedder, ENCODER)
+    await run(tmp_path, embedder)
     assert embedder.embedded == 24
     new = read_manifest(tmp_path)
     assert old is not None
@@ -69,14 +110,14 @@ async def test_the_store_is_found_by_the_new_embedder_and_keeps_everything_else(
         found = await stores.chunks.fetch(TENANT, [hit.key for hit in legs.dense.hits])
         assert [chunk.text for chunk in found.values()] == [paragraphs_of(2)[1]]
         assert legs.dense.hits[0].score == pytest.approx(1, abs=1e-2)
-    assert names_in(tmp_path) == {"lock", "store.json", new.folder}
+    assert places_in(tmp_path) == {new.space.place}
 
 
 async def test_another_language_makes_the_word_vectors_anew_and_keeps_the_dense_ones(tmp_path: Path) -> None:
     await fill(tmp_path)
     before = await everything(tmp_path)
     embedder = HashEmbedder(FIRST.name, FIRST.dimensions)
-    await reindex(tmp_path, embedder, GERMAN)
+    await run(tmp_path, embedder, GERMAN)
     assert embedder.embedded == 0
     after = await everything(tmp_path)
     chunks = [key for key in before if key.startswith("chunk")]
@@ -92,80 +133,88 @@ async def test_nothing_is_done_when_the_settings_are_those_of_the_store(
 ) -> None:
     await fill(tmp_path)
     embedder = HashEmbedder(FIRST.name, FIRST.dimensions)
-    await reindex(tmp_path, embedder, ENCODER)
+    await run(tmp_path, embedder)
     assert embedder.embedded == 0
     assert "already" in capsys.readouterr().out
-    assert read_next(tmp_path) is None
 
 
 async def test_an_interrupted_one_leaves_the_old_store_serving_and_goes_on_later(tmp_path: Path) -> None:
+    """Not a chunk is embedded twice, and what changed in between is brought over."""
     async with open_edge(tmp_path, SPACE) as stores:
-        for number in (1, 2, 3):  # newest first: 3 is copied before 2
-            await put(stores, number, [f"Paragraph {i} of document {number}." for i in range(520)])
+        for number in (1, 2, 3):  # newest first: 3 is filled before 2
+            await put(stores, number, [f"Paragraph {i} of document {number}." for i in range(1040)])
     before = await everything(tmp_path)
+    dying = Dying("test/second", 16)
     with pytest.raises(RuntimeError, match="killed"):
-        await reindex(tmp_path, Dying("test/second", 16), ENCODER)
-    async with open_edge(tmp_path, SPACE):
-        pass  # a service with the old settings starts, and does not sweep away what was begun
+        await run(tmp_path, dying)
+    assert dying.embedded >= 1040
     assert await everything(tmp_path) == before
+    async with open_edge(tmp_path, SPACE) as stores:  # a service with the old settings
+        await put(stores, 4)
+        await put(stores, 3, paragraphs_of(3, 2))
+    before = await everything(tmp_path)
     embedder = second()
-    await reindex(tmp_path, embedder, ENCODER)
-    assert embedder.embedded == 2 * 520
-    assert await everything(tmp_path) != before
+    await run(tmp_path, embedder)
+    assert embedder.embedded == 2 * 1040 + 4 + 2
+    after = await everything(tmp_path)
+    assert after.keys() == before.keys()
+    async with open_edge(tmp_path, space_of(embedder)) as stores:
+        assert await stores.upkeep.unreferenced(TENANT), "of document 3, which was replaced"
 
 
 async def test_what_was_begun_for_other_settings_is_dropped(tmp_path: Path) -> None:
     await fill(tmp_path)
     with pytest.raises(RuntimeError, match="killed"):
-        await reindex(tmp_path, Dying("test/second", 16), ENCODER)
+        await run(tmp_path, Dying("test/second", 16))
     third = HashEmbedder("test/third", 32)
-    await reindex(tmp_path, third, ENCODER)
+    await run(tmp_path, third)
     assert third.embedded == 12
-    new = read_manifest(tmp_path)
-    assert new is not None
-    assert names_in(tmp_path) == {"lock", "store.json", new.folder}
+    assert places_in(tmp_path) == {space_of(third).place}
+
+
+async def test_what_was_begun_can_be_given_up(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    before = await everything(tmp_path)
+    with pytest.raises(RuntimeError, match="killed"):
+        await run(tmp_path, Dying("test/second", 16))
+    assert len(places_in(tmp_path)) == 2
+    with pytest.raises(DocuQueryError, match="not whole yet"):
+        await run_finish(tmp_path, second())
+    await run_finish(tmp_path, HashEmbedder(FIRST.name, FIRST.dimensions))
+    assert places_in(tmp_path) == {"chunks"}
+    assert await everything(tmp_path) == before
+
+
+async def test_finishing_with_settings_that_are_not_the_stores_is_refused(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    async with opened(tmp_path, second()) as (stores, filler):
+        with pytest.raises(AdminError, match="is to be searched by"):
+            await finish(stores, filler, Sentences(SystemClock()))
 
 
 async def test_a_store_in_use_is_refused(tmp_path: Path) -> None:
     await fill(tmp_path)
     with exclusive(tmp_path), pytest.raises(DocuQueryError, match="STORE_UNAVAILABLE"):
-        await reindex(tmp_path, second(), ENCODER)
+        await run(tmp_path, second())
 
 
-async def test_a_copy_is_embedded_while_the_store_serves_and_the_rest_is_brought_over(tmp_path: Path) -> None:
-    data, copy = tmp_path / "data", tmp_path / "copy"
-    await fill(data)
-    shutil.copytree(data, copy)
-    async with open_edge(data, SPACE) as serving:  # holds the folder
-        first = second()
-        await prepare(data, copy, first, ENCODER)
-        assert first.embedded == 12
-        await put(serving, 1, paragraphs_of(8, 2))
-        await put(serving, 4)
-        gone = await serving.records.get(TENANT, record(3).document_id)
-        assert gone is not None
-        await serving.records.remove(TENANT, gone.document_id, expected_revision=gone.revision)
-    async with open_edge(data, SPACE):
-        pass  # a restart of the service keeps what was prepared
-    before = await everything(data)
-    later = second()
-    await reindex(data, later, ENCODER)
-    assert later.embedded == 2 + 4
-    after = await everything(data)
-    assert after.keys() == before.keys()
-    assert {k: v for k, v in after.items() if "record" in k} == {
-        k: v for k, v in before.items() if "record" in k
-    }
+async def test_a_document_that_lacks_a_chunk_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is damaged already; the others are not."""
+    await fill(tmp_path)
+    async with open_edge(tmp_path, SPACE) as stores:
+        made = await stores.records.get(TENANT, record(2).document_id)
+        assert made is not None
+        assert made.live is not None
+        wrong = replace(made, revision=made.revision + 1, live=replace(made.live, chunk_count=5))
+        assert await stores.records.put(TENANT, wrong, expected_revision=made.revision)
+    embedder = second()
+    await run(tmp_path, embedder)
+    assert embedder.embedded == 12
+    assert "Switched over" in capsys.readouterr().out
 
 
-async def test_a_folder_that_is_no_copy_of_the_store_is_refused(tmp_path: Path) -> None:
-    await fill(tmp_path / "data")
-    await fill(tmp_path / "other")
-    with pytest.raises(AdminError, match="not a copy"):
-        await prepare(tmp_path / "data", tmp_path / "other", second(), ENCODER)
-    with pytest.raises(AdminError, match="no store"):
-        await prepare(tmp_path / "nothing", tmp_path / "other", second(), ENCODER)
-
-
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def places_in(folder: Path) -> set[str]:
+    """Where the tenants' chunks are."""
+    return {path.name for path in folder.glob("tenants*/*/chunks*")}

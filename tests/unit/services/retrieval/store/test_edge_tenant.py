@@ -12,12 +12,15 @@ import structlog
 from libs.errors import DocuQueryError
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.edge_tenant import EdgeTenants, engine_errors
-from services.retrieval.store.manifest import VectorSpace
+from services.retrieval.store.spaces import FIRST_PLACE, KeptSpace, VectorSpace
 from tests.contract.retrieval_samples import record
+
+SPACE = VectorSpace("test", 4, "test")
+SPACES = [KeptSpace(SPACE, FIRST_PLACE)]
 
 
 def test_names_become_folders_below_the_root_that_never_meet(tmp_path: Path) -> None:
-    tenants = EdgeTenants(tmp_path, 4)
+    tenants = EdgeTenants(tmp_path, SPACES)
     names = ["acme", "ACME", "a.b", "a_b", "..", "../x", "a/b", "ü", "x" * 300, ""]
     for name in names:
         tenants.find_or_create(name)
@@ -28,19 +31,19 @@ def test_names_become_folders_below_the_root_that_never_meet(tmp_path: Path) -> 
 
 
 def test_a_tenant_half_made_at_a_crash_is_made_again(tmp_path: Path) -> None:
-    tenants = EdgeTenants(tmp_path, 4)
+    tenants = EdgeTenants(tmp_path, SPACES)
     folder = tenants.find_or_create("acme").folder
     tenants.close()
     folder.rename(folder.with_name(folder.name + ".partial"))
     (folder.with_name(folder.name + ".partial") / "tenant.json").unlink()
-    again = EdgeTenants(tmp_path, 4)
+    again = EdgeTenants(tmp_path, SPACES)
     assert again.find("acme") is None
     assert again.find_or_create("acme").folder == folder
     again.close()
 
 
 def test_looking_for_a_tenant_does_not_make_it(tmp_path: Path) -> None:
-    tenants = EdgeTenants(tmp_path, 4)
+    tenants = EdgeTenants(tmp_path, SPACES)
     assert tenants.find("acme") is None
     assert list(tmp_path.iterdir()) == []
     assert tenants.opened == ()
@@ -61,12 +64,43 @@ def test_an_engine_failure_reaches_the_caller_without_its_text() -> None:
 
 
 def test_a_damaged_tenant_is_refused_as_unavailable(tmp_path: Path) -> None:
-    tenants = EdgeTenants(tmp_path, 4)
+    tenants = EdgeTenants(tmp_path, SPACES)
     folder = tenants.find_or_create("acme").folder
     tenants.close()
     (folder / "chunks" / "edge_config.json").write_text("not json")
     with pytest.raises(DocuQueryError, match="STORE_UNAVAILABLE"):
-        EdgeTenants(tmp_path, 4).find("acme")
+        EdgeTenants(tmp_path, SPACES).find("acme")
+
+
+def test_a_space_is_added_to_tenants_that_are_older_and_taken_from_all(tmp_path: Path) -> None:
+    """One that was half made at a crash is made again; one that should be there is not made up."""
+    tenants = EdgeTenants(tmp_path, SPACES)
+    folder = tenants.find_or_create("acme").folder
+    tenants.close()
+    wanted = VectorSpace("other", 8, "test")
+    begun = KeptSpace(wanted, wanted.place, is_whole=False)
+    (folder / f"{wanted.place}.partial").mkdir()
+    both = EdgeTenants(tmp_path, [*SPACES, begun])
+    for name in ("acme", "newer"):
+        assert both.find_or_create(name).spaces.keys() == {FIRST_PLACE, wanted.place}
+    assert both.are_all_opened
+    for _ in both.drop_space(FIRST_PLACE):
+        pass
+    assert {path.name for path in folder.iterdir()} == {"documents", "tenant.json", wanted.place}
+    both.close()
+    with pytest.raises(DocuQueryError, match="STORE_UNAVAILABLE"):
+        EdgeTenants(tmp_path, SPACES).find("acme")
+
+
+def test_a_closed_tenant_is_not_sure_to_be_settled_while_there_are_two_spaces(tmp_path: Path) -> None:
+    tenants = EdgeTenants(tmp_path, SPACES)
+    tenants.find_or_create("acme")
+    tenants.close()
+    assert EdgeTenants(tmp_path, SPACES).unsettled() == []
+    begun = KeptSpace(VectorSpace("other", 8, "test"), "chunks-0123abcd", is_whole=False)
+    both = EdgeTenants(tmp_path, [*SPACES, begun])
+    assert both.unsettled() == ["acme"]
+    assert not both.are_all_opened
 
 
 async def test_a_tenant_that_outgrows_the_engine_is_warned_of_once_a_process(tmp_path: Path) -> None:
@@ -74,7 +108,7 @@ async def test_a_tenant_that_outgrows_the_engine_is_warned_of_once_a_process(tmp
         return [(e["large_tenant"], e["chunks"]) for e in logs if e["event"] == "tenant_outgrows_edge"]
 
     with structlog.testing.capture_logs() as logs:
-        async with open_edge(tmp_path, VectorSpace("test", 4, "test"), warn_chunks=10) as stores:
+        async with open_edge(tmp_path, SPACE, warn_chunks=10) as stores:
             await stores.records.put("acme", record(1, chunks=10), expected_revision=None)
             assert warnings(logs) == []
             for number in (2, 3):
@@ -82,8 +116,8 @@ async def test_a_tenant_that_outgrows_the_engine_is_warned_of_once_a_process(tmp
             await stores.records.put("small", record(1, chunks=1), expected_revision=None)
     assert warnings(logs) == [("acme", 11)]
     with structlog.testing.capture_logs() as logs:
-        async with open_edge(tmp_path, VectorSpace("test", 4, "test"), warn_chunks=10) as stores:
+        async with open_edge(tmp_path, SPACE, warn_chunks=10) as stores:
             await stores.records.get("acme", record(1).document_id)
-        async with open_edge(tmp_path, VectorSpace("test", 4, "test")) as stores:
+        async with open_edge(tmp_path, SPACE) as stores:
             await stores.records.get("acme", record(1).document_id)
     assert warnings(logs) == [("acme", 12)]

@@ -10,16 +10,14 @@ import pytest
 
 from libs.errors import DocuQueryError
 from services.retrieval.store.manifest import (
-    VectorSpace,
     exclusive,
     new_manifest,
     open_manifest,
     read_manifest,
-    read_next,
     remove_unused,
-    switch_to_next,
-    write_next,
+    write_manifest,
 )
+from services.retrieval.store.spaces import KeptSpace, KeptSpaces, VectorSpace
 
 SPACE = VectorSpace("local/model", 256, "bm25/english")
 
@@ -76,24 +74,70 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pytest.fail("made a folder below a file")
 
 
-def test_a_store_is_exchanged_by_one_rename_and_what_nobody_names_is_removed(tmp_path: Path) -> None:
+def test_a_store_is_exchanged_by_one_write_and_what_nobody_names_is_removed(tmp_path: Path) -> None:
     present = open_manifest(tmp_path, SPACE)
     following = new_manifest(replace(SPACE, dimensions=8), present.page_token_key)
-    write_next(tmp_path, following)
     for name in (present.folder, following.folder, "tenants-00000000", "tenants-of-mine", "other"):
         (tmp_path / name).mkdir()
-    remove_unused(tmp_path)
-    assert read_manifest(tmp_path) == present
-    assert (tmp_path / present.folder).exists()
-    switch_to_next(tmp_path)
+    (tmp_path / "store.next.json").write_text("of an earlier program")
+    write_manifest(tmp_path, following)
     remove_unused(tmp_path)
     assert read_manifest(tmp_path) == following
-    assert read_next(tmp_path) is None
-    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "store.json",
         following.folder,
         "tenants-of-mine",
         "other",
     }
+
+
+OTHER = replace(SPACE, embedder="openai/large", dimensions=8)
+
+
+def test_another_space_is_begun_when_allowed_and_gone_on_with(tmp_path: Path) -> None:
+    present = open_manifest(tmp_path, SPACE)
+    begun = open_manifest(tmp_path, OTHER, may_begin=True)
+    assert begun.spaces == KeptSpaces(
+        present.spaces.current, (KeptSpace(OTHER, OTHER.place, is_whole=False),)
+    )
+    assert read_manifest(tmp_path) == begun
+    assert open_manifest(tmp_path, OTHER, may_begin=True) == begun
+    assert open_manifest(tmp_path, SPACE) == begun
+    with pytest.raises(DocuQueryError, match="not whole yet"):
+        open_manifest(tmp_path, OTHER)
+
+
+def test_the_chunks_of_spaces_the_store_does_not_name_are_removed(tmp_path: Path) -> None:
+    open_manifest(tmp_path, SPACE)
+    begun = open_manifest(tmp_path, OTHER, may_begin=True)
+    tenant = tmp_path / begun.folder / "acme-0123456789ab"
+    kept = {"chunks", "documents", OTHER.place}
+    for name in (*kept, "chunks-00000000", f"{OTHER.place}.partial"):
+        (tenant / name).mkdir(parents=True)
+    remove_unused(tmp_path)
+    assert {path.name for path in tenant.iterdir()} == kept
+    third = open_manifest(tmp_path, replace(OTHER, dimensions=9), may_begin=True)
+    remove_unused(tmp_path)
+    assert OTHER.place not in {path.name for path in tenant.iterdir()}
+    write_manifest(tmp_path, replace(third, spaces=third.spaces.alone()))
+    assert open_manifest(tmp_path, SPACE).spaces == KeptSpaces.first(SPACE)
+
+
+def test_a_store_of_one_space_is_what_earlier_programs_read(tmp_path: Path) -> None:
+    fields = open_manifest(tmp_path, SPACE).to_fields()
+    assert fields.keys() == {
+        "schema_version",
+        "embedder",
+        "dimensions",
+        "sparse",
+        "page_token_key",
+        "folder",
+    }
+    assert fields["schema_version"] == 2
+    begun = open_manifest(tmp_path, OTHER, may_begin=True)
+    assert begun.to_fields()["schema_version"] == 3
+    switched = replace(begun, spaces=begun.spaces.switched_to(OTHER, keeps_former=False))
+    assert switched.to_fields()["schema_version"] == 3
 
 
 def test_a_folder_that_holds_no_store_is_left_alone(tmp_path: Path) -> None:

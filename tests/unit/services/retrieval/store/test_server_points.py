@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qdrant_client import grpc as q
 
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.store.server_points import (
     MAX_SERIAL,
     from_values,
+    has_id,
     id_base,
     point_id,
     record_id,
@@ -23,13 +25,20 @@ ATTEMPT = "0f0e0d0c-0b0a-4908-8706-050403020100"
 @given(st.uuids(version=4), st.integers(0, MAX_SERIAL))
 def test_an_id_gives_back_what_it_was_made_of(attempt: object, serial: int) -> None:
     base = id_base("acme", str(attempt))
-    assert split_id(point_id(base, serial)) == (base, serial)
+    assert split_id(point_id(base, serial).uuid) == (base, serial)
 
 
 def test_ids_of_an_attempt_are_in_order() -> None:
     base = id_base("acme", ATTEMPT)
     ids = [point_id(base, serial).uuid for serial in (0, 9, 10, 255, 256, 70_000, MAX_SERIAL)]
     assert ids == sorted(ids)
+
+
+@given(st.lists(st.uuids().map(str), max_size=200))
+def test_a_condition_on_ids_is_the_message_qdrant_knows(ids: list[str]) -> None:
+    """It is put together as bytes; the message class reads out of them what went in."""
+    as_objects = q.HasIdCondition(has_id=[q.PointId(uuid=uuid) for uuid in ids])
+    assert has_id(ids) == q.Condition(has_id=as_objects)
 
 
 @pytest.mark.parametrize("serial", [-1, MAX_SERIAL + 1])
