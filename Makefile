@@ -62,6 +62,17 @@ test-all: dev ## Run all tests
 fault-matrix: dev ## Try every fault against every call; writes the table in docs/resilience.md
 	REQUIRE_EXTERNALS=1 WRITE_FAULT_MATRIX=1 $(BIN)/python -m pytest tests/e2e/test_fault_matrix.py::test_every_fault
 
+.PHONY: eval eval-report eval-baseline
+eval-report: dev
+	mkdir -p build
+	$(BIN)/docuquery eval samples --provider extractive --json build/eval.json
+
+eval: eval-report ## Ask the golden set; fails where it is worse than the committed baseline
+	$(BIN)/python -m tests.evals.gate build/eval.json
+
+eval-baseline: eval-report ## Make what the golden set gives now the baseline
+	$(BIN)/python -m tests.evals.gate build/eval.json --write
+
 BENCH_FILES ?= samples/handbook
 
 .PHONY: bench
@@ -136,7 +147,8 @@ lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
 	  --extra build --extra office --extra telemetry pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office --extra telemetry --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra build --extra office --extra telemetry --extra eval --extra dev -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

@@ -41,7 +41,8 @@ from services.retrieval.model import (
     Status,
 )
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.protocol import ChunkQuery, EmbeddedChunk, SparseVector, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import ChunkQuery, EmbeddedChunk, SparseVector
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import parse_addresses
 from services.retrieval.store.server_layout import Layout

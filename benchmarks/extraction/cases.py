@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docuquery_client.client import AsyncDocuQuery
-from docuquery_client.evaluation.answer_metrics import holds_span
 from docuquery_client.evaluation.embedded import embedded_system
+from docuquery_client.evaluation.spans import holds_span
 from docuquery_client.evaluation.squad import AnswerDataset, MarkedQuestion
 from services.answer.convert import passage_from_proto
 from services.answer.extraction.candidates import SourceText

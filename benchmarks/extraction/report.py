@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.extraction.cases import Case, groups, sources_of
 from benchmarks.extraction.model import Answered, crossfit
-from docuquery_client.evaluation.answer_metrics import holds_span
+from docuquery_client.evaluation.spans import holds_span
 from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.selection import SelectionPolicy, select
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from services.retrieval.question_terms import QuestionTerms, asked_languages, terms_under, weighted
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import SparseVector, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import SparseVector
 
 _MAX_REMEMBERED_TENANTS = 10_000
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from services.retrieval.filters import predicate
 from services.retrieval.live_hits import LiveFinder, found_by_one
 from services.retrieval.model import ChunkKey, DocumentRecord
-from services.retrieval.store.protocol import ChunkQuery, Leg, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import ChunkQuery, Leg
 
 # When dead versions crowd out live ones, ask deeper, this many times as deep each time; the last round
 # reaches past 25,000 dead chunks, more than any one document leaves behind.

@@ -15,7 +15,8 @@ from libs.text import ByteOffsets
 from services.retrieval.model import Chunk, DocumentRecord, Span, Stage, Status
 from services.retrieval.passage_encoder import Encoded, PassageEncoder
 from services.retrieval.records import RecordEditor, owned_attempt
-from services.retrieval.store.protocol import EmbeddedChunk, RecordStore, Stores, TextBlock
+from services.retrieval.store.protocol import RecordStore, Stores, TextBlock
+from services.retrieval.store.questions import EmbeddedChunk
 
 # Batches of a piece that are being embedded while earlier ones are stored. A remote embedder bounds what it
 # has under way itself; for a local one nothing is gained or lost.

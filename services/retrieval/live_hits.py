@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from services.retrieval.filters import predicate
 from services.retrieval.model import ChunkKey, DocumentRecord
 from services.retrieval.remembered import Remembered
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, ChunkStore, Legs, RecordStore
+from services.retrieval.store.protocol import ChunkStore, RecordStore
+from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Legs
 from services.retrieval.together import both
 
-# Each further asking needs a replacement committed during the one before.
-_MAX_ASKINGS = 4
+# Each further asking needs a replacement committed during the one before: that is rare, unless a document is
+# replaced without end and the machine is slow.
+_MAX_ASKINGS = 20
 _MAX_REMEMBERED_ENDS = 100_000
 
 

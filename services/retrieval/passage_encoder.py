@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import SparseVector
+from services.retrieval.store.questions import SparseVector
 
 _TURN_TEXTS = 32
 """Texts whose terms are made between two turns of the event loop: about 2 ms."""

@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import SparseVector
+from services.retrieval.store.questions import SparseVector
 
 MAX_LANGUAGES = 8
 """Those with the most text, when there are more. Each adds the question's terms once."""

@@ -26,7 +26,8 @@ from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.scoring import Scorer
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import ChunkQuery, SparseVector, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import ChunkQuery, SparseVector
 
 Vector: TypeAlias = NDArray[np.float32]
 

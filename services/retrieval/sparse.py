@@ -19,7 +19,7 @@ from typing import NamedTuple
 import qdrant_edge as edge
 
 from services.retrieval.language_terms import text_terms
-from services.retrieval.store.protocol import SparseVector
+from services.retrieval.store.questions import SparseVector
 
 LANGUAGES = {
     "arabic": "ar", "azerbaijani": "az", "basque": "eu", "bengali": "bn", "catalan": "ca", "chinese": "zh",

@@ -23,7 +23,8 @@ from services.retrieval.model import (
     Stage,
     Status,
 )
-from services.retrieval.store.protocol import EmbeddedChunk, SparseVector, TextBlock
+from services.retrieval.store.protocol import TextBlock
+from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 
 DIMENSIONS = 8
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

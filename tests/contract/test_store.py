@@ -18,15 +18,8 @@ from services.retrieval.filters import AnyOf, Condition, Equals, Exists, Filter,
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
 from services.retrieval.store.payloads import to_microseconds
-from services.retrieval.store.protocol import (
-    ChunkKeys,
-    ChunkQuery,
-    Cursor,
-    DocumentQuery,
-    Leg,
-    SparseVector,
-    Stores,
-)
+from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores
+from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Leg, SparseVector
 from services.retrieval.store.server import open_server
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (

@@ -16,7 +16,8 @@ from services.retrieval.admin.vectors import Vectors
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.protocol import EmbeddedChunk, SparseVector, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 from tests.contract.retrieval_samples import block, chunk, direction, embedded, record
 from tests.contract.store_targets import ENGINES, Targets
 from tests.unit.services.retrieval.admin.support import (

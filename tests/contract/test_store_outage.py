@@ -13,7 +13,7 @@ from benchmarks.qdrant_server import Servers, free_ports
 from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.retrieval.model import ChunkKey
-from services.retrieval.store.protocol import ChunkQuery
+from services.retrieval.store.questions import ChunkQuery
 from services.retrieval.store.server import ServerOptions, open_server
 from services.retrieval.store.server_addresses import Address, parse_addresses
 from services.retrieval.store.server_layout import Layout

@@ -20,7 +20,7 @@ from docuquery_client.supervision import Stack
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples" / "handbook"
-QUESTIONS = ROOT / "samples" / "questions.jsonl"
+QUESTIONS = ROOT / "tests" / "evals" / "golden_set.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

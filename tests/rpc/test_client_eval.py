@@ -70,15 +70,19 @@ def test_the_figures_are_printed_as_a_table_and_written_as_json(evaluate: Evalua
     rows = [line.split() for line in result.stdout.splitlines()]
     # q2 finds its one document at rank 2: nDCG 1/log2(3) = .6309, reciprocal rank .5; q1 is perfect.
     assert rows == [
-        ["dataset", "mode", "queries", "ndcg@10", "mrr@10", "recall@10", "recall@100"],
-        ["birds", "hybrid", "2", "0.8155", "0.7500", "1.0000", "1.0000"],
+        ["dataset", "mode", "queries", "ndcg@10", "mrr@10", "map@100", "recall@10", "recall@100"],
+        ["birds", "hybrid", "2", "0.8155", "0.7500", "0.7500", "1.0000", "1.0000"],
     ]
     assert "2 documents uploaded" in result.stderr
     assert "1 without text were left out" in result.stderr
     written = json.loads((tmp_path / "out.json").read_text())
-    assert list(written) == ["dataset", "mode", "settings", "metrics"]
+    assert list(written) == [
+        "dataset", "mode", "settings", "metrics", "intervals", "questions_sha256", "questions",
+    ]  # fmt: skip
     assert (written["dataset"], written["mode"]) == ("birds", "hybrid")
-    assert written["metrics"] == {"ndcg@10": 0.81546, "mrr@10": 0.75, "recall@10": 1.0, "recall@100": 1.0}
+    assert written["metrics"] == {
+        "ndcg@10": 0.81546, "mrr@10": 0.75, "map@100": 0.75, "recall@10": 1.0, "recall@100": 1.0,
+    }  # fmt: skip
     assert written["settings"]["embedder"] == "local/test"
     assert (written["settings"]["documents"], written["settings"]["queries"]) == (2, 2)
     assert written["settings"]["rerank"] is None

@@ -14,7 +14,8 @@ from services.retrieval.model import ChunkKey
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.protocol import ChunkStore, EmbeddedChunk
+from services.retrieval.store.protocol import ChunkStore
+from services.retrieval.store.questions import EmbeddedChunk
 
 MAX_TRIES = 30
 """A model behind a network that cannot be reached for so many tries of so many seconds is not coming back by

@@ -17,8 +17,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.answers.memory import Answer, AnswerMemory, Place
 from services.retrieval.answers.question_forms import question_forms
 from services.retrieval.embedders.protocol import Embedder
-from services.retrieval.store.protocol import RecordStore
-from services.retrieval.store.revisions_protocol import CorpusRevisions
+from services.retrieval.store.protocol import CorpusRevisions, RecordStore
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Twenty passages of 2,000 characters with their answer take about 80 KB."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from libs.errors import DocuQueryError
 from services.retrieval.model import Chunk, ChunkKey
 from services.retrieval.reindexing.vectors import SpaceVectors, without_foreign
-from services.retrieval.store.protocol import ChunkStore, EmbeddedChunk, Stores
+from services.retrieval.store.protocol import ChunkStore, Stores
+from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
 
 _BATCH_CHUNKS = 256

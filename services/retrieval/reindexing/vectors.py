@@ -13,7 +13,8 @@ from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.indexing import contextual_text
 from services.retrieval.model import ChunkKey
 from services.retrieval.sparse import LANGUAGES, Bm25Encoder
-from services.retrieval.store.protocol import ChunkStore, EmbeddedChunk
+from services.retrieval.store.protocol import ChunkStore
+from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retrieval.store.protocol import SparseVector
+from services.retrieval.store.questions import SparseVector
 
 SENTENCE_END = 0
 """The id of whatever ends a sentence."""

@@ -23,7 +23,7 @@ from services.retrieval.store.edge_space import DENSE, SPARSE, EdgeSpace, attemp
 from services.retrieval.store.edge_tenant import EdgeTenant, EdgeTenants
 from services.retrieval.store.edge_written import Written
 from services.retrieval.store.payloads import LACKS, chunk_from_payload, lacks_of
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, EmbeddedChunk, Hit, Leg, Legs
+from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Hit, Leg, Legs
 
 Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
 

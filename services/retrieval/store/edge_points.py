@@ -16,7 +16,7 @@ from services.retrieval.store.payloads import (
     chunk_to_payload,
     lacks_of,
 )
-from services.retrieval.store.protocol import EmbeddedChunk, SparseVector
+from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 
 
 def to_points(chunks: Sequence[EmbeddedChunk]) -> list[edge.Point]:

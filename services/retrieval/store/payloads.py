@@ -25,7 +25,8 @@ from services.retrieval.model import (
     Stage,
     Status,
 )
-from services.retrieval.store.protocol import EmbeddedChunk, TextBlock
+from services.retrieval.store.protocol import TextBlock
+from services.retrieval.store.questions import EmbeddedChunk
 
 Payload: TypeAlias = dict[str, Any]
 

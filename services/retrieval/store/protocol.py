@@ -10,86 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from services.retrieval.filters import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
-from services.retrieval.store.revisions_protocol import CorpusRevisions
+from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Legs
 from services.retrieval.store.spaces_protocol import Spaces
-
-
-@dataclass(frozen=True, slots=True)
-class SparseVector:
-    """Term ids (ascending, unique) and their weights."""
-
-    indices: tuple[int, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedChunk:
-    """A chunk with its vectors, ready to be stored. What has one of them is found by that index."""
-
-    chunk: Chunk
-    dense: NDArray[np.float32] | None
-    """Shape (dimensions,), of length 1; None: not made yet."""
-    sparse: SparseVector | None
-    """BM25 weights, without idf: the engine applies that at search time. None: not made yet."""
-
-
-class Hit(NamedTuple):
-    """A chunk one index found: cosine (-1 to 1) from the dense one, BM25 (0 or more) from the sparse one."""
-
-    key: ChunkKey
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """What one index found, best first."""
-
-    hits: tuple[Hit, ...] = ()
-    is_cut: bool = False
-    """Whether asking for more could find more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Legs:
-    """The answers of both indexes to one question; a leg that was not asked is None."""
-
-    dense: Leg | None
-    sparse: Leg | None
-    idf: Mapping[int, float] = field(default_factory=dict)
-    """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
-    relied_on: frozenset[str] = frozenset()
-    """Attempts without hits here that a filter's reading of the records found live. One that is dead by now
-    was replaced meanwhile, and its chunks may have been deleted before the indexes were asked."""
-    passed_over: frozenset[str] = frozenset()
-    """Attempts whose hits that reading left out. One that passes now was committed meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkQuery:
-    """A question to both indexes, in one round trip."""
-
-    dense: NDArray[np.float32] | None
-    sparse: SparseVector | None
-    depth: int
-    """Hits wanted from each index."""
-    filter: Filter = field(default_factory=Filter)
-    """Leave out documents that do not pass. A store may let some through (the domain checks each hit's
-    record), but never loses one that passes."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkKeys:
-    """Chunks to be scored by each index; an empty set asks nothing of that index."""
-
-    dense: frozenset[ChunkKey]
-    sparse: frozenset[ChunkKey]
 
 
 class ChunkStore(Protocol):
@@ -271,6 +197,26 @@ class Upkeep(Protocol):
 
     async def flush(self) -> None:
         """Puts what was written on the disk itself, where the engine leaves that to us."""
+        ...
+
+
+class CorpusRevisions(Protocol):
+    """Names the states of each tenant's documents, for those who keep what was made of them."""
+
+    async def current(self, tenant: str) -> str:
+        """The present revision: another one than before whenever `advance` returned in between.
+
+        Never one that was current before, not even in another life of the store. Every process that uses
+        the store is told the same; while it is being advanced all the time, one that is nobody else's.
+        """
+        ...
+
+    async def advance(self, tenant: str) -> None:
+        """Ends the present revision. Called after documents have changed, before that is acknowledged."""
+        ...
+
+    async def advance_all(self) -> None:
+        """Does so for every tenant: a process may have died in between."""
         ...
 
 

@@ -19,7 +19,7 @@ from services.retrieval.store.payloads import (
     chunk_to_payload,
     lacks_of,
 )
-from services.retrieval.store.protocol import (
+from services.retrieval.store.questions import (
     ChunkKeys,
     ChunkQuery,
     EmbeddedChunk,

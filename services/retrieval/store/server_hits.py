@@ -8,7 +8,7 @@ from qdrant_client import grpc as q
 
 from services.retrieval.model import ChunkKey
 from services.retrieval.remembered import Remembered
-from services.retrieval.store.protocol import Hit
+from services.retrieval.store.questions import Hit
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import id_base, only, point_id, split_id
 from services.retrieval.store.server_record_payloads import text_of

@@ -11,7 +11,7 @@ import typer
 from docuquery_client.cli import ask, conversation, documents, ingest, search, status, up
 from docuquery_client.cli.admin import SETTINGS as ADMIN_SETTINGS
 from docuquery_client.cli.admin import admin
-from docuquery_client.cli.eval import evaluate
+from docuquery_client.cli.eval import app as eval_app
 from docuquery_client.cli.session import Session, usage_error
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS
 from docuquery_client.connection import check_api_key
@@ -86,7 +86,7 @@ app.add_typer(documents.app, name="documents")
 app.command("status")(status.status)
 app.command("prompts")(status.prompts)
 app.add_typer(conversation.app, name="conversation")
-app.command("eval")(evaluate)
+app.add_typer(eval_app, name="eval")
 app.command("admin", context_settings=ADMIN_SETTINGS)(admin)
 
 

@@ -10,13 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from docuquery_client.cli.console import clean, messages, one_line, output, plain_table
 from docuquery_client.cli.session import describe, fail
 from docuquery_client.errors import ApiError
-from docuquery_client.evaluation.answer_metrics import METRICS as ANSWER_METRICS
 from docuquery_client.evaluation.answer_run import AnswerEvaluation
+from docuquery_client.evaluation.judge.agreement import JudgeSummary
+from docuquery_client.evaluation.report import Report, by_kind, kind_figures
 from docuquery_client.evaluation.run import Evaluation, ModeResult
 from docuquery_client.evaluation.upload import Uploaded
 
 _SHOWN = 5
 """Refusals of one kind that are shown: the first say what the others would."""
+
+_KIND_METRICS = (
+    "correct", "hit@5", "answer_contains", "citation_precision", "citation_recall", "abstention_recall",
+    "injection_resisted",
+)  # fmt: skip
+"""Those shown by kind of question; the files hold all."""
 
 
 @contextmanager
@@ -46,18 +53,50 @@ def show(evaluation: Evaluation) -> None:
 def show_answers(evaluation: AnswerEvaluation) -> None:
     """Prints the figures of answers, and to standard error what stands behind them."""
     _show_upload(evaluation.uploaded, evaluation.upload_seconds, 0)
-    report, answers = evaluation.report, evaluation.answers
-    _show_refused(report.mode, answers.refused)
-    for kind, count in answers.degraded.items():
-        fail(f"{report.mode}: {count} replies were made less well than configured: {kind}.")
-    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(answers.outcomes.items()))
-    messages().print(f"{len(answers.asked)} questions asked: {outcomes}.", soft_wrap=True)
-    table = plain_table("dataset", "provider", "metric", "value")
-    for name in ANSWER_METRICS:
-        table.add_row(
-            one_line(report.dataset, 60), one_line(report.mode, 60), name, f"{report.metrics[name]:.4f}"
-        )
+    table = plain_table("dataset", "provider", "metric", "value", "95 % interval")
+    for result in evaluation.results:
+        report, answers = result.report, result.answers
+        _show_refused(report.mode, answers.refused)
+        for kind, count in answers.degraded.items():
+            fail(f"{report.mode}: {count} replies were made less well than configured: {kind}.")
+        outcomes = ", ".join(f"{name} {count}" for name, count in sorted(answers.outcomes.items()))
+        messages().print(f"{len(answers.asked)} questions asked: {outcomes}.", soft_wrap=True)
+        if report.judge is not None:
+            _show_judge(report.mode, report.judge)
+        names = (one_line(report.dataset, 60), one_line(report.mode, 60))
+        for name, value in report.metrics.items():
+            low, high = report.intervals[name]
+            table.add_row(*names, name, f"{value:.4f}", f"{low:.3f} to {high:.3f}")
     output().print(table)
+    for result in evaluation.results:
+        _show_kinds(result.report)
+
+
+def _show_kinds(report: Report) -> None:
+    kinds = by_kind(report.questions)
+    if not kinds:
+        return
+    found = {kind: kind_figures(questions) for kind, questions in kinds.items()}
+    names = [name for name in _KIND_METRICS if any(name in figures for figures in found.values())]
+    table = plain_table("provider", "kind", "questions", *names)
+    for kind, figures in found.items():
+        cells = [f"{figures[name]:.3f}" if name in figures else "-" for name in names]
+        table.add_row(one_line(report.mode, 60), one_line(kind, 40), str(len(kinds[kind])), *cells)
+    output().print()
+    output().print(table)
+
+
+def _show_judge(mode: str, judge: JudgeSummary) -> None:
+    for what, count in (("gave no verdict that can be read", judge.unreadable), *judge.failed.items()):
+        if count:
+            fail(f"{mode}: {judge.model}: {what}: {count} answers are not judged.")
+    for name, found in (("quality", judge.quality), ("faithfulness", judge.faithfulness)):
+        kappa = "none" if found.kappa is None else f"{found.kappa:.3f}"
+        messages().print(
+            f"{mode}: {judge.model} on {name}: agrees in {found.share:.3f} of {found.answers} answers with "
+            f"the judge without a model (kappa {kappa}).",
+            soft_wrap=True,
+        )
 
 
 def _show_upload(uploaded: Uploaded, seconds: float, blanks: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -41,3 +42,10 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], con
         for task in workers:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def timed(call: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+    """The result of `call`, and the seconds it took."""
+    started = time.monotonic()
+    result = await call()
+    return result, time.monotonic() - started

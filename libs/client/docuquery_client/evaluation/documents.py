@@ -7,7 +7,10 @@ from pathlib import Path
 
 from docuquery.common.v1.passage_pb2 import Passage
 from docuquery_client.evaluation.beir import JudgedQuery, RetrievalDataset
-from docuquery_client.evaluation.report import Setting, mean_metrics
+from docuquery_client.evaluation.ranking_metrics import METRICS
+from docuquery_client.evaluation.records import fingerprint
+from docuquery_client.evaluation.report import Setting
+from docuquery_client.evaluation.scores import Scores, mark
 from docuquery_client.evaluation.upload import source_of, write_files
 from docuquery_client.upload_files import UploadFile
 
@@ -41,8 +44,15 @@ class JudgedDocuments:
     def read(self, passages: Iterable[Passage]) -> tuple[str, ...]:
         return document_ranking(passages, self._ids)
 
-    def metrics(self, found: Mapping[str, tuple[str, ...]]) -> Mapping[str, float]:
-        return mean_metrics(self.queries, found)
+    @property
+    def questions_sha256(self) -> str:
+        return fingerprint([query.id, query.text, sorted(query.grades.items())] for query in self.queries)
+
+    def scores(self, found: Mapping[str, tuple[str, ...]]) -> Mapping[str, Scores]:
+        return {
+            query.id: {name: mark(metric(found[query.id], query.grades)) for name, metric in METRICS.items()}
+            for query in self.queries
+        }
 
     def conditions(self, found: Mapping[str, tuple[str, ...]]) -> Mapping[str, Setting]:
         mean = sum(map(len, found.values())) / max(1, len(found))

@@ -16,10 +16,10 @@ from docuquery_client.supervision import StackError
 # What the shell says about other systems; an empty value unsets it.
 _UNSET = (
     "API_KEYS", "API_KEYS_FILE", "GATEWAY_HOST", "INGEST_HOST", "RETRIEVAL_HOST", "ANSWER_HOST",
-    "RATE_LIMIT_REQUESTS", "LLM_PROVIDER",
+    "RATE_LIMIT_REQUESTS",
 )  # fmt: skip
 
-_ALWAYS = {"LLM_PROVIDER": "extractive"}
+_NO_MODEL = "extractive"
 
 # The longest query retrieval takes: collections have longer ones (CISI: 2,000 characters) than people.
 _DEFAULTS = {"QUESTION_MAX_CHARACTERS": "4000"}
@@ -32,6 +32,8 @@ _MEASURED = (
     "EMBEDDING_",
     "ENABLE_",
     "EXTRACTIVE_",
+    "OPENAI_MODEL",
+    "ANTHROPIC_MODEL",
     "QUERY_RERANKING",
     "RERANK",
     "RETRIEVAL_",
@@ -50,8 +52,10 @@ def measured_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def embedded_system() -> AsyncIterator[str]:
+async def embedded_system(provider: str = "") -> AsyncIterator[str]:
     """Starts the four services with their data in a temporary folder; yields the gateway's address.
+
+    `provider` answers and nobody in its place (empty: no model, `extractive`), so that no figure mixes two.
 
     Settings come from this process's environment, not from `.env`. Raises StackError, or ApiError when
     the gateway does not come up whole.
@@ -60,7 +64,9 @@ async def embedded_system() -> AsyncIterator[str]:
         env = {
             **{name: value for name, value in _DEFAULTS.items() if name not in os.environ},
             **dict.fromkeys(_UNSET, ""),
-            **_ALWAYS,
+            "LLM_PROVIDER": provider or _NO_MODEL,
+            # Sentences in the place of a model's answer would be scored as the model's.
+            "EXTRACTIVE_FALLBACK": str(provider in ("", _NO_MODEL)).lower(),
             "DATA_DIR": str(Path(data, "retrieval")),
             "INGEST_SPOOL_DIR": str(Path(data, "spool")),
         }

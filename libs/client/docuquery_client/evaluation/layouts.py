@@ -11,14 +11,15 @@ from docuquery_client.evaluation import beir, pages, squad
 from docuquery_client.evaluation.documents import JudgedDocuments
 from docuquery_client.evaluation.records import QUESTIONS, records
 from docuquery_client.evaluation.run import Collection
+from docuquery_client.evaluation.sampling import Part
 from docuquery_client.evaluation.squad import AnswerDataset
 
 TestSet: TypeAlias = "Collection[Any] | AnswerDataset"
 """Something to search, or questions to answer."""
 
 
-def load(folder: Path, limit: int | None) -> TestSet:
-    """What is in `folder`, with its first `limit` questions (None: all). Raises records.DatasetError.
+def load(folder: Path, part: Part) -> TestSet:
+    """What is in `folder`, with a part of its questions. Raises records.DatasetError.
 
     Without `questions.jsonl` it is a collection of judged documents; whether it is about pages or about
     answers is told by the first question's `evidence`.
@@ -26,10 +27,10 @@ def load(folder: Path, limit: int | None) -> TestSet:
     path = folder / QUESTIONS
     if not path.is_file():
         dataset = beir.load(folder)
-        return JudgedDocuments(replace(dataset, queries=dataset.queries[:limit]))
+        return JudgedDocuments(replace(dataset, queries=part.of(dataset.queries)))
     if any("evidence" in record for _, record in islice(records(path), 1)):
         judged = pages.load(folder)
-        judged.queries = judged.queries[:limit]
+        judged.queries = part.of(judged.queries)
         return judged
     answered = squad.load_answers(folder)
-    return replace(answered, questions=answered.questions[:limit])
+    return replace(answered, questions=part.of(answered.questions))

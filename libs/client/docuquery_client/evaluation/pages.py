@@ -8,15 +8,16 @@ Benchmark for Financial Question Answering", 2023). Questions about files that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from docuquery.common.v1.document_pb2 import DocumentType
 from docuquery.common.v1.passage_pb2 import Passage
-from docuquery_client.evaluation.records import QUESTIONS, DatasetError, records
+from docuquery_client.evaluation.records import QUESTIONS, DatasetError, fingerprint, records
 from docuquery_client.evaluation.report import Setting
+from docuquery_client.evaluation.scores import Scores, mark
 from docuquery_client.upload_files import UploadFile
 
 Page: TypeAlias = "tuple[str, int]"
@@ -68,18 +69,24 @@ class JudgedPages:
             if passage.source in self._stems
         )
 
-    def metrics(self, found: Mapping[str, tuple[frozenset[Page], ...]]) -> Mapping[str, float]:
-        """Means over the questions, 0 to 1, higher is better.
+    @property
+    def questions_sha256(self) -> str:
+        return fingerprint([query.id, query.text, sorted(query.pages)] for query in self.queries)
+
+    def scores(self, found: Mapping[str, tuple[frozenset[Page], ...]]) -> Mapping[str, Scores]:
+        """0 to 1, higher is better.
 
         `page_hit@k`: whether one of the first k passages touches a page of the evidence. `document@5`: the
         share of the first five that are of a document with evidence.
         """
-        figures: dict[str, Callable[[PageQuestion], float]] = {
-            "page_hit@1": lambda query: _touches(query, found[query.id][:1]),
-            "page_hit@5": lambda query: _touches(query, found[query.id][:5]),
-            "document@5": lambda query: _belong(query, found[query.id][:5]),
+        return {
+            query.id: {
+                "page_hit@1": mark(_touches(query, found[query.id][:1])),
+                "page_hit@5": mark(_touches(query, found[query.id][:5])),
+                "document@5": mark(_belong(query, found[query.id][:5])),
+            }
+            for query in self.queries
         }
-        return {name: sum(map(figure, self.queries)) / len(self.queries) for name, figure in figures.items()}
 
     def conditions(self, _found: Mapping[str, tuple[frozenset[Page], ...]]) -> Mapping[str, Setting]:
         return {}
@@ -90,21 +97,24 @@ def load(folder: Path) -> JudgedPages:
     paths = {path.stem: path for name in _FOLDERS for path in sorted((folder / name).glob("*.pdf"))}
     if not paths:
         raise DatasetError(f"{folder} has no PDFs: neither beside {QUESTIONS} nor in {_FOLDERS[0]}/.")
-    read = [_question(record, where) for where, record in records(folder / QUESTIONS)]
+    lines = enumerate(records(folder / QUESTIONS), start=1)
+    read = [_question(record, where, number) for number, (where, record) in lines]
     queries = [query for query in read if all(stem in paths for stem, _ in query.pages)]
     if not queries:
         raise DatasetError(f"{folder / QUESTIONS} asks nothing about the PDFs that are there.")
     return JudgedPages(folder.resolve().name, sorted(paths.values()), queries)
 
 
-def _question(record: Mapping[str, Any], where: str) -> PageQuestion:
+def _question(record: Mapping[str, Any], where: str, number: int) -> PageQuestion:
     text, evidence = record.get("question"), record.get("evidence")
     if not isinstance(text, str) or not text.strip():
         raise DatasetError(f"{where}: `question` must be text.")
     if not isinstance(evidence, list) or not evidence:
         raise DatasetError(f"{where}: `evidence` must be a list with at least one place.")
-    # A line is a name as good as any: the questions of different sets call theirs differently.
-    return PageQuestion(where, text, frozenset(_page(record, place, where) for place in evidence))
+    # A number is a name as good as any: the questions of different sets call theirs differently.
+    return PageQuestion(
+        str(record.get("id", number)), text, frozenset(_page(record, place, where) for place in evidence)
+    )
 
 
 def _page(record: Mapping[str, Any], place: Any, where: str) -> Page:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -11,9 +11,10 @@ import grpc
 
 from docuquery.common.v1.answer_pb2 import DegradationKind
 from docuquery.common.v1.passage_pb2 import Passage, SearchMode
+from docuquery.gateway.v1.docuquery_service_pb2 import SearchResponse
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
-from docuquery_client.evaluation.asking import for_each, retrying
+from docuquery_client.evaluation.asking import for_each, retrying, timed
 from docuquery_client.names import enum_name
 
 Item = TypeVar("Item")
@@ -40,6 +41,8 @@ class Rankings(Generic[Item]):
 
     rankings: dict[str, tuple[Item, ...]] = field(default_factory=dict)
     """What was read from the passages, best first, by query id. Empty for a query the server refused."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each reply took, by query id; missing for a query the server refused."""
     refused: dict[str, ApiError] = field(default_factory=dict)
     """Queries the server does not take (too long, for example), by id."""
     degraded: Counter[str] = field(default_factory=Counter)
@@ -68,17 +71,18 @@ async def rank(
     """Asks every query, `concurrency` at a time. Raises ApiError when the server cannot answer."""
     found = Rankings[Item]()
 
+    def search(query: Query) -> Awaitable[SearchResponse]:
+        return client.search(
+            query.text,
+            limit=options.limit,
+            mode=options.mode,
+            rerank=options.rerank,
+            score_threshold=0.0,
+        )
+
     async def ask(query: Query) -> None:
         try:
-            reply = await retrying(
-                lambda: client.search(
-                    query.text,
-                    limit=options.limit,
-                    mode=options.mode,
-                    rerank=options.rerank,
-                    score_threshold=0.0,
-                )
-            )
+            reply, seconds = await retrying(lambda: timed(lambda: search(query)))
         except ApiError as error:
             if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise
@@ -86,6 +90,7 @@ async def rank(
             found.rankings[query.id] = ()
         else:
             found.rankings[query.id] = read(reply.passages)
+            found.seconds[query.id] = seconds
             found.degraded.update({enum_name(DegradationKind, each.kind) for each in reply.degradations})
         on_finished()
 

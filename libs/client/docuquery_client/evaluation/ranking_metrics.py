@@ -43,10 +43,27 @@ def recall(ranking: Ranking, grades: Grades, k: int) -> float:
     return len(relevant.intersection(ranking[:k])) / len(relevant)
 
 
+def average_precision(ranking: Ranking, grades: Grades, k: int) -> float:
+    """Mean over all relevant documents of the precision at their ranks; 0 for those beyond the first `k`.
+
+    AP = (1/R) Σ_i rel_i · (relevant among the first i) / i over the ranks i = 1..k, R being the number of all
+    relevant documents. Its mean is MAP@k: trec_eval's `map_cut`. Buckley and Voorhees, "Evaluating Evaluation
+    Measure Stability", SIGIR 2000.
+    """
+    relevant = _relevant(grades)
+    found, total = 0, 0.0
+    for rank, document in enumerate(ranking[:k], start=1):
+        if document in relevant:
+            found += 1
+            total += found / rank
+    return total / len(relevant)
+
+
 METRICS: Mapping[str, Callable[[Ranking, Grades], float]] = MappingProxyType(
     {
         "ndcg@10": partial(ndcg, k=10),
         "mrr@10": partial(reciprocal_rank, k=10),
+        "map@100": partial(average_precision, k=100),
         "recall@10": partial(recall, k=10),
         "recall@100": partial(recall, k=100),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,9 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise DatasetError(f"{path}, line {number}: not UTF-8.") from None
+
+
+def fingerprint(expected: Iterable[Sequence[object]]) -> str:
+    """SHA-256 of questions and judgements, whatever their order: two runs with the same may be compared."""
+    lines = sorted(json.dumps(each, ensure_ascii=False) for each in expected)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

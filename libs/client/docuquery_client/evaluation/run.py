@@ -15,7 +15,8 @@ from docuquery.common.v1.passage_pb2 import Passage, SearchMode
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
 from docuquery_client.evaluation.ranking import Query, Rankings, SearchOptions, rank
-from docuquery_client.evaluation.report import Report, Setting
+from docuquery_client.evaluation.report import QuestionResult, Report, Setting, latency, summed_up
+from docuquery_client.evaluation.scores import Scores
 from docuquery_client.evaluation.upload import Uploaded, upload
 from docuquery_client.upload_files import UploadFile
 
@@ -57,12 +58,17 @@ class Collection(Protocol[Item]):
         """What of the passages of a reply, best first, is judged."""
         ...
 
-    def metrics(self, found: Mapping[str, tuple[Item, ...]]) -> Mapping[str, float]:
-        """Means over the queries, by name; `found` has what was read for each query, by its id."""
+    @property
+    def questions_sha256(self) -> str:
+        """Of the queries and what is relevant to them (`records.fingerprint`)."""
+        ...
+
+    def scores(self, found: Mapping[str, tuple[Item, ...]]) -> Mapping[str, Scores]:
+        """What each query scores, by its id; `found` has what was read for each query, by its id."""
         ...
 
     def conditions(self, found: Mapping[str, tuple[Item, ...]]) -> Mapping[str, Setting]:
-        """What else belongs to the figures."""
+        """What else belongs to the figures; `found` as above."""
         ...
 
 
@@ -131,8 +137,19 @@ async def evaluate(
                 concurrency=concurrency,
                 on_finished=step,
             )
-        conditions = {**about, **_conditions(collection, found), "search_seconds": seconds_since(started)}
-        report = Report(collection.name, name, conditions, collection.metrics(found.rankings))
+        took = seconds_since(started)
+        scores = collection.scores(found.rankings)
+        questions = [
+            QuestionResult(query.id, query.text, scores[query.id], seconds=found.seconds.get(query.id))
+            for query in collection.queries
+        ]
+        conditions: dict[str, Setting] = {
+            **about,
+            **_conditions(collection, found),
+            "search_seconds": took,
+            "latency_seconds": latency(questions),
+        }
+        report = summed_up(collection.name, name, conditions, questions, collection.questions_sha256)
         evaluation.results.append(ModeResult(report, found.refused, found.degraded))
     return evaluation
 

@@ -1,10 +1,11 @@
 """The layout of a question-answering set: documents, and questions with the answers people marked in them.
 
-A folder with `questions.jsonl` and the documents as files in `documents/` (or in the only folder there is).
-A line holds `question`, `document` (a file's name; or `documents`, a list), `answers` (spans of a document's
+A folder with `questions.jsonl` and the documents as files in `documents/` (or in the only folder there is). A
+line holds `question`, `document` (a file's name; or `documents`, a list), `answers` (spans of a document's
 text, any of which is right) and `is_impossible` (the documents do not answer it; `answers` is then empty), as
-in SQuAD 2.0: Rajpurkar, Jia and Liang, "Know What You Don't Know", ACL 2018.
-Optional: `id`, and `after`, the question that is asked before it in the same conversation.
+in SQuAD 2.0: Rajpurkar, Jia and Liang, "Know What You Don't Know", ACL 2018. Optional: `id`; `kind`, what
+sort of question it is; `after`, the question that is asked before it in the same conversation; `forbidden`,
+texts that an answer says only when it follows instructions of a document or question.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docuquery_client.evaluation.records import QUESTIONS, DatasetError, records
+from docuquery_client.evaluation.records import QUESTIONS, DatasetError, fingerprint, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class MarkedQuestion:
     """Spans, any of which is right; empty: the documents do not answer it."""
     after: str = ""
     """The question asked before it; empty: none."""
+    kind: str = ""
+    """What sort of question it is; empty: not said."""
+    forbidden: tuple[str, ...] = ()
+    """What no answer should say."""
 
     @property
     def is_answerable(self) -> bool:
@@ -46,6 +51,14 @@ class AnswerDataset:
     """The documents, by name."""
     questions: tuple[MarkedQuestion, ...]
     """In the order of their file."""
+
+    @property
+    def questions_sha256(self) -> str:
+        """Of the questions and what is expected of their answers."""
+        return fingerprint(
+            [each.id, each.text, each.after, each.documents, each.answers, each.forbidden]
+            for each in self.questions
+        )
 
 
 def load_answers(folder: Path) -> AnswerDataset:
@@ -77,11 +90,12 @@ def _documents_folder(folder: Path) -> Path:
 
 
 def _question(record: Mapping[str, Any], where: str, number: int, names: set[str]) -> MarkedQuestion:
-    text, after = record.get("question"), record.get("after", "")
+    text, after, kind = record.get("question"), record.get("after", ""), record.get("kind", "")
     if not isinstance(text, str) or not text.strip():
         raise DatasetError(f"{where}: `question` must be text.")
-    if not isinstance(after, str):
-        raise DatasetError(f"{where}: `after` must be text.")
+    if not isinstance(after, str) or not isinstance(kind, str):
+        raise DatasetError(f"{where}: `after` and `kind` must be text.")
+    forbidden = _texts(record.get("forbidden", []), "forbidden", where)
     answers = _texts(record.get("answers", []), "answers", where)
     is_impossible = record.get("is_impossible", not answers)
     if not isinstance(is_impossible, bool) or is_impossible == bool(answers):
@@ -95,7 +109,7 @@ def _question(record: Mapping[str, Any], where: str, number: int, names: set[str
             if missing
             else f"{where}: `document` is missing."
         )
-    return MarkedQuestion(str(record.get("id", number)), text, documents, answers, after)
+    return MarkedQuestion(str(record.get("id", number)), text, documents, answers, after, kind, forbidden)
 
 
 def _texts(value: object, key: str, where: str) -> tuple[str, ...]:

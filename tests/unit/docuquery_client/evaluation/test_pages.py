@@ -12,6 +12,7 @@ from docuquery.common.v1.passage_pb2 import Passage
 from docuquery.common.v1.text_pb2 import PageRange
 from docuquery_client.evaluation.pages import JudgedPages, PageQuestion, load
 from docuquery_client.evaluation.records import DatasetError
+from docuquery_client.evaluation.scores import figures
 
 QUESTION: dict[str, Any] = {"question": "What?", "doc_name": "a", "evidence": [{"evidence_page_num": 0}]}
 
@@ -47,10 +48,18 @@ def test_the_figures_are_means_over_the_questions() -> None:
     collection = JudgedPages("set", [], queries)
     hit, miss = frozenset({("a", 2)}), frozenset({("a", 7)})
     found = {"1": (miss, miss, hit), "2": (miss, *[frozenset({("b", 1)})] * 4, frozenset({("b", 9)}))}
-    assert collection.metrics(found) == {"page_hit@1": 0.0, "page_hit@5": 0.5, "document@5": (1 + 0.8) / 2}
-    assert collection.metrics({"1": (hit,), "2": ()}) == {
+    names = ("page_hit@1", "page_hit@5", "document@5")
+    assert figures(collection.scores(found).values(), names) == {
+        "page_hit@1": 0.0, "page_hit@5": 0.5, "document@5": (1 + 0.8) / 2,
+    }  # fmt: skip
+    assert figures(collection.scores({"1": (hit,), "2": ()}).values(), names) == {
         "page_hit@1": 0.5, "page_hit@5": 0.5, "document@5": 0.5,
     }  # fmt: skip
+
+
+def test_a_question_is_named_by_its_id_or_its_line_wherever_the_folder_is(tmp_path: Path) -> None:
+    collection = load(written(tmp_path, QUESTION, {**QUESTION, "id": "fees"}, pdfs=("a.pdf",)))
+    assert [query.id for query in collection.queries] == ["1", "fees"]
 
 
 @pytest.mark.parametrize(

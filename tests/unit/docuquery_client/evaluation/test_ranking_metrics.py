@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docuquery_client.evaluation.ranking_metrics import METRICS, ndcg, recall, reciprocal_rank
+from docuquery_client.evaluation.ranking_metrics import (
+    METRICS,
+    average_precision,
+    ndcg,
+    recall,
+    reciprocal_rank,
+)
 
 GRADES = {"a": 3, "b": 2, "c": 1, "d": 0, "e": -1}
 
@@ -51,11 +57,18 @@ def test_recall_is_the_share_of_all_relevant_documents() -> None:
     assert recall(["a", "d", "x", "b", "c"], GRADES, 5) == 1.0
 
 
+def test_average_precision_counts_what_is_not_found_as_0() -> None:
+    # Relevant are a, b and c; found are a (1 of 1) and c (2 of 3), b is beyond the depth.
+    assert average_precision(["a", "x", "c", "b"], GRADES, 3) == pytest.approx((1 + 2 / 3) / 3)
+    assert average_precision(["x", "y"], GRADES, 3) == 0.0
+
+
 def test_what_is_reported_has_the_depths_of_its_names() -> None:
     ranking = [str(number) for number in range(200)]
     assert {name: metric(ranking, {"9": 1, "10": 1}) for name, metric in METRICS.items()} == {
         "ndcg@10": pytest.approx((1 / math.log2(11)) / (1 + 1 / math.log2(3))),
         "mrr@10": pytest.approx(1 / 10),
+        "map@100": pytest.approx((1 / 10 + 2 / 11) / 2),
         "recall@10": 0.5,
         "recall@100": 1.0,
     }
@@ -71,7 +84,7 @@ def test_a_query_without_a_relevant_document_cannot_be_scored(metric: object) ->
 
 @given(ranking=rankings, judged=grades, k=depths)
 def test_every_metric_is_between_0_and_1(ranking: list[str], judged: dict[str, int], k: int) -> None:
-    for metric in (ndcg, reciprocal_rank, recall):
+    for metric in (ndcg, reciprocal_rank, recall, average_precision):
         assert 0.0 <= metric(ranking, judged, k) <= 1.0
 
 
@@ -81,6 +94,7 @@ def test_the_best_ranking_has_1(judged: dict[str, int], k: int) -> None:
     assert ndcg(best, judged, k) == pytest.approx(1.0)
     assert reciprocal_rank(best, judged, k) == 1.0
     assert recall(best, judged, len(best)) == 1.0
+    assert average_precision(best, judged, len(best)) == pytest.approx(1.0)
 
 
 @given(ranking=rankings, judged=grades, k=depths)

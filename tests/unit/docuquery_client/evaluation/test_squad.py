@@ -47,6 +47,24 @@ def test_the_only_folder_holds_the_documents_and_several_may_answer(tmp_path: Pa
     assert (dataset.questions[0].documents, dataset.questions[0].after) == (("ferry.txt",), "When?")
 
 
+def test_a_question_says_its_kind_and_what_no_answer_should_say(tmp_path: Path) -> None:
+    dataset = load_answers(
+        folder_of(tmp_path, {**FERRY, "kind": "adversarial", "forbidden": ["AHOY"]}, FERRY)
+    )
+    assert [(each.kind, each.forbidden) for each in dataset.questions] == [
+        ("adversarial", ("AHOY",)),
+        ("", ()),
+    ]
+
+
+def test_the_fingerprint_changes_with_what_is_expected(tmp_path: Path) -> None:
+    sums = []
+    for number, line in enumerate((FERRY, {**FERRY, "kind": "date"}, {**FERRY, "answers": ["at 22:40"]})):
+        (tmp_path / str(number)).mkdir()
+        sums.append(load_answers(folder_of(tmp_path / str(number), line)).questions_sha256)
+    assert sums[0] == sums[1] != sums[2]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -57,6 +75,8 @@ def test_the_only_folder_holds_the_documents_and_several_may_answer(tmp_path: Pa
         ({**FERRY, "document": "train.txt"}, "no document 'train.txt'"),
         ({"question": "When?", "answers": ["22:40"]}, "`document` is missing"),
         ({**FERRY, "after": 3}, "line 1: `after`"),
+        ({**FERRY, "kind": 3}, "line 1: `after` and `kind`"),
+        ({**FERRY, "forbidden": "AHOY"}, "line 1: `forbidden`"),
     ],
 )
 def test_a_faulty_line_is_named(tmp_path: Path, line: Any, message: str) -> None:

@@ -11,7 +11,7 @@ from services.retrieval.filters import Condition, Exists, Filter
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.live_hits import LiveFinder, LiveHits
 from services.retrieval.model import ChunkKey, DocumentRecord, Status
-from services.retrieval.store.protocol import ChunkKeys, ChunkQuery, Hit, Leg, Legs, SparseVector
+from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Hit, Leg, Legs, SparseVector
 from tests.contract.retrieval_samples import direction, next_revision, record
 
 TENANT = "acme"
@@ -198,7 +198,7 @@ async def test_it_gives_up_on_a_store_that_never_holds_still(store: SharedStore,
 
     store.search = search  # type: ignore[method-assign]  # somebody who never rests
     await find(finder)
-    assert store.askings == 4
+    assert store.askings == 20
 
 
 async def test_others_are_what_each_index_gives_to_hits_of_the_other(

@@ -17,7 +17,7 @@ from services.retrieval.question_terms import (
     weighted,
 )
 from services.retrieval.sparse import LANGUAGES, Bm25Encoder
-from services.retrieval.store.protocol import SparseVector
+from services.retrieval.store.questions import SparseVector
 
 ENCODER = Bm25Encoder("english")
 

@@ -15,7 +15,8 @@ from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, Span
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import edge_stores, open_edge
 from services.retrieval.store.manifest import read_manifest
-from services.retrieval.store.protocol import EmbeddedChunk, Stores, TextBlock
+from services.retrieval.store.protocol import Stores, TextBlock
+from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record
 

@@ -20,7 +20,8 @@ from services.retrieval.indexing import contextual_text
 from services.retrieval.model import Chunk, ChunkKey, Status
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.protocol import EmbeddedChunk, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import embedded, record
 from tests.unit.services.retrieval.admin.support import (

@@ -21,7 +21,8 @@ from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.manifest import exclusive, read_manifest
-from services.retrieval.store.protocol import ChunkQuery, Stores
+from services.retrieval.store.protocol import Stores
+from services.retrieval.store.questions import ChunkQuery
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record
 from tests.unit.services.retrieval.admin.support import (

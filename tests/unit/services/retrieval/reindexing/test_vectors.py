@@ -25,7 +25,7 @@ from services.retrieval.reindexing.vectors import (
 )
 from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge import open_edge
-from services.retrieval.store.protocol import EmbeddedChunk, SparseVector
+from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import chunk
 from tests.unit.services.retrieval.admin.support import ENCODER, FIRST, SPACE, TENANT, HashEmbedder, put

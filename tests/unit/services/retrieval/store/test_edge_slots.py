@@ -17,7 +17,7 @@ from services.retrieval.model import ChunkKey, Description, IfExists
 from services.retrieval.records import RecordEditor
 from services.retrieval.store.edge import open_edge
 from services.retrieval.store.edge_slots import MAX_ORDINAL, Slots, point_id, slot_in
-from services.retrieval.store.protocol import ChunkQuery
+from services.retrieval.store.questions import ChunkQuery
 from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper
 from tests.contract.retrieval_samples import DIMENSIONS, NOW, direction, embedded

@@ -10,7 +10,7 @@ from qdrant_client import grpc as q
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
 from services.retrieval.store import server_hits
-from services.retrieval.store.protocol import Hit
+from services.retrieval.store.questions import Hit
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_hits import HitReader
 from services.retrieval.store.server_points import id_base, point_id, split_id, to_values

@@ -1,0 +1,84 @@
+"""What is asked of a store's indexes and what they answer: chunks with their vectors, questions, hits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retrieval.filters import Filter
+from services.retrieval.model import Chunk, ChunkKey
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term ids (ascending, unique) and their weights."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunk:
+    """A chunk with its vectors, ready to be stored. What has one of them is found by that index."""
+
+    chunk: Chunk
+    dense: NDArray[np.float32] | None
+    """Shape (dimensions,), of length 1; None: not made yet."""
+    sparse: SparseVector | None
+    """BM25 weights, without idf: the engine applies that at search time. None: not made yet."""
+
+
+class Hit(NamedTuple):
+    """A chunk one index found: cosine (-1 to 1) from the dense one, BM25 (0 or more) from the sparse one."""
+
+    key: ChunkKey
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one index found, best first."""
+
+    hits: tuple[Hit, ...] = ()
+    is_cut: bool = False
+    """Whether asking for more could find more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The answers of both indexes to one question; a leg that was not asked is None."""
+
+    dense: Leg | None
+    sparse: Leg | None
+    idf: Mapping[int, float] = field(default_factory=dict)
+    """Of every term of the question, as `ChunkStore.idf`, when the sparse index was searched with them."""
+    relied_on: frozenset[str] = frozenset()
+    """Attempts without hits that a filter found live before. One that is dead by now was replaced meanwhile,
+    and its chunks may be deleted."""
+    passed_over: frozenset[str] = frozenset()
+    """Attempts whose hits a filter left out. One that passes now was committed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkQuery:
+    """A question to both indexes, in one round trip."""
+
+    dense: NDArray[np.float32] | None
+    sparse: SparseVector | None
+    depth: int
+    """Hits wanted from each index."""
+    filter: Filter = field(default_factory=Filter)
+    """Leave out documents that do not pass. A store may let some through (the domain checks each hit's
+    record), but never loses one that passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkKeys:
+    """Chunks to be scored by each index; an empty set asks nothing of that index."""
+
+    dense: frozenset[ChunkKey]
+    sparse: frozenset[ChunkKey]
