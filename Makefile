@@ -58,6 +58,10 @@ test: dev ## Run the test suite, but for what takes half a minute or more
 test-all: dev ## Run all tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+.PHONY: fault-matrix
+fault-matrix: dev ## Try every fault against every call; writes the table in docs/resilience.md
+	REQUIRE_EXTERNALS=1 WRITE_FAULT_MATRIX=1 $(BIN)/python -m pytest tests/e2e/test_fault_matrix.py::test_every_fault
+
 .PHONY: eval eval-report eval-baseline
 eval-report: dev
 	mkdir -p build
@@ -74,6 +78,12 @@ BENCH_FILES ?= samples/handbook
 .PHONY: bench
 bench: dev ## Measure ingest: rate, CPU time, memory (BENCH_FILES=folder)
 	$(BIN)/python -m benchmarks.ingest $(BENCH_FILES)
+
+COST_OPTIONS ?=
+
+.PHONY: cost-report
+cost-report: install ## Sum the usage log: attempts, tokens, money (COST_OPTIONS="--by tenant --json")
+	$(BIN)/docuquery admin cost $(COST_OPTIONS)
 
 .PHONY: test-cov
 test-cov: dev ## Run the test suite with branch coverage; fails under 85 %
@@ -127,12 +137,18 @@ proto-lint: node_modules/.installed ## Lint protos/ and compare them with the la
 proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
+.PHONY: docs
+docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, .env.example
+	$(BIN)/python -m tools.configuration
+	$(BIN)/python -m tools.metrics
+
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office pyproject.toml -o requirements.lock
+	  --extra build --extra office --extra telemetry pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --extra build --extra office --extra eval --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra build --extra office --extra telemetry --extra eval --extra dev -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

@@ -13,10 +13,12 @@ from typing import TypeVar
 import structlog
 import uvloop
 
+from libs.debug_log import DebugLog
 from libs.errors import DocuQueryError
 from libs.logging import configure_logging
 from libs.rpc.server import RunningServer
 from libs.settings import ServiceSettings, load_settings
+from libs.telemetry.setup import telemetry
 
 log = structlog.get_logger()
 
@@ -35,10 +37,10 @@ def run(
     Exits with 2 when the settings are not valid, with 1 when the service cannot start.
     """
     settings = load_settings(settings_class)
-    configure_logging(settings.effective_log_level, settings.log_format, name)
+    configure_logging(settings.effective_log_level, settings.log_format, name, masking=settings.log_masking)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve_until_told(start, settings))
+            runner.run(_serve_until_told(start, settings, name))
     except (DocuQueryError, OSError, ValueError) as error:
         log.error("cannot_start", error=str(error))
         sys.stderr.write(f"{name} cannot start: {error}\n")
@@ -46,16 +48,17 @@ def run(
 
 
 async def _serve_until_told(
-    start: Callable[[S], AbstractAsyncContextManager[RunningServer]], settings: S
+    start: Callable[[S], AbstractAsyncContextManager[RunningServer]], settings: S, name: str
 ) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, told.set)
-    async with start(settings):
-        _spare_the_collector()
-        await told.wait()
-        log.info("draining")
+    with DebugLog(settings.effective_log_level, settings.log_debug_seconds).listening():
+        async with telemetry(name, settings), start(settings):
+            _spare_the_collector()
+            await told.wait()
+            log.info("draining")
 
 
 def _spare_the_collector() -> None:

@@ -9,10 +9,15 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeVar
 
 import grpc
+import structlog
 
 from docuquery_client.final_status import FinalStatus
+from libs.logging import is_debugging
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, current_call_or_none
 from libs.rpc.status import from_rpc_error, unavailable
+from libs.telemetry import tracing
+
+log = structlog.get_logger()
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -21,11 +26,25 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 def outgoing_metadata() -> Metadata:
-    """Request id and tenant of the call being served; empty in background work."""
+    """Request id and tenant of the call being served, and its trace; none of it in background work."""
     call = current_call_or_none()
     if call is None:
-        return ()
-    return ((REQUEST_ID_KEY, call.request_id), (TENANT_KEY, call.identity.tenant))
+        return tracing.outgoing()
+    return (
+        (REQUEST_ID_KEY, call.request_id),
+        (TENANT_KEY, call.identity.tenant),
+        *tracing.outgoing(),
+    )
+
+
+def _name(method: object) -> str:
+    """`package.Service/Method`. A stub's method knows its name, and tells it to nobody."""
+    name: bytes | str = getattr(method, "_method", "")
+    return (name if isinstance(name, str) else name.decode()).lstrip("/")
+
+
+def _span(method: object) -> tracing.Span:
+    return tracing.client_span(_name(method)) if tracing.is_on() else tracing.NO_SPAN
 
 
 def _timeout(seconds: float | None) -> float | None:
@@ -46,15 +65,21 @@ async def unary(
     `timeout_seconds` None or infinite means no limit. `metadata` defaults to `outgoing_metadata()`.
     Raises DocuQueryError. Cancelling the caller cancels the call.
     """
-    try:
-        return await method(
-            request,
-            timeout=_timeout(timeout_seconds),
-            metadata=outgoing_metadata() if metadata is None else metadata,
-            wait_for_ready=wait_for_ready,
-        )
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error, service) from error
+    if is_debugging():
+        log.debug("calling", service=service, method=_name(method), timeout_seconds=timeout_seconds)
+    with _span(method) as span:
+        try:
+            response = await method(
+                request,
+                timeout=_timeout(timeout_seconds),
+                metadata=outgoing_metadata() if metadata is None else metadata,
+                wait_for_ready=wait_for_ready,
+            )
+        except grpc.aio.AioRpcError as error:
+            span.set("rpc.response.status_code", error.code().name)
+            raise from_rpc_error(error, service) from error
+        span.set("rpc.response.status_code", "OK")
+        return response
 
 
 async def _translated(call: AsyncIterable[Res], service: str) -> AsyncGenerator[Res, None]:
@@ -79,18 +104,21 @@ async def server_stream(
     A server that has not even sent its headers after `accept_seconds` counts as SERVICE_UNAVAILABLE; None
     waits as long as the call may take. Raises DocuQueryError, while iterating, too.
     """
-    call = method(request, timeout=_timeout(timeout_seconds), metadata=outgoing_metadata())
-    try:
-        if accept_seconds is not None:
-            try:
-                async with asyncio.timeout(accept_seconds):
-                    await call.initial_metadata()
-            except TimeoutError:
-                raise unavailable(service) from None
-        async with aclosing(_translated(call, service)) as responses:
-            yield responses
-    finally:
-        call.cancel()
+    if is_debugging():
+        log.debug("calling", service=service, method=_name(method), timeout_seconds=timeout_seconds)
+    with _span(method):
+        call = method(request, timeout=_timeout(timeout_seconds), metadata=outgoing_metadata())
+        try:
+            if accept_seconds is not None:
+                try:
+                    async with asyncio.timeout(accept_seconds):
+                        await call.initial_metadata()
+                except TimeoutError:
+                    raise unavailable(service) from None
+            async with aclosing(_translated(call, service)) as responses:
+                yield responses
+        finally:
+            call.cancel()
 
 
 class BidiCall(Generic[Req, Res]):
@@ -148,10 +176,11 @@ async def bidi_stream(
     wait_for_ready: bool = False,
 ) -> AsyncIterator[BidiCall[Req, Res]]:
     """Opens a bidirectional stream; cancels the call on leaving, however that happens."""
-    call = method(
-        timeout=_timeout(timeout_seconds), metadata=outgoing_metadata(), wait_for_ready=wait_for_ready
-    )
-    try:
-        yield BidiCall(call, service)
-    finally:
-        call.cancel()
+    with _span(method):
+        call = method(
+            timeout=_timeout(timeout_seconds), metadata=outgoing_metadata(), wait_for_ready=wait_for_ready
+        )
+        try:
+            yield BidiCall(call, service)
+        finally:
+            call.cancel()

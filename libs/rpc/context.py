@@ -29,6 +29,8 @@ class Identity:
     """A name for logs and rate limits."""
     scopes: frozenset[str] = field(default_factory=frozenset)
     """What it may do: `read`, `write`, `admin`."""
+    rate_class: str = ""
+    """Which rate limit holds for it; empty: the default one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""The end of a server: no new calls, the ones under way finish, then it stops."""
+"""The end of a server: callers are told, go elsewhere, the calls under way finish, then it stops."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.clock import Clock
 from libs.errors import DocuQueryError
-from libs.rpc.interceptor import IncomingCall
+from libs.rpc.layered import IncomingCall
+
+_QUIET_SECONDS = 0.1
+"""No newcomer for so long: callers have noticed. Those that watch the health check do so in milliseconds."""
 
 
 class Drain:
@@ -17,32 +19,47 @@ class Drain:
     gRPC's own `stop(grace)` also waits for health watches, which never end by themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._count = 0
+        self._came_at = -_QUIET_SECONDS
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
 
-    @asynccontextmanager
-    async def counting_layer(self, _call: IncomingCall) -> AsyncIterator[None]:
+    async def counting_layer(self, call: IncomingCall) -> None:
         """Counts one call."""
+        self._came_at = self._clock.monotonic()
         self._count += 1
         self._idle.clear()
         try:
-            yield
+            await call.proceed()
         finally:
             self._count -= 1
             if self._count == 0:
                 self._idle.set()
 
-    @asynccontextmanager
-    async def refusing_layer(self, _call: IncomingCall) -> AsyncIterator[None]:
+    async def refusing_layer(self, call: IncomingCall) -> None:
         """Raises SHUTTING_DOWN for calls that come after the drain began."""
         if self._draining:
             raise DocuQueryError(
                 reasons.ERROR_REASON_SHUTTING_DOWN, "This server is shutting down. Try again in a moment."
             )
-        yield
+        await call.proceed()
+
+    async def let_callers_leave(self, notice_seconds: float) -> None:
+        """Goes on serving until no new call has come for a moment, at most `notice_seconds`.
+
+        To be called when health checks say NOT_SERVING already: who balances its calls needs time to read
+        that, and the calls it sends meanwhile are not to fail.
+        """
+        end = self._clock.monotonic() + notice_seconds
+        while True:
+            now = self._clock.monotonic()
+            left = min(end, self._came_at + _QUIET_SECONDS) - now
+            if left <= 0:
+                return
+            await self._clock.sleep(left)
 
     async def finish(self, grace_seconds: float) -> bool:
         """Refuses new calls and waits for the others; False when some were still there after the grace."""

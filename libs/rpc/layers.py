@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 import grpc
 import structlog
-from grpc_status import rpc_status
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
+from libs.logging import is_debugging
+from libs.rpc.abort import abort
 from libs.rpc.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, Identity, enter_call, request_id_from
 from libs.rpc.deadlines import Deadline
-from libs.rpc.interceptor import IncomingCall, Layer
-from libs.rpc.status import from_rpc_error, to_status
+from libs.rpc.layered import IncomingCall, Layer
+from libs.rpc.status import from_rpc_error
 
 log = structlog.get_logger()
 
@@ -25,8 +25,7 @@ IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
 
-@asynccontextmanager
-async def request_id_layer(call: IncomingCall) -> AsyncIterator[None]:
+async def request_id_layer(call: IncomingCall) -> None:
     """Takes the caller's request id or makes one, and sends it back before anything else.
 
     Except to one of our own services in a unary call: it named the request itself, and headers of their own
@@ -37,33 +36,39 @@ async def request_id_layer(call: IncomingCall) -> AsyncIterator[None]:
     known = TENANT_KEY in call.metadata and call.metadata.get(REQUEST_ID_KEY) == call.request_id
     if call.response_streaming or not known:
         await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
-    yield
+    await call.proceed()
 
 
 def logging_layer(clock: Clock) -> Layer:
-    """Writes one line a call, with its status and duration."""
+    """Writes one line a call, with its status and duration, unless `call.logged` has been unset."""
 
-    @asynccontextmanager
-    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+    async def layer(call: IncomingCall) -> None:
         started = clock.monotonic()
+        if is_debugging():
+            log.debug("call_began", method=call.method, peer=call.context.peer())
         try:
-            yield
+            await call.proceed()
         except asyncio.CancelledError:
             call.status = "CANCELLED"
             raise
         finally:
-            tenant = {"tenant": call.identity.tenant, "caller": call.identity.caller} if call.identity else {}
-            reason = {"reason": call.reason} if call.reason else {}
-            log.info(
-                "call",
-                method=call.method,
-                status=call.status,
-                duration_ms=round((clock.monotonic() - started) * 1000, 2),
-                **tenant,
-                **reason,
-            )
+            if call.logged:
+                _log_call(call, clock.monotonic() - started)
 
     return layer
+
+
+def _log_call(call: IncomingCall, seconds: float) -> None:
+    tenant = {"tenant": call.identity.tenant, "caller": call.identity.caller} if call.identity else {}
+    reason = {"reason": call.reason} if call.reason else {}
+    log.info(
+        "call",
+        method=call.method,
+        status=call.status,
+        duration_ms=round(seconds * 1000, 2),
+        **tenant,
+        **reason,
+    )
 
 
 def _as_public(error: Exception, call: IncomingCall) -> DocuQueryError:
@@ -80,14 +85,13 @@ def _as_public(error: Exception, call: IncomingCall) -> DocuQueryError:
     return DocuQueryError(reasons.ERROR_REASON_INTERNAL, _INTERNAL_MESSAGE)
 
 
-@asynccontextmanager
-async def error_layer(call: IncomingCall) -> AsyncIterator[None]:
+async def error_layer(call: IncomingCall) -> None:
     """Turns what the handler raises into a Status with details; the unknown becomes INTERNAL.
 
     Raises grpc.aio.AbortError, which ends the call with that Status.
     """
     try:
-        yield
+        await call.proceed()
     except grpc.aio.AbortError:
         raise
     except asyncio.CancelledError:
@@ -103,7 +107,7 @@ async def error_layer(call: IncomingCall) -> AsyncIterator[None]:
 
 async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     call.status, call.reason = error.code.name, error.reason_name
-    await call.context.abort_with_status(rpc_status.to_status(to_status(error, call.request_id)))
+    await abort(call.context, error, call.request_id)
 
 
 def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
@@ -112,20 +116,19 @@ def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
     Calls that stream requests (uploads) have no default: they are bounded by their own limits.
     """
 
-    @asynccontextmanager
-    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+    async def layer(call: IncomingCall) -> None:
         remaining = call.context.time_remaining()
         if remaining is not None:
             # gRPC itself cancels the handler when the caller's deadline passes.
             call.deadline = Deadline.after(max(0.0, remaining), clock)
-            yield
+            await call.proceed()
         elif default_seconds is None or call.request_streaming:
             call.deadline = Deadline.never(clock)
-            yield
+            await call.proceed()
         else:
             call.deadline = Deadline.after(default_seconds, clock)
             async with asyncio.timeout(default_seconds):
-                yield
+                await call.proceed()
 
     return layer
 
@@ -133,13 +136,22 @@ def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
 def identity_layer(resolve: IdentityResolver) -> Layer:
     """Finds out who calls, and makes the call's context known to everything inside."""
 
-    @asynccontextmanager
-    async def layer(call: IncomingCall) -> AsyncIterator[None]:
+    async def layer(call: IncomingCall) -> None:
         call.identity = resolve(call.method, call.metadata)
         structlog.contextvars.bind_contextvars(tenant=call.identity.tenant)
         if call.deadline is None:
             raise RuntimeError("the deadline layer comes before the identity layer")
         enter_call(CallContext(call.request_id, call.method, call.identity, call.deadline))
-        yield
+        await call.proceed()
+
+    return layer
+
+
+def door_layer(check: Callable[[str, dict[str, str]], None]) -> Layer:
+    """Lets `check` refuse a call by its method and metadata, without anything else being known of it."""
+
+    async def layer(call: IncomingCall) -> None:
+        check(call.method, call.metadata)
+        await call.proceed()
 
     return layer

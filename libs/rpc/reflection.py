@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
+
+from libs.rpc.layered import LayeredServer
 
 
-def add_reflection(service_names: Iterable[str], server: grpc.aio.Server) -> None:
+def add_reflection(service_names: Iterable[str], server: LayeredServer) -> None:
     """Serves reflection for the services of these full names, and for reflection itself."""
     names = (*service_names, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_pool_with_json_names(names))
+    servicer = reflection.aio.ReflectionServicer(names, pool=_FindsMethods(_pool_with_json_names(names)))
+    add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+
+
+class _FindsMethods:
+    """A pool that knows in which file a method stands, too: tools ask for `package.Service.Method`."""
+
+    def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
+        """Raises KeyError."""
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            service, _, method = symbol.rpartition(".")
+            found = self._pool.FindServiceByName(service)
+            if method not in found.methods_by_name:
+                raise
+            return found.file
 
 
 def _pool_with_json_names(names: Iterable[str]) -> descriptor_pool.DescriptorPool:

@@ -8,27 +8,35 @@ from dataclasses import dataclass
 
 import grpc
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as aio_health
+from grpc_health.v1 import health_pb2_grpc
 
 from libs.clock import Clock, SystemClock
+from libs.rpc.about import about_layer
+from libs.rpc.channelz import SERVICE_NAME as CHANNELZ
+from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
-from libs.rpc.interceptor import Layer, LayeredInterceptor
+from libs.rpc.health import Health
+from libs.rpc.layered import Gate, Layer, LayeredServer
 from libs.rpc.layers import (
     IdentityResolver,
     deadline_layer,
+    door_layer,
     error_layer,
     identity_layer,
     logging_layer,
     request_id_layer,
 )
 from libs.rpc.reflection import add_reflection
+from libs.rpc.tls import server_credentials
+from libs.rpc.tls_files import ServerTls
 from libs.settings import ServiceSettings
+from libs.telemetry import tracing
+from libs.telemetry.rpc_metrics import CALLS, metrics_layer
+from libs.telemetry.rpc_tracing import tracing_layer
+from libs.version import program_version
 
 log = structlog.get_logger()
-
-_Status = health_pb2.HealthCheckResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class ServiceRegistration:
 
     full_name: str
     """For example `docuquery.ingest.v1.IngestService`."""
-    register: Callable[[grpc.aio.Server], None]
+    register: Callable[[LayeredServer], None]
     """For example `partial(add_IngestServiceServicer_to_server, servicer)`."""
 
 
@@ -48,19 +56,12 @@ class RunningServer:
     name: str
     host: str
     port: int
-    _health: aio_health.HealthServicer
-    _names: tuple[str, ...]
+    health: Health
 
     @property
     def address(self) -> str:
         """`host:port`, as a client dials it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    async def set_serving(self, serving: bool) -> None:
-        """What health checks say from now on, for the server and each of its services."""
-        status = _Status.SERVING if serving else _Status.NOT_SERVING
-        for service in self._names:
-            await self._health.set(service, status)
 
 
 def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
@@ -69,10 +70,21 @@ def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         # A second process on the same port must fail, not share it.
         ("grpc.so_reuseport", 0),
-        # Clients ping every 30 s (see channel.py); this is what is still tolerated.
+        # Clients ping every 12 s (see channel.py); this is what is still tolerated.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
     )
+
+
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: ServerTls | None) -> int:
+    """Binds the server; returns the port. Raises OSError when it is taken."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(tls))
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: is another process using it?") from error
 
 
 @asynccontextmanager
@@ -82,20 +94,29 @@ async def serve(
     settings: ServiceSettings,
     services: Sequence[ServiceRegistration],
     resolve_identity: IdentityResolver = trusted_tenant,
+    check_infrastructure: Callable[[str, dict[str, str]], None] | None = None,
     clock: Clock | None = None,
     default_deadline_seconds: float | None = 60.0,
     extra_layers: Sequence[Layer] = (),
+    gate: Gate | None = None,
+    ready: bool = True,
+    tells_version: bool = True,
 ) -> AsyncIterator[RunningServer]:
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
     `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
-    `extra_layers` run innermost, when the caller is known. Raises OSError when the port is taken.
+    `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
+    `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
+    raises to refuse them; None: they are open. `ready`: what the readiness check says at first.
+    `tells_version`: to whoever checks its health. Raises OSError when the port is taken.
     """
     clock = clock or SystemClock()
-    drain = Drain()
+    drain = Drain(clock)
     layers: list[Layer] = [
         drain.counting_layer,  # outermost: a call counts until its last log line is written
         request_id_layer,  # before logging: every line carries the id
+        *([tracing_layer] if tracing.is_on() else []),  # before logging: every line carries its ids, too
+        *([metrics_layer(name, clock)] if CALLS.is_on else []),  # counts the status the caller gets
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
         drain.refusing_layer,  # before any work
@@ -103,32 +124,54 @@ async def serve(
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
     ]
-    server = grpc.aio.server(
-        interceptors=(LayeredInterceptor(layers),), options=_options(settings.max_message_bytes)
-    )
+    server = grpc.aio.server(options=_options(settings.max_message_bytes))
+    layered = LayeredServer(server, layers, gate)
     for service in services:
-        service.register(server)
-    names = ("", *(service.full_name for service in services))
-    health = aio_health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        service.register(layered)
+    names = [service.full_name for service in services]
+    health = Health(names, ready=ready)
+    # Neither logged nor drained: probes would fill the log, and a watch never ends by itself.
+    door: list[Layer] = [about_layer(clock, program_version() if tells_version else "")]
+    if check_infrastructure is not None:
+        door += [request_id_layer, error_layer, door_layer(check_infrastructure)]
+    infrastructure = LayeredServer(server, door)
+    health_pb2_grpc.add_HealthServicer_to_server(
+        health.servicer,
+        infrastructure,  # type: ignore[arg-type]  # which stands in for a server
+    )
+    shown = [*names, "grpc.health.v1.Health"]
+    if settings.channelz_enabled:
+        add_channelz(infrastructure)
+        shown.append(CHANNELZ)
     if settings.reflection_enabled:
-        add_reflection((*names[1:], "grpc.health.v1.Health"), server)
+        add_reflection(shown, infrastructure)
 
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    try:
-        port = server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {host}:{settings.port}: is another process using it?") from error
-    running = RunningServer(name, settings.host, port, health, names)
-    await running.set_serving(False)
+    port = _listen(server, settings.host, settings.port, settings.server_tls)
+    running = RunningServer(name, settings.host, port, health)
+    await health.start()
     await server.start()
-    await running.set_serving(True)
-    log.info("serving", address=running.address)
+    probes = await _serve_health(health, settings)
+    await health.set_serving(True)
+    log.info("serving", address=running.address, tls=settings.server_tls is not None)
     try:
         yield running
     finally:
-        await health.enter_graceful_shutdown()
+        await health.set_serving(False)
+        await drain.let_callers_leave(settings.drain_notice_seconds)
         if not await drain.finish(settings.drain_seconds):
             log.warning("drain_timeout", grace_seconds=settings.drain_seconds)
         await server.stop(None)
+        if probes is not None:
+            await probes.stop(None)
         log.info("stopped")
+
+
+async def _serve_health(health: Health, settings: ServiceSettings) -> grpc.aio.Server | None:
+    """The same health checks on a port of their own, without TLS, where that is wanted."""
+    if not settings.health_port:
+        return None
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    _listen(server, settings.health_host, settings.health_port, None)
+    await server.start()
+    return server

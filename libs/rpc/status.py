@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DOMAIN, LLM_DOMAIN, DocuQueryError, FieldViolation, reason_from_name
+from libs.text import utf8_length
 
 if TYPE_CHECKING:
     from libs.errors import Reason
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
 MAX_STATUS_BYTES = 4096
 """gRPC replaces trailers over about 8 KiB by RESOURCE_EXHAUSTED; half of it leaves room for other keys."""
 
-_MAX_MESSAGE_CHARACTERS = 500
-_STATUS_DETAILS_KEY = "grpc-status-details-bin"
+_MAX_MESSAGE_BYTES = 1000
+_MAX_METADATA_BYTES = 2000
+"""Of all values together; what is over is cut, the last ones first."""
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 
 def to_status(error: DocuQueryError, request_id: str) -> Status:
     """The Status a caller gets: message, ErrorInfo, and BadRequest / RetryInfo where they apply.
 
-    Never longer than 4 KiB: violations are dropped from the end until it fits.
+    Never longer than 4 KiB: message and metadata are cut, violations dropped from the end until it fits.
     """
-    status = Status(code=error.code.value[0], message=error.message[:_MAX_MESSAGE_CHARACTERS])
-    metadata = {key: value[:300] for key, value in error.metadata.items()}
-    info = ErrorInfo(reason=error.reason_name, domain=error.domain, metadata=metadata)
+    status = Status(code=error.code.value[0], message=_cut(error.message, _MAX_MESSAGE_BYTES))
+    info = ErrorInfo(reason=error.reason_name, domain=error.domain)
+    room = _MAX_METADATA_BYTES
+    for key, value in error.metadata.items():
+        room -= len(key)
+        info.metadata[key] = _cut(value, max(0, room))
+        room -= utf8_length(info.metadata[key])
     info.metadata["request_id"] = request_id
     status.details.add().Pack(info)
     if error.retry_after_seconds is not None:
@@ -55,9 +62,16 @@ def to_status(error: DocuQueryError, request_id: str) -> Status:
     return status
 
 
+def _cut(text: str, max_bytes: int) -> str:
+    """The text's beginning, at most so many bytes in UTF-8."""
+    if utf8_length(text) <= max_bytes:
+        return text
+    return text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
+
+
 def _status_of(error: grpc.aio.AioRpcError) -> Status | None:
     for key, value in error.trailing_metadata() or ():
-        if key == _STATUS_DETAILS_KEY and isinstance(value, bytes):
+        if key == STATUS_DETAILS_KEY and isinstance(value, bytes):
             try:
                 return Status.FromString(value)
             except DecodeError:

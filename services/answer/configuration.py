@@ -18,7 +18,8 @@ from services.answer.settings import Settings
 def configuration_of(provider: Provider, settings: Settings, prompts: Sequence[PromptVersion]) -> str:
     """SHA-256, lower-case hex, over settings, prompts, and what is known of the model.
 
-    Every setting of the service takes part, so that none can be forgotten; secrets do not.
+    Every setting of the service takes part, so that none can be forgotten, and so does the text of the
+    providers file; secrets do not.
     """
     chosen = {
         name: str(value)
@@ -27,6 +28,7 @@ def configuration_of(provider: Provider, settings: Settings, prompts: Sequence[P
     }
     everything = {
         "settings": chosen,
+        "providers_file": settings.providers_file.read_text("utf-8") if settings.providers_file else "",
         "prompts": [(prompt.version, prompt.sha256, prompt.is_default) for prompt in prompts],
         "provider": (provider.name, provider.adapter, provider.model, asdict(provider.capabilities)),
     }

@@ -7,13 +7,17 @@ from datetime import datetime
 from docuquery.answer.v1 import answer_service_pb2 as pb
 from docuquery.common.v1 import answer_pb2, conversation_pb2, passage_pb2, text_pb2
 from libs.errors import Violations
-from services.answer.conversations import Conversation
-from services.answer.engine import Completed, Event, Started, Task
+from libs.hygiene import clean_question
+from services.answer.conversations.protocol import Conversation
+from services.answer.engine import Task
+from services.answer.events import Completed, Event, Started
 from services.answer.model import Citation, Outcome, Passage, RejectedCitation, SentenceSupport, Span, Turn
+from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptVersion
 from services.answer.providers.protocol import FinishReason, Provider
 
 _MAX_PASSAGES = 50
+_MAX_QUESTION_CHARACTERS = 8000  # a joined follow-up is longer than what a caller may send
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _FINISH = {
@@ -26,7 +30,13 @@ _FINISH = {
 def task_from_proto(request: pb.GenerateRequest) -> Task:
     """A task. Raises INVALID_REQUEST naming every field at fault."""
     violations = Violations()
-    violations.require(bool(request.question.strip()), "question", "must not be blank.")
+    question = _question(violations, request.question)
+    standalone = clean_question(request.standalone_question)
+    violations.require(
+        len(standalone) <= _MAX_QUESTION_CHARACTERS,
+        "standalone_question",
+        f"must have at most {_MAX_QUESTION_CHARACTERS} characters.",
+    )
     violations.require(bool(request.provider), "provider", "must name one of ListProviders.")
     violations.require(
         len(request.passages) <= _MAX_PASSAGES, "passages", f"must be at most {_MAX_PASSAGES}."
@@ -41,8 +51,8 @@ def task_from_proto(request: pb.GenerateRequest) -> Task:
     violations.raise_if_any()
     return Task(
         query_id=request.query_id,
-        question=request.question,
-        standalone_question=request.standalone_question or request.question,
+        question=question,
+        standalone_question=standalone or question,
         passages=tuple(passage_from_proto(passage) for passage in request.passages),
         provider=request.provider,
         prompt_version=request.prompt_version,
@@ -50,11 +60,27 @@ def task_from_proto(request: pb.GenerateRequest) -> Task:
     )
 
 
+def follow_up_from_proto(request: pb.RewriteQuestionRequest) -> tuple[str, str]:
+    """(conversation id, question). Raises INVALID_REQUEST naming every field at fault."""
+    violations = Violations()
+    violations.require(bool(request.conversation_id), "conversation_id", "must be set.")
+    question = _question(violations, request.question)
+    violations.raise_if_any()
+    return request.conversation_id, question
+
+
+def _question(violations: Violations, text: str) -> str:
+    question = clean_question(text)
+    violations.require(
+        0 < len(question) <= _MAX_QUESTION_CHARACTERS,
+        "question",
+        f"must have 1 to {_MAX_QUESTION_CHARACTERS} characters.",
+    )
+    return question
+
+
 def conversation_id_from_proto(
-    request: pb.GetConversationRequest
-    | pb.DeleteConversationRequest
-    | pb.RewriteQuestionRequest
-    | pb.AppendTurnRequest,
+    request: pb.GetConversationRequest | pb.DeleteConversationRequest | pb.AppendTurnRequest,
 ) -> str:
     """The id. Raises INVALID_REQUEST when it is empty."""
     violations = Violations()
@@ -66,10 +92,10 @@ def conversation_id_from_proto(
 def turn_from_proto(request: pb.AppendTurnRequest, time: datetime) -> Turn:
     """A turn that ended at `time`. Raises INVALID_REQUEST."""
     violations = Violations()
-    violations.require(bool(request.question.strip()), "question", "must not be blank.")
+    question = _question(violations, request.question)
     violations.require(request.outcome in _OUTCOMES, "outcome", "must be one the contract names.")
     violations.raise_if_any()
-    return Turn(request.query_id, request.question, request.answer, _OUTCOMES[request.outcome], time)
+    return Turn(request.query_id, question, request.answer, _OUTCOMES[request.outcome], time)
 
 
 def passage_from_proto(passage: passage_pb2.Passage) -> Passage:
@@ -89,6 +115,7 @@ def passage_from_proto(passage: passage_pb2.Passage) -> Passage:
         headings=tuple(passage.headings),
         title=passage.title,
         score=passage.score,
+        ordinal=passage.ordinal,
     )
 
 
@@ -119,6 +146,8 @@ def completed_to_proto(completed: Completed) -> pb.GenerationCompleted:
             completion_tokens=completed.usage.completion_tokens,
             estimated=completed.usage.estimated,
             cost_micro_usd=completed.cost_micro_usd,
+            cached_prompt_tokens=completed.usage.cached_prompt_tokens,
+            cache_write_tokens=completed.usage.cache_write_tokens,
         ),
         provider=completed.provider,
         model=completed.model,
@@ -131,11 +160,26 @@ def completed_to_proto(completed: Completed) -> pb.GenerationCompleted:
 
 def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
     found = []
-    if completed.passages_left_out:
+    if completed.left_out:
         found.append(
             answer_pb2.Degradation(
                 kind=answer_pb2.DEGRADATION_KIND_CONTEXT_TRUNCATED,
-                detail=f"{completed.passages_left_out} passages did not fit the model's context window.",
+                detail=_what_did_not_fit(completed.left_out),
+            )
+        )
+    if completed.links_removed:
+        found.append(
+            answer_pb2.Degradation(
+                kind=answer_pb2.DEGRADATION_KIND_LINKS_REMOVED,
+                detail=f"{completed.links_removed} links or images that stand in none of the passages were "
+                "taken out of the answer.",
+            )
+        )
+    if completed.conversation_unavailable:
+        found.append(
+            answer_pb2.Degradation(
+                kind=answer_pb2.DEGRADATION_KIND_CONVERSATION_UNAVAILABLE,
+                detail="Conversations cannot be read or kept at the moment; this answer stands alone.",
             )
         )
     if completed.finish_reason is FinishReason.LENGTH:
@@ -146,6 +190,16 @@ def _degradations(completed: Completed) -> list[answer_pb2.Degradation]:
             )
         )
     return found
+
+
+def _what_did_not_fit(left_out: LeftOut) -> str:
+    parts = []
+    if left_out.numbers:
+        numbers = ", ".join(map(str, left_out.numbers))
+        parts.append(f"{len(left_out.numbers)} passages (number {numbers})")
+    if left_out.turns:
+        parts.append(f"{left_out.turns} earlier turns")
+    return f"{' and '.join(parts)} did not fit the model's window of {left_out.window_tokens} tokens."
 
 
 def span_to_proto(span: Span) -> text_pb2.TextSpan:

@@ -13,30 +13,32 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.answer import outcome
-from services.answer.citations.tracker import CitationTracker
-from services.answer.conversations import Conversations
+from services.answer.citations.tracker import TrackerEvent
+from services.answer.conversations.protocol import Conversations
+from services.answer.events import Completed, Event, Started
+from services.answer.links import LinkFilter, addresses
 from services.answer.model import (
     NO_TOKENS,
     Citation,
     Outcome,
     Passage,
-    RejectedCitation,
-    SentenceSupport,
-    TokenUsage,
     Turn,
 )
-from services.answer.packing import PackedContext, pack
+from services.answer.packing.pack import PackedContext, pack
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import says_not_found
 from services.answer.providers.protocol import (
     EXTRACTIVE_ADAPTER,
+    Cited,
     Finished,
-    FinishReason,
     Provider,
+    ProviderEvent,
     ProviderRequest,
     TextDelta,
 )
-from services.answer.tokens import cost_micro_usd, estimate_usage
+from services.answer.telemetry import tracker_of
+from services.answer.tokens import cost_micro_usd, upper_estimate
+from services.answer.usage.metering import Metering, Subject
 
 log = structlog.get_logger()
 
@@ -62,39 +64,6 @@ class Task:
     """Empty: none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The provider's first text has come."""
-
-    provider: str
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The end of a generation; fields as in the contract's GenerationCompleted."""
-
-    answer: str
-    outcome: Outcome
-    confidence: float = 0.0
-    groundedness: float = 0.0
-    citations: tuple[Citation, ...] = ()
-    rejected: tuple[RejectedCitation, ...] = ()
-    sentences: tuple[SentenceSupport, ...] = ()
-    finish_reason: FinishReason = FinishReason.STOP
-    usage: TokenUsage = NO_TOKENS
-    cost_micro_usd: int | None = 0
-    provider: str = ""
-    model: str = ""
-    prompt_version: str = ""
-    prompt_sha256: str = ""
-    passages_left_out: int = 0
-    history_turn_count: int = 0
-
-
-Event = Started | str | Citation | Completed
-
-
 class Engine:
     """Runs generations. `providers` by name; `evidence_threshold` on Passage.score, 0 to 1."""
 
@@ -104,17 +73,17 @@ class Engine:
         providers: Mapping[str, Provider],
         prompts: PromptManager,
         conversations: Conversations,
+        metering: Metering,
         clock: Clock,
         evidence_threshold: float,
-        max_output_tokens: int,
         provider_timeout_seconds: float,
     ) -> None:
         self._providers = providers
         self._prompts = prompts
         self._conversations = conversations
+        self._metering = metering
         self._clock = clock
         self._evidence_threshold = evidence_threshold
-        self._max_output_tokens = max_output_tokens
         self._provider_timeout_seconds = provider_timeout_seconds
 
     def provider(self, name: str) -> Provider:
@@ -137,27 +106,33 @@ class Engine:
         """
         provider = self.provider(task.provider)
         prompt = self._prompts.get(task.prompt_version)
+        conversation_lost = False
         if not outcome.has_evidence(task.passages, self._evidence_threshold):
             completed = Completed(outcome.NO_EVIDENCE_ANSWER, Outcome.NO_EVIDENCE)
         else:
             history = await self._history(tenant, task.conversation_id)
+            conversation_lost = history is None
+            question = task.standalone_question
+            native = provider.capabilities.native_citations
+            bare = self._prompts.render(prompt.version, question, (), (), native=native)
             context = pack(
                 task.passages,
-                history,
-                task.standalone_question,
+                history or (),
+                sum(map(upper_estimate, bare.texts)),
                 provider.capabilities,
-                self._max_output_tokens,
+                # Sentences are picked one by one: joined chunks would only blur their scores.
+                merged=provider.adapter != EXTRACTIVE_ADAPTER,
             )
-            request = ProviderRequest(
-                question=task.standalone_question,
-                passages=context.passages,
-                prompt=self._prompts.render(
-                    prompt.version, task.standalone_question, context.passages, context.history
-                ),
+            rendered = self._prompts.render(
+                prompt.version, question, context.sources, context.history, native=native
             )
-            run = _Run(provider, request, context)
+            request = ProviderRequest(question=question, passages=context.sources, prompt=rendered)
+            run = _Run(provider, context, question)
             timeout = deadline.slice(cap=self._provider_timeout_seconds, reserve=_REPORT_SECONDS)
-            async with aclosing(run.events(timeout)) as events:
+            stream = self._metering.stream(
+                provider, request, timeout, Subject(tenant, task.query_id, "answer")
+            )
+            async with aclosing(run.events(stream)) as events:
                 async for event in events:
                     yield event
             completed = run.completed()
@@ -165,63 +140,88 @@ class Engine:
                 completed = replace(completed, prompt_version=prompt.version, prompt_sha256=prompt.sha256)
         if task.conversation_id:
             turn = Turn(task.query_id, task.question, completed.answer, completed.outcome, self._clock.now())
-            await self._conversations.append(tenant, task.conversation_id, turn)
+            kept = await self._keep(tenant, task.conversation_id, turn)
+            completed = replace(completed, conversation_unavailable=conversation_lost or not kept)
         yield completed
 
-    async def _history(self, tenant: str, conversation_id: str) -> tuple[Turn, ...]:
+    async def _history(self, tenant: str, conversation_id: str) -> tuple[Turn, ...] | None:
+        """The turns so far; None when they cannot be read, which must not keep a question unanswered."""
         if not conversation_id:
             return ()
         try:
             return (await self._conversations.get(tenant, conversation_id)).turns
         except DocuQueryError as error:
-            if error.reason != reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
+            if error.reason == reasons.ERROR_REASON_CONVERSATION_NOT_FOUND:
+                return ()  # this query begins it
+            if error.reason == reasons.ERROR_REASON_CONVERSATIONS_UNAVAILABLE:
+                return None
+            raise
+
+    async def _keep(self, tenant: str, conversation_id: str, turn: Turn) -> bool:
+        """Whether the turn is kept now: the answer itself goes out in any case."""
+        try:
+            await self._conversations.append(tenant, conversation_id, turn)
+        except DocuQueryError as error:
+            if error.reason != reasons.ERROR_REASON_CONVERSATIONS_UNAVAILABLE:
                 raise
-            return ()  # this query begins it
+            return False
+        return True
 
 
 class _Run:
     """One provider writing one answer."""
 
-    def __init__(self, provider: Provider, request: ProviderRequest, context: PackedContext) -> None:
+    def __init__(self, provider: Provider, context: PackedContext, question: str) -> None:
         self._provider = provider
-        self._request = request
         self._context = context
-        self._tracker = CitationTracker(context.passages)
-        self._raw: list[str] = []
+        self._tracker = tracker_of(context.candidates, context.groups, question)
+        self._links = LinkFilter(addresses((question, *(source.text for source in context.sources))))
         self._finished: Finished | None = None
 
-    async def events(self, timeout_seconds: float) -> AsyncGenerator[Started | str | Citation, None]:
-        provider = self._provider
-        async with aclosing(provider.stream(self._request, timeout_seconds)) as events:
+    async def events(
+        self, stream: AsyncGenerator[ProviderEvent, None]
+    ) -> AsyncGenerator[Started | str | Citation, None]:
+        """What is shown of the provider's stream."""
+        started = False
+        async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
-                    if not self._raw:
-                        yield Started(provider.name, provider.model)
-                    self._raw.append(event.text)
-                    for shown in self._tracker.feed(event.text):
+                    if not started:
+                        started = True
+                        yield Started(self._provider.name, self._provider.model)
+                    for shown in self._tracker.feed(self._links.feed(event.text)):
+                        yield self._numbered(shown) if isinstance(shown, Citation) else shown
+                elif isinstance(event, Cited):
+                    for shown in self._cited(event):
                         yield self._numbered(shown) if isinstance(shown, Citation) else shown
                 else:
                     self._finished = event
-        for shown in self._tracker.finish():
+        for shown in (*self._tracker.feed(self._links.finish()), *self._tracker.finish()):
             yield self._numbered(shown) if isinstance(shown, Citation) else shown
+
+    def _cited(self, cited: Cited) -> list[TrackerEvent]:
+        """What a citation of the provider's own adds, after the text before it."""
+        shown = self._tracker.feed(self._links.finish())
+        piece = self._context.locate(cited.document, cited.start, cited.text)
+        return [*shown, *self._tracker.cite(piece, cited.text)]
 
     def completed(self) -> Completed:
         if self._finished is None:
             raise RuntimeError(f"provider {self._provider.name} ended without its terminal event")
         provider, tracker, finished = self._provider, self._tracker, self._finished
         usage = finished.usage or NO_TOKENS
-        if finished.usage is None and provider.adapter != EXTRACTIVE_ADAPTER:
-            usage = estimate_usage(self._request.prompt, "".join(self._raw))
         abstained = finished.abstained or not tracker.answer
         judgement = outcome.judge(
             says_not_found=abstained or says_not_found(tracker.answer),
             groundedness=tracker.groundedness,
             citations=tracker.citations,
-            passages=self._context.passages,
+            passages=self._context.sources,
             probability=finished.confidence,
         )
         if tracker.rejected:
             log.warning("citations_rejected", count=len(tracker.rejected), provider=provider.name)
+        if self._links.removed:
+            log.warning("links_removed", count=self._links.removed, provider=provider.name)
         return Completed(
             answer=tracker.answer or outcome.LOW_EVIDENCE_ANSWER,
             outcome=judgement.outcome,
@@ -235,11 +235,12 @@ class _Run:
             cost_micro_usd=cost_micro_usd(usage, provider.capabilities),
             provider=provider.name,
             model=provider.model,
-            passages_left_out=self._context.left_out,
             history_turn_count=len(self._context.history),
+            left_out=self._context.left_out,
+            links_removed=self._links.removed,
         )
 
     def _numbered(self, citation: Citation) -> Citation:
-        """The citation under the passage's number in the request instead of the one in the prompt."""
-        number = self._context.numbers[citation.source_number - 1]
-        return citation if number == citation.source_number else replace(citation, source_number=number)
+        """The citation of the request's passage instead of the text it was checked against."""
+        number, passage = self._context.origin(citation.source_number - 1, citation.source_span)
+        return replace(citation, source_number=number, passage=passage)

@@ -57,6 +57,8 @@ class Passage:
     title: str = ""
     score: float = 0.0
     """Absolute relevance, 0 to 1."""
+    ordinal: int = -1
+    """Its place among the chunks of its document, 0-based; -1 when not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ class TokenUsage:
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    """The provider reported none."""
+    cached_prompt_tokens: int = 0
+    """Of `prompt_tokens`, those read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """Of `prompt_tokens`, those written to it."""
 
 
 NO_TOKENS = TokenUsage(0, 0)

@@ -10,11 +10,13 @@ from docuquery.answer.v1 import answer_service_pb2_grpc as rpc
 from libs.clock import Clock
 from libs.rpc.context import current_call
 from services.answer import convert
-from services.answer.conversations import Conversations
-from services.answer.engine import Completed, Engine, Started
+from services.answer.conversations.protocol import Conversations
+from services.answer.engine import Engine
+from services.answer.events import Completed, Started
+from services.answer.follow_ups.rewriter import Rewriter
+from services.answer.joining import joined
 from services.answer.prompts.manager import PromptManager
 from services.answer.providers.protocol import Provider
-from services.answer.rewrite import Rewriter
 
 
 class AnswerServicer(rpc.AnswerServiceServicer):
@@ -46,8 +48,11 @@ class AnswerServicer(rpc.AnswerServiceServicer):
         """See the contract."""
         call = current_call()
         task = convert.task_from_proto(request)
-        async with aclosing(self._engine.generate(task, call.identity.tenant, call.deadline)) as events:
-            async for event in events:
+        async with (
+            aclosing(self._engine.generate(task, call.identity.tenant, call.deadline)) as events,
+            aclosing(joined(events)) as joint,
+        ):
+            async for event in joint:
                 if request.stream_text or isinstance(event, Started | Completed):
                     yield convert.event_to_proto(event)
 
@@ -56,10 +61,11 @@ class AnswerServicer(rpc.AnswerServiceServicer):
     ) -> pb.RewriteQuestionResponse:
         """See the contract."""
         call = current_call()
+        conversation_id, question = convert.follow_up_from_proto(request)
         rewritten = await self._rewriter.rewrite(
             call.identity.tenant,
-            convert.conversation_id_from_proto(request),
-            request.question,
+            conversation_id,
+            question,
             request.provider,
             call.deadline.remaining(),
         )

@@ -30,16 +30,28 @@ def upper_estimate(text: str) -> int:
 
 def estimate_usage(prompt: RenderedPrompt, answer: str) -> TokenUsage:
     """Usage of a generation whose provider reported none, marked as estimated."""
-    texts = (prompt.system, *(message.text for message in prompt.messages))
-    asked = sum(estimate(text) + _TOKENS_PER_MESSAGE for text in texts)
+    asked = sum(estimate(text) + _TOKENS_PER_MESSAGE for text in prompt.texts)
     return TokenUsage(asked, estimate(answer), estimated=True)
 
 
 def cost_micro_usd(usage: TokenUsage, capabilities: Capabilities) -> int | None:
-    """Cost in millionths of a US dollar, rounded up; None when a price is not known."""
+    """Cost in millionths of a US dollar, rounded up; None when a price is not known.
+
+    What has no price of its own for the cache counts at the full one, so the cost is never too low by it.
+    """
     price_in = capabilities.input_micro_usd_per_million_tokens
     price_out = capabilities.output_micro_usd_per_million_tokens
     if price_in is None or price_out is None:
         return None
-    total = usage.prompt_tokens * price_in + usage.completion_tokens * price_out
-    return math.ceil(total / 1_000_000)
+    read, written = usage.cached_prompt_tokens, usage.cache_write_tokens
+    total = (
+        max(0, usage.prompt_tokens - read - written) * price_in
+        + read * _or(capabilities.cached_input_micro_usd_per_million_tokens, price_in)
+        + written * _or(capabilities.cache_write_micro_usd_per_million_tokens, price_in)
+        + usage.completion_tokens * price_out
+    )
+    return -(-total // 1_000_000)
+
+
+def _or(price: int | None, other: int) -> int:
+    return other if price is None else price

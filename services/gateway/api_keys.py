@@ -2,7 +2,10 @@
 
 A list in JSON, in API_KEYS itself or in the file API_KEYS_FILE names:
 
-    [{"tenant": "acme", "name": "backend", "sha256": "<64 hex digits>", "scopes": ["read", "write"]}]
+    [{"tenant": "acme", "name": "backend", "sha256": "<64 hex digits>", "scopes": ["read", "write"],
+      "rate_class": "batch"}]
+
+`rate_class`, one of RATE_LIMIT_CLASSES, may be left out.
 
 The digest of a key: `printf %s "$KEY" | sha256sum`. A key must be long and random (32 random bytes, say),
 because a plain digest does not slow down guessing.
@@ -11,7 +14,7 @@ because a plain digest does not slow down guessing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,8 @@ class ApiKey:
     digest: bytes
     """SHA-256 of the key, 32 bytes."""
     scopes: frozenset[str]
+    rate_class: str = ""
+    """One of RATE_LIMIT_CLASSES; empty: RATE_LIMIT_REQUESTS holds."""
 
 
 class _Entry(BaseModel):
@@ -40,6 +45,7 @@ class _Entry(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
     scopes: list[str] = Field(min_length=1)
+    rate_class: str = ""
 
     @field_validator("tenant")
     @classmethod
@@ -73,7 +79,13 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
         )
         raise ValueError("; ".join(faults)) from None
     keys = tuple(
-        ApiKey(entry.tenant, entry.name, bytes.fromhex(entry.sha256), frozenset(entry.scopes))
+        ApiKey(
+            entry.tenant,
+            entry.name,
+            bytes.fromhex(entry.sha256),
+            frozenset(entry.scopes),
+            entry.rate_class,
+        )
         for entry in entries
     )
     _require_unique([key.name for key in keys], "name")
@@ -81,8 +93,13 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
     return keys
 
 
-def load_api_keys(inline: str, file: Path | None) -> tuple[ApiKey, ...]:
-    """The keys of both settings together. Raises ValueError."""
+def load_api_keys(
+    inline: str, file: Path | None, rate_classes: Collection[str] | None = None
+) -> tuple[ApiKey, ...]:
+    """The keys of both settings together; `rate_classes`: those there are, None: do not check.
+
+    Raises ValueError.
+    """
     text = ""
     if file is not None:
         try:
@@ -94,6 +111,12 @@ def load_api_keys(inline: str, file: Path | None) -> tuple[ApiKey, ...]:
         *(parse_api_keys(text) if text.strip() else ()),
     )
     _require_unique([key.name for key in keys], "name")
+    for key in keys:
+        if rate_classes is not None and key.rate_class and key.rate_class not in rate_classes:
+            raise ValueError(
+                f"{key.name}: rate_class {key.rate_class!r} is not one of RATE_LIMIT_CLASSES "
+                f"({', '.join(sorted(rate_classes)) or 'none'})"
+            )
     return keys
 
 

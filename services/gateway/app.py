@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import grpc
 import structlog
 
 from docuquery.gateway.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryServiceServicer_to_server
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
-from libs.rpc.interceptor import Layer
+from libs.rpc.layered import Gate, Layer
+from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from libs.rpc.targets import may_be_many
+from libs.telemetry import tracing
+from libs.telemetry.measured import measured
 from services.gateway.admin_servicer import AdminServicer
-from services.gateway.admission import rate_limit_layer
+from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
 from services.gateway.answer_cache import AnswerCache
 from services.gateway.attempts import Ladder
 from services.gateway.auth import (
@@ -26,17 +29,40 @@ from services.gateway.auth import (
     ApiKeyAuthenticator,
     Authenticator,
     identity_resolver,
+    infrastructure_check,
 )
-from services.gateway.breakers import Breakers
-from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL, AnswerClient, IngestClient, RetrievalClient
+from services.gateway.breakers import Breakers, service_target
+from services.gateway.bulkhead import Bulkhead
+from services.gateway.downstream import (
+    ANSWER,
+    IDEMPOTENT_READS,
+    INGEST,
+    RETRIEVAL,
+    AnswerClient,
+    IngestClient,
+    RetrievalClient,
+)
+from services.gateway.guard import Link
+from services.gateway.key_file import followed_keys
+from services.gateway.pressure import relieved
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryRunner
 from services.gateway.rate_limit import MovingWindowLimiter
+from services.gateway.readiness import readiness
+from services.gateway.refusals import Refusals
 from services.gateway.rewrite import FollowUps
+from services.gateway.scopes import ROOM_OF
 from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
-from services.gateway.system_status import StatusReporter, health_check
+from services.gateway.system_status import HealthCheck, StatusReporter, health_check
+from services.gateway.telemetry import (
+    MeasuredGenerator,
+    MeasuredQueries,
+    follow_breakers,
+    follow_room,
+    stages,
+)
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
 from services.gateway.validation import Rules
@@ -49,30 +75,34 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
     """A serving gateway, until the block is left. It starts whether or not the services behind it are up."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        channels = await _open_channels(stack, settings)
+        links = await _open_links(stack, settings)
         breakers = Breakers(settings.breaker_policy, monotonic=clock.monotonic, random=random.random)
-        ingest = IngestClient(channels[INGEST], breakers)
-        retrieval = RetrievalClient(channels[RETRIEVAL], breakers)
-        answer = AnswerClient(channels[ANSWER], breakers)
+        ingest = IngestClient(links[INGEST], breakers)
+        retrieval = RetrievalClient(links[RETRIEVAL], breakers)
+        answer = AnswerClient(links[ANSWER], breakers)
+        watched = stages.is_on or tracing.is_on()
         directory = ProviderDirectory(answer, breakers, clock)
-        searcher = Searcher(retrieval)
+        searcher = measured(Searcher(retrieval), stages, {"search": "search"})
+        follow_breakers(breakers)
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
         queries = QueryRunner(
             searcher=searcher,
-            follow_ups=FollowUps(answer, breakers, clock),
-            generator=answer,
+            follow_ups=measured(FollowUps(answer, breakers, clock), stages, {"rewrite": "rewrite"}),
+            generator=MeasuredGenerator(answer) if watched else answer,
             directory=directory,
             ladder=Ladder(breakers, clock, random.random, settings.attempt_policy),
             clock=clock,
             new_id=lambda: str(uuid.uuid4()),
             policy=settings.query_policy,
-            cache=AnswerCache(retrieval, answer) if settings.enable_semantic_cache else None,
+            cache=measured(AnswerCache(retrieval, answer), stages, {"look_up": "cache"})
+            if settings.enable_semantic_cache
+            else None,
         )
-        checks = {name: health_check(channel) for name, channel in channels.items()}
+        checks = {name: health_check(link.channel) for name, link in links.items()}
         servicer = DocuQueryServicer(
             rules=rules,
             default_top_k=settings.retrieval_top_k,
-            queries=queries,
+            queries=MeasuredQueries(queries) if watched else queries,
             searcher=searcher,
             unary_upload=UnaryUpload(ingest, settings.upload_policy),
             upload_proxy=UploadProxy(ingest, clock, settings.upload_policy),
@@ -82,6 +112,8 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             clock=clock,
         )
         admin = AdminServicer(breakers, rules, clock)
+        authenticator = await _authenticator(stack, settings, clock)
+        gate, admission = await _admission(stack, settings, checks, breakers, clock)
         server = await stack.enter_async_context(
             serve(
                 name="gateway",
@@ -96,43 +128,87 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                         partial(add_AdminServiceServicer_to_server, admin),
                     ),
                 ],
-                resolve_identity=identity_resolver(_authenticator(settings)),
+                resolve_identity=identity_resolver(authenticator),
+                check_infrastructure=infrastructure_check(
+                    authenticator,
+                    health_open=settings.health_open,
+                    reflection_open=settings.reflection_open,
+                    channelz=settings.channelz_enabled,
+                ),
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
-                extra_layers=_admission(settings, clock),
+                extra_layers=admission,
+                gate=gate,
+                ready=False,
+                tells_version=False,  # to those with a key, by GetSystemStatus
             )
         )
+        needed = [links[name].reachability for name in settings.readiness_needs]
+        await stack.enter_async_context(readiness(server.health.set_ready, needed))
         yield server
 
 
-async def _open_channels(stack: AsyncExitStack, settings: Settings) -> dict[str, grpc.aio.Channel]:
-    targets = {
-        INGEST: settings.ingest_target,
-        RETRIEVAL: settings.retrieval_target,
-        ANSWER: settings.answer_target,
-    }
-    return {
-        name: await stack.enter_async_context(
-            open_channel(target, max_message_bytes=settings.max_message_bytes)
+async def _open_links(stack: AsyncExitStack, settings: Settings) -> dict[str, Link]:
+    links = {}
+    for name, target in settings.targets.items():
+        channel = await stack.enter_async_context(
+            open_channel(
+                target,
+                max_message_bytes=settings.max_message_bytes,
+                retried=IDEMPOTENT_READS[name],
+                tls=settings.client_tls,
+            )
         )
-        for name, target in targets.items()
-    }
+        reachability = Reachability(name, channel)
+        await stack.enter_async_context(reachability.followed())
+        links[name] = Link(name, channel, reachability, replicated=may_be_many(target))
+    return links
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+async def _authenticator(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Authenticator:
+    if not settings.has_keys:
+        log.info("authentication", kind="anonymous")
+        return AnonymousAuthenticator()
     keys = settings.load_keys()
-    if keys:
-        log.info("authentication", kind="api_keys", keys=len(keys))
-        return ApiKeyAuthenticator(keys)
-    log.info("authentication", kind="anonymous")
-    return AnonymousAuthenticator()
+    authenticator = ApiKeyAuthenticator(keys)
+    if settings.api_keys_file is not None:
+        await stack.enter_async_context(followed_keys(keys, settings.load_keys, authenticator.replace, clock))
+    log.info("authentication", kind="api_keys", keys=len(keys))
+    return authenticator
 
 
-def _admission(settings: Settings, clock: Clock) -> tuple[Layer, ...]:
-    if settings.rate_limit_requests == 0:
-        return ()
-    limiter = MovingWindowLimiter(
-        settings.rate_limit_requests, settings.rate_limit_window_seconds, clock.monotonic
-    )
-    return (rate_limit_layer(limiter),)
+async def _admission(
+    stack: AsyncExitStack,
+    settings: Settings,
+    checks: Mapping[str, HealthCheck],
+    breakers: Breakers,
+    clock: Clock,
+) -> tuple[Gate, tuple[Layer, ...]]:
+    refusals = Refusals(clock)
+    rooms = {
+        room: Bulkhead(
+            places, settings.admission_wait_seconds, monotonic=clock.monotonic, random=random.random
+        )
+        for room, places in settings.concurrency.items()
+    }
+    for room, bulkhead in rooms.items():
+        follow_room(room.value, bulkhead)
+    by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
+    needed = [checks[name] for name in settings.readiness_needs]
+    await stack.enter_async_context(relieved(rooms.values(), needed, clock))
+    gate, bulkheads = shedding_gate(by_method, refusals), bulkhead_layer(by_method, refusals)
+    classes = settings.rate_classes
+    if not classes.limits_anybody:
+        return gate, (bulkheads,)
+    window_seconds = settings.rate_limit_window_seconds
+    limiter: RateLimiter = MovingWindowLimiter(window_seconds, clock.monotonic)
+    state_url = settings.state_url.get_secret_value()
+    if state_url:
+        # Importing it takes a third of a second: only who uses Redis pays for it.
+        from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+
+        shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
+        breaker = breakers.get(service_target("redis"))
+        limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)
+    return gate, (rate_limit_layer(limiter, classes, refusals), bulkheads)

@@ -37,8 +37,10 @@ async def run_attempt(
 ) -> AsyncGenerator[GenerationEvent, None]:
     """The events of one generation, from its first content to its one `Completed`.
 
-    `first_text_seconds` runs from now to the first event, `idle_seconds` between events, and `deadline`
-    bounds the whole. Raises DocuQueryError: PROVIDER_TIMEOUT from these timers, and what `stream` raises.
+    `first_text_seconds` runs from now to the first event, `idle_seconds` between events (infinite for an
+    answer that comes whole: its writing shows no events), and `deadline` bounds it all. Raises
+    DocuQueryError: PROVIDER_TIMEOUT from the first two timers, DEADLINE_EXCEEDED from the third when text had
+    come, and what `stream` raises.
     """
     phase = "BEFORE_FIRST_TOKEN"
     limit = first_text_seconds

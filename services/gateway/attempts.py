@@ -1,14 +1,16 @@
 """From candidate to candidate until one answers: fallback, retries, and the rung below.
 
 One code path for whole and for streamed answers. The rules (RESILIENCE.md §3 and §4): candidates in
-order, those refused by their breaker skipped; at most three attempts, retries included; after the first
-content was passed on, no other provider is asked; when no candidate answers, the extractive rung does;
-when nothing does, ALL_PROVIDERS_FAILED says who failed how, and when to come back.
+order, those refused by their breaker skipped; the same one again only when there is no other; at most
+three attempts, retries included; after the first content was passed on, no other provider is asked; when
+no candidate answers, the extractive rung does; when nothing does, ALL_PROVIDERS_FAILED says who failed how,
+and when to come back.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,7 +28,7 @@ from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate, Plan
 from services.gateway.classification import NextProvider, RetrySame, Verdict, judge_provider
-from services.gateway.exhausted import all_failed, out_of_time
+from services.gateway.exhausted import all_failed, listed_attempts, out_of_time
 from services.gateway.model import Attempt, Completed, GenerationEvent
 
 log = structlog.get_logger()
@@ -48,10 +50,9 @@ class AttemptPolicy:
     """Attempts on candidates in one request, retries included; the rung below comes on top."""
     first_text_cap_seconds: float = 15.0
     """The longest an attempt that is not the last may take to its first text."""
-    whole_answer_cap_seconds: float = 30.0
-    """The same for answers that come whole: their first text is their end."""
     idle_seconds: float = 15.0
-    """The longest pause between two events of a stream."""
+    """The longest pause between two events of a stream. The answer service watches over the writing of an
+    answer that comes whole."""
 
 
 class Ladder:
@@ -95,7 +96,6 @@ class Climb:
         self._random = random
         self._policy = policy
         self._left = policy.max_attempts
-        self._retries = 0
         self._window_floor = -1
         self._too_long: DocuQueryError | None = None
         self._shown = False
@@ -117,8 +117,7 @@ class Climb:
             if self._left <= 0 or self._usable(reserve) < budget.ATTEMPT_MINIMUM_SECONDS:
                 break
             if self._fits(candidate):
-                left = 1 + self._available(candidates[index + 1 :])
-                async with aclosing(self._ask(candidate, left, reserve)) as events:
+                async with aclosing(self._ask(candidate, candidates[index + 1 :], reserve)) as events:
                     async for event in events:
                         yield event
                 if self._done:
@@ -126,13 +125,13 @@ class Climb:
         if rung is not None:
             self._left = 1
             self.by_last_rung = True
-            async with aclosing(self._ask(rung, 1, 0.0)) as events:
+            async with aclosing(self._ask(rung, (), 0.0)) as events:
                 async for event in events:
                     yield event
             if self._done:
                 return
         if self._too_long is not None and {a.error_reason for a in self.attempts} == {self._too_long.reason}:
-            raise self._too_long  # no waiting helps: the question itself must become shorter
+            raise self._listing(self._too_long)  # no waiting helps: the question itself must become shorter
         if not self.attempts:
             self._deadline.require(budget.ATTEMPT_MINIMUM_SECONDS)
         if self._deadline.remaining() <= 0:
@@ -141,9 +140,9 @@ class Climb:
         raise all_failed(self.attempts, [self._breakers.get(one.target).snapshot() for one in asked])
 
     async def _ask(
-        self, candidate: Candidate, candidates_left: int, reserve: float
+        self, candidate: Candidate, others: Sequence[Candidate], reserve: float
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """The candidate's events; ends without `Completed` when the next one should be asked."""
+        """The candidate's events; ends without `Completed` when the next of `others` should be asked."""
         breaker = self._breakers.get(candidate.target)
         retried = False
         while True:
@@ -159,7 +158,7 @@ class Climb:
             with permit:
                 try:
                     async with aclosing(
-                        self._events_of(candidate, candidates_left, reserve, attempt)
+                        self._events_of(candidate, 1 + self._available(others), reserve, attempt)
                     ) as events:
                         async for event in events:
                             if isinstance(event, Completed):
@@ -175,7 +174,7 @@ class Climb:
                     verdict = judge_provider(error, self._clock.monotonic() - began)
                     permit.report(verdict.outcome)
             self._failed(candidate, attempt, began, error, verdict)
-            wait = None if retried else self._wait_before_retry(verdict, error)
+            wait = None if retried else self._wait_before_retry(verdict, error, others)
             if (
                 wait is not None
                 and self._left > 0
@@ -185,7 +184,7 @@ class Climb:
                 await self._clock.sleep(wait)
                 continue
             if verdict.next_provider is NextProvider.NO:
-                raise error
+                raise self._listing(error)
             if verdict.next_provider is NextProvider.LARGER_WINDOW:
                 self._window_floor = candidate.context_window_tokens
                 self._too_long = error
@@ -196,20 +195,23 @@ class Climb:
     ) -> AsyncGenerator[GenerationEvent, None]:
         began = self._clock.monotonic()
         policy = self._policy
-        cap = policy.whole_answer_cap_seconds if self._whole else policy.first_text_cap_seconds
         attempts_left = min(candidates_left, self._left + 1)
+        # Nobody has seen any of a whole answer: when its time is up, the rung below still gets its part.
+        deadline = self._deadline
+        if self._whole:
+            deadline = Deadline(deadline.at - reserve, deadline.clock)
 
         def first_text() -> None:
             attempt.first_text_ms = (self._clock.monotonic() - began) * 1000
 
         return run_attempt(
-            self._open(candidate.name, self._deadline.remaining()),
+            self._open(candidate.name, deadline.remaining()),
             candidate,
-            deadline=self._deadline,
+            deadline=deadline,
             first_text_seconds=budget.first_text_seconds(
-                self._deadline.remaining(), attempts_left, cap, reserve
+                self._deadline.remaining(), attempts_left, policy.first_text_cap_seconds, reserve
             ),
-            idle_seconds=policy.idle_seconds,
+            idle_seconds=math.inf if self._whole else policy.idle_seconds,
             on_first_text=first_text,
         )
 
@@ -226,11 +228,18 @@ class Climb:
             for candidate in candidates
         )
 
-    def _wait_before_retry(self, verdict: Verdict, error: DocuQueryError) -> float | None:
-        """Seconds to wait before asking the same provider once more; None: do not."""
+    def _wait_before_retry(
+        self, verdict: Verdict, error: DocuQueryError, others: Sequence[Candidate]
+    ) -> float | None:
+        """Seconds to wait before asking the same provider once more; None: do not.
+
+        Not while another one may be asked: it answers at once, and more probably.
+        """
+        if verdict.next_provider is NextProvider.YES and self._available(others):
+            return None
         if verdict.retry_same is RetrySame.ONCE:
-            self._retries += 1
-            return full_jitter(self._retries - 1, self._random)
+            made = self._policy.max_attempts - self._left
+            return full_jitter(made - 1, self._random)
         after = error.retry_after_seconds
         if (
             verdict.retry_same is RetrySame.IF_SHORT
@@ -265,4 +274,9 @@ class Climb:
         )
         if self._shown:
             error.metadata["phase"] = "MID_STREAM"
-            raise error
+            raise self._listing(error)
+
+    def _listing(self, error: DocuQueryError) -> DocuQueryError:
+        """`error`, with what was tried before it."""
+        error.metadata["attempts"] = listed_attempts(self.attempts)
+        return error

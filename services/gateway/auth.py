@@ -41,6 +41,10 @@ class ApiKeyAuthenticator:
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         self._keys = tuple(keys)
 
+    def replace(self, keys: Sequence[ApiKey]) -> None:
+        """Knows `keys` from now on, and no others."""
+        self._keys = tuple(keys)
+
     def authenticate(self, metadata: Mapping[str, str]) -> Identity:
         """The key's owner. Raises CREDENTIALS_MISSING or CREDENTIALS_INVALID."""
         scheme, _, key = metadata.get(_AUTHORIZATION, "").strip().partition(" ")
@@ -63,7 +67,7 @@ class ApiKeyAuthenticator:
             raise DocuQueryError(
                 reasons.ERROR_REASON_CREDENTIALS_INVALID, "This API key is not known here. Check it."
             )
-        return Identity(tenant=found.tenant, caller=found.name, scopes=found.scopes)
+        return Identity(found.tenant, found.name, found.scopes, found.rate_class)
 
 
 def identity_resolver(authenticator: Authenticator) -> Callable[[str, Mapping[str, str]], Identity]:
@@ -81,3 +85,29 @@ def identity_resolver(authenticator: Authenticator) -> Callable[[str, Mapping[st
         return identity
 
     return resolve
+
+
+def infrastructure_check(
+    authenticator: Authenticator, *, health_open: bool, reflection_open: bool, channelz: bool = False
+) -> Callable[[str, Mapping[str, str]], None] | None:
+    """What the server asks before calls of health and reflection: any valid key; None when both are open.
+
+    Of channelz, where it is served, always: it names who is connected.
+    """
+    closed = tuple(
+        prefix
+        for prefix, is_open in (
+            ("/grpc.health.", health_open),
+            ("/grpc.reflection.", reflection_open),
+            ("/grpc.channelz.", not channelz),
+        )
+        if not is_open
+    )
+    if not closed:
+        return None
+
+    def check(method: str, metadata: Mapping[str, str]) -> None:
+        if method.startswith(closed):
+            authenticator.authenticate(metadata)
+
+    return check

@@ -119,6 +119,14 @@ class Breaker:
             self._probe = permit
         return permit
 
+    def recover(self) -> None:
+        """The target has been seen to work again by other means: an opening ends now, and probes decide.
+
+        Everything else stays: how often it opened, and any parking.
+        """
+        if self._state is State.OPEN:
+            self._open_until = min(self._open_until, self._monotonic())
+
     def override(self, override: Override) -> None:
         """Forces the state, or gives the breaker back to its own judgement, starting closed."""
         self._override = override

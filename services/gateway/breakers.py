@@ -11,6 +11,7 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError, FieldViolation, reason_name
 from services.gateway.breaker import Breaker
 from services.gateway.breaker_model import BreakerPolicy, Override, Snapshot, State
+from services.gateway.telemetry import BREAKER_CHANGES
 
 if TYPE_CHECKING:
     from libs.errors import Reason
@@ -95,6 +96,7 @@ def circuit_open(target: str, retry_after_seconds: float | None) -> DocuQueryErr
 def _logging_change(target: str) -> Callable[[State, State, Reason], None]:
     def tell(old: State, new: State, reason: Reason) -> None:
         level = log.info if new is State.CLOSED else log.warning
+        BREAKER_CHANGES.add(target, new.value)
         level("breaker_changed", target=target, old=old.value, new=new.value, reason=reason_name(reason))
 
     return tell

@@ -33,6 +33,13 @@ CACHE_SECONDS = 0.5
 """The longest a kept answer is looked for, or an answer offered; usually a millisecond, some hundred when a
 remote embedder compares two questions. Short enough to say nothing of the service (JUDGEABLE_SECONDS)."""
 
+BRIDGE_SECONDS = 0.6
+"""How long a call waits for a service that cannot be reached: its channel tries again every 0.1 to 0.5 s (see
+libs/rpc/channel.py)."""
+
+HEDGE_SECONDS = 0.5
+"""A search that has taken so long, many times the usual, is asked of another replica too."""
+
 PROVIDER_LIST_SECONDS = 2.0
 """The longest a query waits for a new list of providers when it could use the old one."""
 

@@ -93,6 +93,9 @@ _OTHER_ROWS: dict[Reason, _Row] = {
     reasons.ERROR_REASON_OVERLOADED: _Row(_SHORT, _STOP, _IGNORED),
     # A fault of ours in one adapter need not be in the next one.
     reasons.ERROR_REASON_INTERNAL: _Row(_NO, _NEXT, _IGNORED, alert=True),
+    # The time ran out while a provider was writing, which is no fault of it. Where nobody has seen any of the
+    # answer, the rung below may still have time.
+    reasons.ERROR_REASON_DEADLINE_EXCEEDED: _Row(_NO, _NEXT, _IGNORED),
     # The list of providers has changed since we fetched it.
     reasons.ERROR_REASON_PROVIDER_NOT_CONFIGURED: _Row(_NO, _NEXT, _IGNORED),
 }

@@ -13,6 +13,7 @@ from docuquery.common.v1.upload_pb2 import UploadHeader
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery.ingest.v1.ingest_service_pb2 import IngestDocumentsRequest, IngestDocumentsResponse
 from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
+from libs.hygiene import clean_question
 from services.gateway.candidates import Candidate
 from services.gateway.model import (
     Attempt,
@@ -28,7 +29,6 @@ from services.gateway.model import (
     Started,
     TextDelta,
 )
-from services.gateway.validation import clean_text
 
 DEFAULT_SEARCH_LIMIT = 10
 DEFAULT_CONTEXT_CHARACTERS = 300
@@ -44,7 +44,7 @@ def _mode(mode: SearchMode.ValueType) -> SearchMode.ValueType:
 def question_from_proto(request: pb.QueryRequest, default_top_k: int) -> Question:
     """A valid QueryRequest as a question."""
     return Question(
-        text=clean_text(request.question),
+        text=clean_question(request.question),
         top_k=request.top_k if request.HasField("top_k") else default_top_k,
         mode=_mode(request.mode),
         conversation_id=request.conversation_id,
@@ -232,7 +232,7 @@ def upload_header(request: pb.UploadDocumentRequest) -> UploadHeader:
 def plain_search_request(request: pb.SearchRequest) -> retrieval.SearchRequest:
     """A valid SearchRequest, for retrieval."""
     return retrieval.SearchRequest(
-        query=clean_text(request.query),
+        query=clean_question(request.query),
         limit=request.limit if request.HasField("limit") else DEFAULT_SEARCH_LIMIT,
         mode=_mode(request.mode),
         filter=request.filter if request.HasField("filter") else None,

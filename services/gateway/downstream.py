@@ -2,77 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import TypeVar
-
-import grpc
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 from docuquery.answer.v1 import answer_service_pb2 as answer
 from docuquery.answer.v1.answer_service_pb2_grpc import AnswerServiceStub
-from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.ingest.v1.ingest_service_pb2 import IngestDocumentsRequest, IngestDocumentsResponse
 from docuquery.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
-from libs.errors import DocuQueryError
 from libs.rpc import client
-from libs.rpc.status import unavailable
 from services.gateway import budget
 from services.gateway.breaker import Permit
-from services.gateway.breaker_model import SUCCESS, Refused
-from services.gateway.breakers import Breakers, circuit_open, service_target
+from services.gateway.breaker_model import SUCCESS
+from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate
-from services.gateway.classification import is_bare, judge_service
 from services.gateway.convert import candidate_from_proto, generation_event_from_proto
+from services.gateway.guard import Guard, Link
+from services.gateway.hedge import Hedge
 from services.gateway.model import GenerationEvent, Standalone
-
-Req = TypeVar("Req")
-Res = TypeVar("Res")
 
 INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
 
+IDEMPOTENT_READS: dict[str, tuple[str, ...]] = {
+    INGEST: (),
+    RETRIEVAL: tuple(
+        f"/docuquery.retrieval.v1.RetrievalService/{method}"
+        for method in ("Search", "GetDocument", "ListDocuments", "GetStats", "GetPassage", "LookupAnswer")
+    ),
+    ANSWER: tuple(
+        f"/docuquery.answer.v1.AnswerService/{method}"
+        for method in ("ListProviders", "ListPrompts", "GetConversation")
+    ),
+}
+"""What gRPC may send again by itself. Never a generation: its attempts are counted (attempts.py)."""
+
 # An upload may take an hour; whether ingest works shows at its first acknowledgement, or by then.
 _UPLOAD_LEASE_SECONDS = 60.0
-
-
-class Guard:
-    """Puts the calls to one service behind its breaker."""
-
-    def __init__(self, service: str, breakers: Breakers) -> None:
-        self._service = service
-        self._target = service_target(service)
-        self._breaker = breakers.get(self._target)
-
-    @contextmanager
-    def watch(self, seconds: float) -> Iterator[Permit]:
-        """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises.
-
-        A long stream may report SUCCESS on the permit at its first response: the service works, and a
-        probe must not keep other calls waiting until the stream's end.
-        """
-        try:
-            permit = self._breaker.acquire(seconds)
-        except Refused as refusal:
-            raise circuit_open(self._target, refusal.retry_after_seconds) from None
-        with permit:
-            try:
-                yield permit
-            except DocuQueryError as error:
-                permit.report(judge_service(error, self._service, seconds))
-                cancelled = error.reason == reasons.ERROR_REASON_CALLER_CANCELLED
-                if cancelled and is_bare(error, self._service):
-                    # Not we have cancelled (that is a CancelledError): the service dropped the call.
-                    raise unavailable(self._service) from error
-                raise
-            permit.report(SUCCESS)
-
-    async def unary(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float
-    ) -> Res:
-        """One unary call. Raises DocuQueryError."""
-        with self.watch(seconds):
-            return await client.unary(method, request, service=self._service, timeout_seconds=seconds)
 
 
 class _IngestStream:
@@ -102,14 +68,15 @@ class _IngestStream:
 class IngestClient:
     """The ingest service."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = IngestServiceStub(channel)
-        self._guard = Guard(INGEST, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = IngestServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
 
     @asynccontextmanager
     async def open(self, timeout_seconds: float) -> AsyncIterator[_IngestStream]:
         """An upload stream; cancelled on leaving. Raises DocuQueryError."""
         with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)) as permit:
+            await self._guard.bridge()
             async with client.bidi_stream(
                 self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
             ) as call:
@@ -119,15 +86,16 @@ class IngestClient:
 class RetrievalClient:
     """The retrieval service's reading half, and its delete. All methods raise DocuQueryError."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = RetrievalServiceStub(channel)
-        self._guard = Guard(RETRIEVAL, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = RetrievalServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
+        self._hedge = Hedge(budget.HEDGE_SECONDS if link.replicated else None)
 
     async def search(
         self, request: retrieval.SearchRequest, timeout_seconds: float
     ) -> retrieval.SearchResponse:
-        """The passages most relevant to a query."""
-        return await self._guard.unary(self._stub.Search, request, timeout_seconds)
+        """The passages most relevant to a query. When it takes long, another replica is asked, too."""
+        return await self._hedge.run(lambda: self._guard.unary(self._stub.Search, request, timeout_seconds))
 
     async def get_document(
         self, request: retrieval.GetDocumentRequest, timeout_seconds: float
@@ -168,21 +136,21 @@ class RetrievalClient:
         self, request: retrieval.LookupAnswerRequest, timeout_seconds: float
     ) -> retrieval.LookupAnswerResponse:
         """The answer to a question asked before, and the present corpus revision."""
-        return await self._guard.unary(self._stub.LookupAnswer, request, timeout_seconds)
+        return await self._guard.optional(self._stub.LookupAnswer, request, timeout_seconds)
 
     async def store_answer(
         self, request: retrieval.StoreAnswerRequest, timeout_seconds: float
     ) -> retrieval.StoreAnswerResponse:
         """Keeps an answer."""
-        return await self._guard.unary(self._stub.StoreAnswer, request, timeout_seconds)
+        return await self._guard.optional(self._stub.StoreAnswer, request, timeout_seconds)
 
 
 class AnswerClient:
     """The answer service. All methods raise DocuQueryError."""
 
-    def __init__(self, channel: grpc.aio.Channel, breakers: Breakers) -> None:
-        self._stub = AnswerServiceStub(channel)
-        self._guard = Guard(ANSWER, breakers)
+    def __init__(self, link: Link, breakers: Breakers) -> None:
+        self._stub = AnswerServiceStub(link.channel)
+        self._guard = Guard(link, breakers)
 
     @asynccontextmanager
     async def generate(
@@ -194,6 +162,7 @@ class AnswerClient:
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
         with self._guard.watch(timeout_seconds) as permit:
+            await self._guard.bridge()
             async with (
                 client.server_stream(
                     self._stub.Generate,

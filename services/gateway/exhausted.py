@@ -9,8 +9,9 @@ from libs.errors import DocuQueryError, reason_name
 from services.gateway.breaker_model import Snapshot
 from services.gateway.model import Attempt
 
-# Values of ErrorInfo.metadata are cut at 300 characters; half an entry would be worse than none.
-_MAX_LISTED_CHARACTERS = 280
+# Half an entry would be worse than none; and the whole Status must stay under 4 KiB.
+_MAX_LISTED_CHARACTERS = 1000
+_IN_A_SENTENCE = 5
 _DEFAULT_RETRY_SECONDS = 1.0
 
 
@@ -19,11 +20,12 @@ def all_failed(attempts: Iterable[Attempt], breakers: Sequence[Snapshot]) -> Doc
 
     `breakers` are those of every provider that could have been asked.
     """
-    listed = _listed(attempts)
+    listed = listed_attempts(attempts)
     wait = _earliest_return(breakers)
     return DocuQueryError(
         reasons.ERROR_REASON_ALL_PROVIDERS_FAILED,
-        f"No provider could answer ({listed or 'none is configured'}). Try again in {max(1, round(wait))} s.",
+        f"No provider could answer ({_first(listed) or 'none is configured'}). "
+        f"Try again in {max(1, round(wait))} s.",
         metadata={"attempts": listed},
         retry_after_seconds=wait,
     )
@@ -33,12 +35,12 @@ def out_of_time(attempts: Iterable[Attempt]) -> DocuQueryError:
     """DEADLINE_EXCEEDED: the caller's time ended before a provider had answered, or all had failed."""
     return DocuQueryError(
         reasons.ERROR_REASON_DEADLINE_EXCEEDED,
-        f"The time allowed ran out before a provider had answered ({_listed(attempts)}). "
-        "Allow more time and try again.",
+        "The time allowed ran out before a provider had answered. Allow more time and try again.",
+        metadata={"attempts": listed_attempts(attempts)},
     )
 
 
-def _listed(attempts: Iterable[Attempt]) -> str:
+def listed_attempts(attempts: Iterable[Attempt]) -> str:
     """As many attempts as there is room for, each as `provider=REASON`."""
     listed: list[str] = []
     for attempt in attempts:
@@ -47,6 +49,12 @@ def _listed(attempts: Iterable[Attempt]) -> str:
             listed.pop()
             break
     return ", ".join(listed)
+
+
+def _first(listed: str) -> str:
+    """As much as a sentence can hold."""
+    shown = listed.split(", ")
+    return ", ".join(shown[:_IN_A_SENTENCE]) + (", ..." if len(shown) > _IN_A_SENTENCE else "")
 
 
 def _earliest_return(breakers: Sequence[Snapshot]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -109,6 +109,8 @@ class QueryRunner:
         arrived = self._clock.monotonic()
         deadline = budget.bounded(deadline, self._policy.max_seconds)
         deadline.require(budget.QUERY_MINIMUM_SECONDS)
+        if self._policy.rerank and question.rerank is None:
+            question = replace(question, rerank=True)
         plan = make_plan(
             await self._directory.list(),
             self._policy.provider_order,
@@ -180,10 +182,7 @@ class QueryRunner:
 
     async def _search(self, question: Question, standalone: str, deadline: Deadline) -> Found:
         share = budget.bounded(deadline, deadline.slice(share=budget.RETRIEVAL_SHARE))
-        request = search_request(question, standalone)
-        if self._policy.rerank and not request.HasField("rerank"):
-            request.rerank = True
-        return await self._searcher.search(request, share)
+        return await self._searcher.search(search_request(question, standalone), share)
 
     def _look_at(self, climb: Climb) -> None:
         if any(attempt.error_reason in _STALE_LIST for attempt in climb.attempts):

@@ -13,24 +13,26 @@ class MovingWindowLimiter:
     let in within the window; callers that have been quiet for a window are forgotten.
     """
 
-    def __init__(self, limit: int, window_seconds: float, monotonic: Callable[[], float]) -> None:
-        if limit < 1 or window_seconds <= 0:
-            raise ValueError("a rate limit needs at least one call and a positive window")
-        self._limit = limit
+    def __init__(self, window_seconds: float, monotonic: Callable[[], float]) -> None:
+        if window_seconds <= 0:
+            raise ValueError("a rate limit needs a positive window")
         self._window = window_seconds
         self._monotonic = monotonic
         self._calls: dict[str, deque[float]] = {}
         self._swept_at = monotonic()
 
-    async def acquire(self, caller: str) -> float:
-        """0 when the call may pass, and then it counts; else the seconds until one may."""
+    async def acquire(self, caller: str, limit: int) -> float:
+        """0 when the call may pass, and then it counts; else the seconds until one may.
+
+        `limit` (1 or more) may be another one than last time: a key's rate class can change.
+        """
         now = self._monotonic()
         self._sweep(now)
         calls = self._calls.setdefault(caller, deque())
         while calls and calls[0] + self._window <= now:
             calls.popleft()
-        if len(calls) >= self._limit:
-            return calls[0] + self._window - now
+        if len(calls) >= limit:
+            return calls[len(calls) - limit] + self._window - now
         calls.append(now)
         return 0.0
 

@@ -1,32 +1,49 @@
-"""Which scope each public method needs. A test holds the table complete over the contract."""
+"""What each public method needs: a scope, and room of a kind. A test holds the table complete."""
 
 from __future__ import annotations
+
+from enum import Enum
 
 READ, WRITE, ADMIN = "read", "write", "admin"
 
 ALL_SCOPES = frozenset({READ, WRITE, ADMIN})
 
+
+class Room(Enum):
+    """The bulkhead a method's calls take a place in, so that no kind can take another's room."""
+
+    QUERIES = "queries"
+    """Questions: as long as a model writes."""
+    READS = "reads"
+    """Look-ups and single changes: milliseconds."""
+    UPLOADS = "uploads"
+    """As long as a caller sends."""
+    NONE = "none"
+    """Neither limited in rate nor in number (health and reflection never get so far): when calls are being
+    refused, callers must still see how the system is, and operators change it."""
+
+
 _PUBLIC = "/docuquery.gateway.v1.DocuQueryService/"
 _ADMIN = "/docuquery.gateway.v1.AdminService/"
 
-REQUIRED_SCOPE: dict[str, str] = {
-    _PUBLIC + "UploadDocument": WRITE,
-    _PUBLIC + "UploadDocuments": WRITE,
-    _PUBLIC + "GetDocument": READ,
-    _PUBLIC + "ListDocuments": READ,
-    _PUBLIC + "DeleteDocument": WRITE,
-    _PUBLIC + "GetStats": READ,
-    _PUBLIC + "Search": READ,
-    _PUBLIC + "GetPassage": READ,
-    _PUBLIC + "Query": READ,
-    _PUBLIC + "StreamQuery": READ,
-    _PUBLIC + "GetConversation": READ,
-    _PUBLIC + "DeleteConversation": WRITE,
-    _PUBLIC + "GetSystemStatus": READ,
-    _PUBLIC + "ListPrompts": READ,
-    _ADMIN + "OverrideBreaker": ADMIN,
+_METHODS: dict[str, tuple[str, Room]] = {
+    _PUBLIC + "UploadDocument": (WRITE, Room.UPLOADS),
+    _PUBLIC + "UploadDocuments": (WRITE, Room.UPLOADS),
+    _PUBLIC + "GetDocument": (READ, Room.READS),
+    _PUBLIC + "ListDocuments": (READ, Room.READS),
+    _PUBLIC + "DeleteDocument": (WRITE, Room.READS),
+    _PUBLIC + "GetStats": (READ, Room.READS),
+    _PUBLIC + "Search": (READ, Room.READS),
+    _PUBLIC + "GetPassage": (READ, Room.READS),
+    _PUBLIC + "Query": (READ, Room.QUERIES),
+    _PUBLIC + "StreamQuery": (READ, Room.QUERIES),
+    _PUBLIC + "GetConversation": (READ, Room.READS),
+    _PUBLIC + "DeleteConversation": (WRITE, Room.READS),
+    _PUBLIC + "GetSystemStatus": (READ, Room.NONE),
+    _PUBLIC + "ListPrompts": (READ, Room.READS),
+    _ADMIN + "OverrideBreaker": (ADMIN, Room.NONE),
 }
 
-NEVER_LIMITED = frozenset({_PUBLIC + "GetSystemStatus"})
-"""Methods the rate limit leaves alone (health and reflection never reach it): a caller that is being
-refused must still be able to see how the system is."""
+REQUIRED_SCOPE = {method: scope for method, (scope, _) in _METHODS.items()}
+ROOM_OF = {method: room for method, (_, room) in _METHODS.items()}
+NEVER_LIMITED = frozenset(method for method, room in ROOM_OF.items() if room is Room.NONE)

@@ -14,10 +14,10 @@ from libs.rpc.context import current_call
 from services.gateway import budget, convert
 from services.gateway.downstream import AnswerClient, RetrievalClient
 from services.gateway.model import Finished
-from services.gateway.query import QueryRunner
 from services.gateway.search import Searcher
 from services.gateway.status_convert import status_to_proto
 from services.gateway.system_status import StatusReporter
+from services.gateway.telemetry import Queries
 from services.gateway.unary_upload import UnaryUpload
 from services.gateway.uploads import UploadProxy
 from services.gateway.validation import Rules
@@ -35,7 +35,7 @@ class DocuQueryServicer(DocuQueryServiceServicer):
         *,
         rules: Rules,
         default_top_k: int,
-        queries: QueryRunner,
+        queries: Queries,
         searcher: Searcher,
         unary_upload: UnaryUpload,
         upload_proxy: UploadProxy,

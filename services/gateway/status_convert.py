@@ -69,6 +69,7 @@ def _component(component: Component) -> pb.Component:
         state=_COMPONENT_STATES[component.state],
         latency_ms=component.latency_ms,
         detail=component.detail,
+        version=component.version,
     )
 
 

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import grpc
@@ -19,14 +18,14 @@ from docuquery.common.v1.reindex_pb2 import Reindex
 from docuquery.retrieval.v1.retrieval_service_pb2 import GetStoreStatusResponse
 from libs.clock import Clock
 from libs.errors import DocuQueryError
+from libs.rpc.about import about_from
+from libs.version import program_version
 from services.gateway import budget
 from services.gateway.breaker_model import Snapshot
 from services.gateway.breakers import Breakers
 from services.gateway.candidates import Candidate, make_plan
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryPolicy
-
-_DISTRIBUTION = "docuquery"
 
 
 class ComponentState(IntEnum):
@@ -45,6 +44,8 @@ class Component:
     state: ComponentState
     latency_ms: float | None = None
     detail: str = ""
+    version: str = ""
+    """Of its program, as it says itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,19 @@ class SystemStatus:
         return max(component.state for component in self.components)
 
 
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """What a service says of its health."""
+
+    serving: bool
+    version: str = ""
+
+
 class HealthCheck(Protocol):
     """Asks one service whether it is serving."""
 
-    async def __call__(self, timeout_seconds: float) -> bool:
-        """Whether it says SERVING. Raises grpc.aio.AioRpcError when it does not answer."""
+    async def __call__(self, timeout_seconds: float) -> HealthAnswer:
+        """What it says. Raises grpc.aio.AioRpcError when it does not answer."""
         ...
 
 
@@ -98,9 +107,11 @@ def health_check(channel: grpc.aio.Channel) -> HealthCheck:
         response_deserializer=HealthCheckResponse.FromString,
     )
 
-    async def check(timeout_seconds: float) -> bool:
-        response = await method(HealthCheckRequest(), timeout=timeout_seconds)
-        return bool(response.status == HealthCheckResponse.SERVING)
+    async def check(timeout_seconds: float) -> HealthAnswer:
+        call = method(HealthCheckRequest(), timeout=timeout_seconds)
+        response = await call
+        about = about_from(await call.trailing_metadata())
+        return HealthAnswer(response.status == HealthCheckResponse.SERVING, about.version)
 
     return check
 
@@ -131,7 +142,7 @@ class StatusReporter:
             self._providers(),
             self._reindex(),
         )
-        itself = Component("gateway", ComponentState.SERVING)
+        itself = Component("gateway", ComponentState.SERVING, version=program_version())
         return SystemStatus(
             (itself, *components), providers, self._breakers.snapshots(), program_version(), reindex
         )
@@ -140,16 +151,15 @@ class StatusReporter:
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(budget.STATUS_SECONDS):
-                serving = await check(budget.STATUS_SECONDS)
+                answer = await check(budget.STATUS_SECONDS)
         except (grpc.aio.AioRpcError, TimeoutError) as error:
             code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "DEADLINE_EXCEEDED"
             return Component(name, ComponentState.UNREACHABLE, detail=f"It does not answer ({code}).")
         latency_ms = (self._clock.monotonic() - began) * 1000
-        if serving:
-            return Component(name, ComponentState.SERVING, latency_ms)
-        return Component(
-            name, ComponentState.NOT_SERVING, latency_ms, "It answers, but takes no calls at present."
-        )
+        if answer.serving:
+            return Component(name, ComponentState.SERVING, latency_ms, version=answer.version)
+        detail = "It answers, but takes no calls at present."
+        return Component(name, ComponentState.NOT_SERVING, latency_ms, detail, answer.version)
 
     async def _reindex(self) -> Reindex | None:
         try:
@@ -176,11 +186,3 @@ class StatusReporter:
             )
             for candidate in (*asked, *rest)
         )
-
-
-def program_version() -> str:
-    """The installed version of DocuQuery; `unknown` when it runs from files that are not installed."""
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"

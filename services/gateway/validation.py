@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from docuquery.common.v1.passage_pb2 import SearchMode
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError, Violations
+from libs.hygiene import clean_question
 from libs.languages import EXAMPLES, language_code
 from libs.text import utf8_length
 from services.gateway.filter_rules import check_filter
@@ -34,11 +34,6 @@ MAX_NAME_CHARACTERS = 128
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._/:-]{1,128}\Z")
-
-
-def clean_text(text: str) -> str:
-    """Text as it is worked on: control characters become spaces, white space around it goes."""
-    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in text).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +159,7 @@ class Rules:
         faults.raise_if_any()
 
     def _text(self, faults: Violations, text: str, field: str) -> None:
-        length = len(clean_text(text))
+        length = len(clean_question(text))
         faults.require(length > 0, field, "Must not be empty.")
         faults.require(
             length <= self.question_max_characters,

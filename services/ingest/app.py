@@ -11,6 +11,7 @@ from docuquery.ingest.v1.ingest_service_pb2_grpc import add_IngestServiceService
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from libs.telemetry.measured import measured
 from services.ingest import parsers
 from services.ingest.fingerprint import Fingerprint
 from services.ingest.parsers import again
@@ -21,6 +22,7 @@ from services.ingest.servicer import IngestServicer
 from services.ingest.session import Session, SessionLimits
 from services.ingest.settings import Settings
 from services.ingest.spool import Spool
+from services.ingest.telemetry import follow, stages
 from services.ingest.worker_pool import WorkerPool
 from services.ingest.worker_process import ReadFunction, WorkerLimits
 
@@ -65,12 +67,18 @@ async def start(
             )
         )
         channel = await stack.enter_async_context(
-            open_channel(settings.retrieval_target, max_message_bytes=settings.max_message_bytes)
+            open_channel(
+                settings.retrieval_target,
+                max_message_bytes=settings.max_message_bytes,
+                tls=settings.client_tls,
+            )
         )
         retry = Retry(budget_seconds=settings.retrieval_retry_seconds, clock=clock, rng=random.Random())  # noqa: S311 - jitter, not secrets
         store = RetrievalStore(channel, timeout_seconds=settings.retrieval_timeout_seconds, retry=retry)
         fingerprint = Fingerprint(chunk_size=settings.chunk_size, chunk_overlap=settings.chunk_overlap)
-        pipeline = Pipeline(store, pool, fingerprint)
+        follow(pool, spool)
+        steps = {"begin": "begin", "write": "write", "finish": "commit"}
+        pipeline = Pipeline(measured(store, stages, steps), pool, fingerprint)
         # Left after the server has drained and before the channel closes: failures still get recorded.
         stack.push_async_callback(pipeline.close)
         limits = SessionLimits(

@@ -21,6 +21,16 @@ class FairQueue(Generic[Item]):
         self._free: list[Item] = []
         self._waiting: OrderedDict[str, deque[asyncio.Future[Item]]] = OrderedDict()
 
+    @property
+    def free(self) -> int:
+        """Items nobody has."""
+        return len(self._free)
+
+    @property
+    def waiting(self) -> int:
+        """Those who wait for one."""
+        return sum(map(len, self._waiting.values()))
+
     def put(self, item: Item) -> None:
         """Gives `item` to whoever's turn it is; keeps it when nobody waits."""
         while self._waiting:

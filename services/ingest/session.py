@@ -15,6 +15,7 @@ from libs.rpc.context import current_call
 from services.ingest.announcement import Announcement
 from services.ingest.pipeline import INTERNAL_MESSAGE, Pipeline
 from services.ingest.spool import Spool, SpoolWriter, require_size
+from services.ingest.telemetry import BYTES, DOCUMENTS
 from services.ingest.tenant_languages import TenantLanguages
 from services.ingest.upload import (
     DataPart,
@@ -205,6 +206,7 @@ class Session:
 
     async def _complete(self, upload_id: str, receiving: _Receiving, sha256: str) -> None:
         file = receiving.writer.finish(sha256)
+        BYTES.add(by=file.size_bytes)
         await self._tell(upload_id, "", Received(file.size_bytes))
         # While the pipeline is full nothing is read, so gRPC's flow control holds the caller back. Until
         # then the document counts as arriving: it stays announced, and `run` cleans up behind a caller
@@ -251,8 +253,10 @@ class Session:
     async def _tell(self, upload_id: str, document_id: str, event: Event) -> None:
         match event:
             case Done(result=result):
+                DOCUMENTS.add(str(result).lower())
                 log.info("document_done", upload_id=upload_id, document_id=document_id, result=result)
             case Failed(error=error):
+                DOCUMENTS.add(error.reason_name)
                 log.info(
                     "document_failed", upload_id=upload_id, document_id=document_id, reason=error.reason_name
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from libs.settings import MIB, ServiceSettings
 from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
@@ -23,6 +23,12 @@ class Settings(ServiceSettings):
 
     port: int = Field(50052, ge=0, le=65535, validation_alias="INGEST_PORT")
     """Port to listen on; 0 takes any free one."""
+
+    metrics_port: int = Field(0, ge=0, le=65535, validation_alias="INGEST_METRICS_PORT")
+    """Port of Prometheus metrics (`/metrics`); 0: none."""
+
+    health_port: int = Field(0, ge=0, le=65535, validation_alias="INGEST_HEALTH_PORT")
+    """A second port for health checks alone, without TLS: probes of Kubernetes cannot speak it. 0: none."""
 
     retrieval_target: str = Field("127.0.0.1:50053", min_length=1, validation_alias="RETRIEVAL_TARGET")
     """Where the retrieval service is: `host:port` or any gRPC name."""
@@ -134,14 +140,11 @@ class Settings(ServiceSettings):
         parse_tenant_languages(value)
         return value
 
-    @model_validator(mode="after")
-    def _document_fits(self) -> Settings:
+    def faults_together(self) -> list[str]:
+        """See `ServiceSettings.faults_together`."""
+        faults = super().faults_together()
         if self.spool_max_bytes < 2 * self.max_document_bytes:
-            raise ValueError("INGEST_SPOOL_MAX_BYTES must be at least twice MAX_DOCUMENT_BYTES")
-        return self
-
-    @model_validator(mode="after")
-    def _overlap_fits(self) -> Settings:
+            faults.append("INGEST_SPOOL_MAX_BYTES must be at least twice MAX_DOCUMENT_BYTES")
         if self.chunk_overlap > self.chunk_size // 2:
-            raise ValueError("CHUNK_OVERLAP must be at most half of CHUNK_SIZE")
-        return self
+            faults.append("CHUNK_OVERLAP must be at most half of CHUNK_SIZE")
+        return faults

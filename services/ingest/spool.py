@@ -109,6 +109,16 @@ class Spool:
         """The largest document that is taken."""
         return self._max_document_bytes
 
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of uploads on disk now."""
+        return self._budget.total_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """How many there may be."""
+        return self._budget.max_bytes
+
     def open(self, tenant: str = "") -> SpoolWriter:
         """A new, empty file for `tenant`. Raises OVERLOADED when the disk is full."""
         assert self._run is not None, "the spool is used outside of its `with`"

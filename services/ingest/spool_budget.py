@@ -24,6 +24,11 @@ class SpoolBudget:
         self._tenants: Counter[str] = Counter()
 
     @property
+    def max_bytes(self) -> int:
+        """How many bytes there may be in all."""
+        return self._max_bytes
+
+    @property
     def total_bytes(self) -> int:
         """Bytes on disk now."""
         return self._total

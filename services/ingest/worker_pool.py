@@ -28,6 +28,7 @@ from services.ingest import worker_process
 from services.ingest.document import DocumentType
 from services.ingest.fair_queue import FairQueue
 from services.ingest.parsed_file import ParsedSummary
+from services.ingest.telemetry import REPLACED, stages, worker_stages
 from services.ingest.worker import Worker, WorkerDiedError
 from services.ingest.worker_process import ReadFunction, WorkerLimits
 
@@ -105,7 +106,8 @@ class WorkerPool:
         call = current_call_or_none()
         tenant = call.identity.tenant if call is not None else ""
         for _ in range(_MAX_TRIES):
-            worker = await self._idle.get(tenant)
+            with stages("wait"):
+                worker = await self._idle.get(tenant)
             usable = False
             try:
                 if not worker.alive:
@@ -153,6 +155,21 @@ class WorkerPool:
             worker.kill()
             self._all.discard(worker)
 
+    @property
+    def idle(self) -> int:
+        """Workers that wait for a document."""
+        return self._idle.free
+
+    @property
+    def busy(self) -> int:
+        """Workers that read one, or are being replaced."""
+        return self._count - self._idle.free
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait for a worker."""
+        return self._idle.waiting
+
     async def close(self) -> None:
         """Ends every worker."""
         self._closed = True
@@ -170,6 +187,8 @@ class WorkerPool:
         if usable and worker.jobs < self._max_documents and not self._closed:
             self._idle.put(worker)
             return
+        if not self._closed:
+            REPLACED.add("retired" if usable else "killed" if worker.alive else "died")
         worker.kill()
         if not self._closed:
             task = asyncio.create_task(self._replace(worker))
@@ -257,6 +276,7 @@ def _workers_keep_dying() -> DocuQueryError:
 
 def _result(reply: dict[str, Any], upload: Path) -> ParsedSummary:
     if reply["event"] == "done":
+        worker_stages(reply["seconds"])
         return ParsedSummary(**reply["summary"])
     if "traceback" in reply:
         log.error("parser_fault", upload=upload.name, traceback=reply["traceback"])

@@ -85,8 +85,10 @@ def _send(end: socket.socket, message: dict[str, Any]) -> None:
 
 def _serve(job: dict[str, str], read_document: ReadFunction, limits: WorkerLimits) -> dict[str, Any]:
     path = Path(job["path"])
+    began = time.perf_counter()
     try:
         document = read_document(path, DocumentType(job["type"]), job["password"], limits.parsing)
+        parsed = time.perf_counter()
         chunks = chunk(document, limits.chunk_size, limits.chunk_overlap)
         summary = parsed_file.save(path, document, chunks)
         if summary.chunk_count == 0:
@@ -101,7 +103,8 @@ def _serve(job: dict[str, str], read_document: ReadFunction, limits: WorkerLimit
     except Exception:
         # For the service's log; the caller sees a fixed sentence.
         return {"event": "failed", "reason": "INTERNAL", "traceback": traceback.format_exc()[-4000:]}
-    return {"event": "done", "summary": asdict(summary)}
+    seconds = {"parse": parsed - began, "chunk": time.perf_counter() - parsed}
+    return {"event": "done", "summary": asdict(summary), "seconds": seconds}
 
 
 def _failed(error: ParseError) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from docuquery.retrieval.v1.retrieval_service_pb2_grpc import add_RetrievalServi
 from libs.clock import Clock, SystemClock
 from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
+from libs.telemetry.measured import measured
 from services.retrieval import fusion
 from services.retrieval.admin.child import compact_in_child
 from services.retrieval.answers.cache import AnswerCache
@@ -61,6 +62,7 @@ from services.retrieval.store.edge import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper
+from services.retrieval.telemetry import TENANTS, count_store, follow_sweeper, measured_stores, stages
 
 SERVICE = "docuquery.retrieval.v1.RetrievalService"
 
@@ -151,6 +153,9 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             answers = _answer_cache(settings, stores, embedder, clock)
         documents_class = RevisingDocuments if answers else Documents
         await stack.enter_async_context(_running(sweeper.run(), "sweeper"))
+        follow_sweeper(sweeper)
+        if TENANTS.is_on:
+            await stack.enter_async_context(_running(count_store(stores, clock), "count_store"))
 
         side = await _side(stack, settings, stores, embedder, encoder)
         reading, others = Reading(side), {}
@@ -176,9 +181,14 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         await changeover.catch_up()
         await stack.enter_async_context(_running(changeover.run(), "changeover"))
 
+        passage_encoder = PassageEncoder(
+            measured(embedder, stages, {"embed_passages": "embed_passages"}), encoder
+        )
         servicer = RetrievalServicer(
             documents=documents_class(stores, editor, sweeper, clock, lease, quota, mirror.settle),
-            indexer=Indexer(stores, mirror, editor, PassageEncoder(embedder, encoder), clock, lease),
+            indexer=Indexer(
+                stores, measured(mirror, stages, {"write": "write"}), editor, passage_encoder, clock, lease
+            ),
             listing=Listing(stores.records, PageTokens(stores.page_token_key), clock),
             reading=reading,
             changeover=changeover,
@@ -203,9 +213,8 @@ async def _side(
     stack: AsyncExitStack, settings: Settings, stores: Stores, embedder: Embedder, encoder: Bm25Encoder
 ) -> Side:
     """What answers from `stores.chunks`."""
-    reranker = await stack.enter_async_context(
-        RERANKERS[settings.reranker](settings, stores, embedder, encoder)
-    )
+    opening = RERANKERS[settings.reranker](settings, stores, embedder, encoder)
+    reranker = measured(await stack.enter_async_context(opening), stages, {"rerank": "rerank"})
     rerank_stage = RerankStage(
         reranker,
         candidates=settings.rerank_candidates or reranker.default_candidates,
@@ -213,7 +222,8 @@ async def _side(
         by_default=settings.enable_reranking,
     )
     fuse, dense_weight = FUSIONS[settings.fusion], settings.dense_weight
-    searcher = Searcher(stores, embedder, encoder, fuse, dense_weight, rerank_stage)
+    asked = measured(embedder, stages, {"embed_query": "embed"})
+    searcher = Searcher(measured_stores(stores), asked, encoder, fuse, dense_weight, rerank_stage)
     return Side(embedder.name, searcher, Passages(stores))
 
 

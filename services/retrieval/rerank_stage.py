@@ -11,6 +11,7 @@ import structlog
 
 from libs.rpc.deadlines import Deadline
 from services.retrieval.rerankers.protocol import Candidate, Reranker, RerankError, RerankQuery
+from services.retrieval.telemetry import RERANK_SKIPPED
 
 log = structlog.get_logger()
 
@@ -35,18 +36,23 @@ class RerankStage:
         """One score a candidate, higher is better; None when it was skipped (the log says why)."""
         allowed = deadline.slice(cap=self.timeout_seconds, reserve=_RESERVE_SECONDS)
         if allowed < self.reranker.minimum_seconds:
-            log.warning("rerank_skipped", reason="deadline", seconds_left=round(deadline.remaining(), 3))
+            _skipped("deadline", seconds_left=round(deadline.remaining(), 3))
             return None
         try:
             async with asyncio.timeout(allowed):
                 scores = await self.reranker.rerank(query, candidates)
         except TimeoutError:
-            log.warning("rerank_skipped", reason="timeout", seconds_allowed=round(allowed, 3))
+            _skipped("timeout", seconds_allowed=round(allowed, 3))
             return None
         except RerankError as error:
-            log.warning("rerank_skipped", reason="failed", error=str(error))
+            _skipped("failed", error=str(error))
             return None
         if len(scores) != len(candidates) or not all(map(math.isfinite, scores)):
-            log.warning("rerank_skipped", reason="failed", error="not one finite score for each passage")
+            _skipped("failed", error="not one finite score for each passage")
             return None
         return scores
+
+
+def _skipped(reason: str, **details: object) -> None:
+    RERANK_SKIPPED.add(reason)
+    log.warning("rerank_skipped", reason=reason, **details)

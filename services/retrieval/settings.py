@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import ServiceSettings
 from services.retrieval.embedders.local import MODEL as LOCAL_MODEL
@@ -22,6 +22,12 @@ class Settings(ServiceSettings):
 
     port: int = Field(50053, ge=0, le=65535, validation_alias="RETRIEVAL_PORT")
     """Port to listen on; 0 takes any free one."""
+
+    metrics_port: int = Field(0, ge=0, le=65535, validation_alias="RETRIEVAL_METRICS_PORT")
+    """Port of Prometheus metrics (`/metrics`); 0: none."""
+
+    health_port: int = Field(0, ge=0, le=65535, validation_alias="RETRIEVAL_HEALTH_PORT")
+    """A second port for health checks alone, without TLS: probes of Kubernetes cannot speak it. 0: none."""
 
     vector_store: Literal["edge", "qdrant"] = Field("edge", validation_alias="VECTOR_STORE")
     """`edge`: Qdrant Edge, in this process, in `data_dir`. `qdrant`: a Qdrant server or cluster, which any
@@ -232,25 +238,22 @@ class Settings(ServiceSettings):
         """Where the Qdrant server, or the nodes of its cluster, are."""
         return parse_addresses(self.qdrant_url or f"http://{self.qdrant_host}:{self.qdrant_port}")
 
-    @model_validator(mode="after")
-    def _reranker_can_work(self) -> Self:
+    def faults_together(self) -> list[str]:
+        """See `ServiceSettings.faults_together`."""
+        faults = super().faults_together()
         if self.reranker == "http" and not self.rerank_url:
-            raise ValueError("RERANK_URL must be set for the reranker http")
-        return self
-
-    @model_validator(mode="after")
-    def _provider_can_work(self) -> Self:
+            faults.append("RERANK_URL must be set for the reranker http")
         if self.embedding_provider == "local" and self.embedding_model not in ("", LOCAL_MODEL):
-            raise ValueError(
+            faults.append(
                 f"EMBEDDING_MODEL must be {LOCAL_MODEL} (or empty) for the provider local; for another model "
                 "set EMBEDDING_PROVIDER"
             )
         if self.embedding_provider == "openai" and not (self.embedding_base_url or self.embedding_key):
-            raise ValueError(
+            faults.append(
                 "EMBEDDING_API_KEY (or OPENAI_API_KEY) must be set for the provider openai, or "
                 "EMBEDDING_BASE_URL to a server that needs no key"
             )
-        return self
+        return faults
 
     @property
     def embedding_key(self) -> str:

@@ -25,6 +25,15 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Cite:
+    """A citation of the server's own, of the text before it; only in Anthropic's format."""
+
+    document: int
+    start: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Raw:
     """Bytes of the event stream as they stand."""
 
@@ -67,6 +76,13 @@ class Open:
     preamble: bool = True
 
 
+@dataclass(frozen=True)
+class Pause:
+    """Nothing for so many seconds."""
+
+    seconds: float
+
+
 class Hang:
     """Nothing more, until the client goes away."""
 
@@ -83,7 +99,7 @@ class End:
     """The body ended cleanly."""
 
 
-Step = Text | Raw | StreamError | Finish | Status | Open | Hang | Reset | Drop | End
+Step = Text | Cite | Raw | StreamError | Finish | Status | Open | Pause | Hang | Reset | Drop | End
 
 
 @dataclass(frozen=True)
@@ -155,7 +171,7 @@ class LlmServer:
         path = first.split()[1]
         self.requests.append(Received(path, headers, json.loads(body)))
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        reply = _Reply(writer, openai=path.endswith("/chat/completions"))
+        reply = _Reply(writer, openai=path.partition("?")[0].endswith("/chat/completions"))
         for step in script:
             if isinstance(step, Hang):
                 await self._hang(reader)
@@ -186,6 +202,8 @@ class _Reply:
                 await self._open(step)
             case Text():
                 await self._text(step)
+            case Cite():
+                await self._cite(step)
             case Raw():
                 await self._chunk(step.data)
             case StreamError():
@@ -194,6 +212,8 @@ class _Reply:
                 await self._finish(step)
             case End():
                 await self._write(b"0\r\n\r\n")
+            case Pause():
+                await asyncio.sleep(step.seconds)
             case Drop():
                 await self._write(b"400\r\ndata: ")
                 return False
@@ -280,6 +300,22 @@ class _Reply:
         delta = {"type": "text_delta", "text": step.text}
         await self._event({"type": "content_block_delta", "index": 0, "delta": delta}, split=step.split)
 
+    async def _cite(self, step: Cite) -> None:
+        """The citation, and the end of the block it belongs to."""
+        citation = {
+            "type": "char_location",
+            "cited_text": step.text,
+            "document_index": step.document,
+            "document_title": None,
+            "start_char_index": step.start,
+            "end_char_index": step.start + len(step.text),
+        }
+        delta = {"type": "citations_delta", "citation": citation}
+        await self._event({"type": "content_block_delta", "index": 0, "delta": delta})
+        await self._event({"type": "content_block_stop", "index": 0})
+        block = {"type": "text", "text": ""}
+        await self._event({"type": "content_block_start", "index": 0, "content_block": block})
+
     async def _stream_error(self, step: StreamError) -> None:
         error = {"type": step.type, "message": "provider text, not for the public"}
         if self._openai:
@@ -297,6 +333,7 @@ class _Reply:
                     "prompt_tokens": prompt,
                     "completion_tokens": completion,
                     "total_tokens": prompt + completion,
+                    "prompt_tokens_details": {"cached_tokens": 2},
                 }
                 await self._event({**_CHUNK, "choices": [], "usage": usage})
             await self._chunk(b"data: [DONE]\n\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,8 @@ from services.answer.providers.anthropic import AnthropicProvider
 from services.answer.providers.openai import OpenAiProvider
 from services.answer.providers.protocol import (
     Capabilities,
+    Cited,
+    Document,
     Finished,
     FinishReason,
     Message,
@@ -28,7 +31,9 @@ from services.answer.providers.protocol import (
     RenderedPrompt,
     TextDelta,
 )
+from services.answer.providers.spec import Endpoint
 from tests.contract.llm_server import (
+    Cite,
     Drop,
     End,
     Finish,
@@ -39,9 +44,9 @@ from tests.contract.llm_server import (
     Reset,
     Status,
     Step,
-    StreamError,
     Text,
 )
+from tests.contract.provider_faults import SAID, Cell, Stage, cells
 
 KEY = "sk-secret-0123456789"
 HttpProvider = OpenAiProvider | AnthropicProvider
@@ -56,12 +61,12 @@ REQUEST = ProviderRequest(
 
 def openai_provider(port: int, **settings: object) -> OpenAiProvider:
     url = f"http://127.0.0.1:{port}/v1"
-    return OpenAiProvider(name="p", model="m-1", api_key=KEY, base_url=url, **settings)  # type: ignore[arg-type] # each test's own
+    return OpenAiProvider(name="p", model="m-1", endpoint=Endpoint(KEY, url), **settings)  # type: ignore[arg-type] # each test's own
 
 
 def anthropic_provider(port: int, **settings: object) -> AnthropicProvider:
     url = f"http://127.0.0.1:{port}"
-    return AnthropicProvider(name="p", model="m-1", api_key=KEY, base_url=url, **settings)  # type: ignore[arg-type] # each test's own
+    return AnthropicProvider(name="p", model="m-1", endpoint=Endpoint(KEY, url), **settings)  # type: ignore[arg-type] # each test's own
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,27 @@ class Adapter:
     stop: str
     length: str
     filtered: str
+    usage: TokenUsage
+    """What the server's default usage is in our words."""
 
 
 ADAPTERS = (
-    Adapter("openai", openai_provider, "stop", "length", "content_filter"),
-    Adapter("anthropic", anthropic_provider, "end_turn", "max_tokens", "refusal"),
+    Adapter(
+        "openai",
+        openai_provider,
+        "stop",
+        "length",
+        "content_filter",
+        TokenUsage(11, 7, cached_prompt_tokens=2),
+    ),
+    Adapter(
+        "anthropic",
+        anthropic_provider,
+        "end_turn",
+        "max_tokens",
+        "refusal",
+        TokenUsage(11, 7, cached_prompt_tokens=2, cache_write_tokens=1),
+    ),
 )
 
 
@@ -130,7 +151,7 @@ async def test_deltas_come_in_order_and_the_last_event_carries_reason_and_usage(
     assert events == [
         TextDelta("Ten"),
         TextDelta(" days [1]."),
-        Finished(FinishReason.STOP, TokenUsage(11, 7)),
+        Finished(FinishReason.STOP, adapter.usage),
     ]
     assert len(server.requests) == 1
     assert provider.adapter == adapter.name
@@ -170,14 +191,14 @@ async def test_a_limit_and_a_refusal_are_finish_reasons_not_errors(
     adapter: Adapter, provider: HttpProvider, server: LlmServer, word: str, reason: FinishReason
 ) -> None:
     server.play(Open(), Text("x"), Finish(getattr(adapter, word)), End())
-    assert (await collect(provider))[-1] == Finished(reason, TokenUsage(11, 7))
+    assert (await collect(provider))[-1] == Finished(reason, adapter.usage)
 
 
 async def test_an_answer_without_text_is_the_terminal_event_alone(
     adapter: Adapter, provider: HttpProvider, server: LlmServer
 ) -> None:
     server.play(Open(), Finish(adapter.stop), End())
-    assert await collect(provider) == [Finished(FinishReason.STOP, TokenUsage(11, 7))]
+    assert await collect(provider) == [Finished(FinishReason.STOP, adapter.usage)]
 
 
 async def test_usage_that_is_not_reported_is_none(
@@ -227,7 +248,7 @@ async def test_the_request_carries_prompt_settings_and_key(
 
 async def test_what_is_known_of_a_model_shapes_the_request(adapter: Adapter, server: LlmServer) -> None:
     parameter = "max_completion_tokens" if adapter.name == "openai" else "max_tokens"
-    known = Capabilities(max_output_tokens=100, accepts_temperature=False, max_tokens_parameter=parameter)
+    known = Capabilities(answer_tokens=100, accepts_temperature=False, max_tokens_parameter=parameter)
     provider = adapter.build(server.port, capabilities=known)
     server.play(Open(), Finish(adapter.stop), End())
     await collect(provider)
@@ -258,101 +279,24 @@ async def test_a_server_that_refuses_to_report_usage_is_asked_once(
 # --- errors the provider reports ---
 
 
-@dataclass(frozen=True)
-class Row:
-    reason: reasons.ErrorReason.ValueType
-    status: int
-    anthropic: tuple[str | None, str | None] = (None, None)
-    openai: tuple[str | None, str | None] = (None, None)
-
-    def __str__(self) -> str:
-        kind = self.openai[1] or self.anthropic[1] or self.anthropic[0] or ""
-        return f"{self.status}-{kind}"
-
-    def signal(self, adapter: Adapter) -> tuple[str | None, str | None]:
-        return self.openai if adapter.name == "openai" else self.anthropic
-
-
 R = reasons
-INVALID = "invalid_request_error"
-HTTP_ROWS = (
-    Row(R.ERROR_REASON_PROVIDER_TIMEOUT, 408),
-    Row(R.ERROR_REASON_PROVIDER_TIMEOUT, 504, ("timeout_error", None)),
-    Row(R.ERROR_REASON_PROVIDER_INTERNAL, 500, ("api_error", None), ("server_error", None)),
-    Row(R.ERROR_REASON_PROVIDER_INTERNAL, 502),
-    Row(R.ERROR_REASON_PROVIDER_OVERLOADED, 503),
-    Row(R.ERROR_REASON_PROVIDER_OVERLOADED, 529, ("overloaded_error", None)),
-    Row(R.ERROR_REASON_PROVIDER_OVERLOADED, 500, ("overloaded_error", None), ("overloaded_error", None)),
-    Row(
-        R.ERROR_REASON_PROVIDER_RATE_LIMITED,
-        429,
-        ("rate_limit_error", None),
-        ("tokens", "rate_limit_exceeded"),
-    ),
-    Row(
-        R.ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED,
-        429,
-        ("rate_limit_error", "enforced_spend_limit_reached"),
-        ("insufficient_quota", "insufficient_quota"),
-    ),
-    Row(R.ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED, 402, ("billing_error", None)),
-    Row(
-        R.ERROR_REASON_PROVIDER_CREDENTIALS, 401, ("authentication_error", None), (INVALID, "invalid_api_key")
-    ),
-    Row(R.ERROR_REASON_PROVIDER_CREDENTIALS, 403, ("permission_error", None)),
-    Row(
-        R.ERROR_REASON_PROVIDER_MODEL_NOT_FOUND, 404, ("not_found_error", None), (INVALID, "model_not_found")
-    ),
-    Row(
-        R.ERROR_REASON_CONTEXT_WINDOW_EXCEEDED,
-        400,
-        (INVALID, "context_length_exceeded"),
-        (INVALID, "context_length_exceeded"),
-    ),
-    Row(R.ERROR_REASON_CONTEXT_WINDOW_EXCEEDED, 413, ("request_too_large", None)),
-    Row(R.ERROR_REASON_PROVIDER_REJECTED_REQUEST, 400, (INVALID, None), (INVALID, None)),
-    Row(R.ERROR_REASON_PROVIDER_REJECTED_REQUEST, 422, (INVALID, None), (INVALID, None)),
-    Row(R.ERROR_REASON_PROVIDER_CONFLICT, 409, ("conflict_error", None)),
-    Row(R.ERROR_REASON_CALLER_CANCELLED, 499),
-    Row(R.ERROR_REASON_PROVIDER_BAD_RESPONSE, 307),
-)
-STREAM_ROWS = (
-    Row(R.ERROR_REASON_PROVIDER_TIMEOUT, 200, ("timeout_error", None), (None, "504")),
-    Row(R.ERROR_REASON_PROVIDER_INTERNAL, 200, ("api_error", None), ("server_error", None)),
-    Row(R.ERROR_REASON_PROVIDER_INTERNAL, 200, (None, None), (None, None)),
-    Row(R.ERROR_REASON_PROVIDER_OVERLOADED, 200, ("overloaded_error", None), ("server_error", "503")),
-    Row(
-        R.ERROR_REASON_PROVIDER_RATE_LIMITED,
-        200,
-        ("rate_limit_error", None),
-        ("requests", "rate_limit_exceeded"),
-    ),
-    Row(R.ERROR_REASON_PROVIDER_QUOTA_EXHAUSTED, 200, ("billing_error", None), (None, "insufficient_quota")),
-    Row(R.ERROR_REASON_PROVIDER_CREDENTIALS, 200, ("permission_error", None), (None, "invalid_api_key")),
-    Row(R.ERROR_REASON_PROVIDER_MODEL_NOT_FOUND, 200, ("not_found_error", None), (None, "model_not_found")),
-    Row(
-        R.ERROR_REASON_CONTEXT_WINDOW_EXCEEDED,
-        200,
-        ("request_too_large", None),
-        (INVALID, "context_length_exceeded"),
-    ),
-    Row(R.ERROR_REASON_PROVIDER_REJECTED_REQUEST, 200, (INVALID, None), (INVALID, None)),
-    Row(R.ERROR_REASON_PROVIDER_CONFLICT, 200, ("conflict_error", None), (None, "409")),
-)
 
 
-@pytest.mark.parametrize("row", HTTP_ROWS, ids=str)
-async def test_an_http_error_is_classified_and_not_retried(
-    adapter: Adapter, provider: HttpProvider, server: LlmServer, row: Row
+@pytest.mark.parametrize("cell", list(cells()), ids=str)
+async def test_a_fault_is_classified_by_its_signal_and_not_retried(
+    adapter: Adapter, provider: HttpProvider, server: LlmServer, cell: Cell
 ) -> None:
-    kind, code = row.signal(adapter)
-    server.play(Status(row.status, kind, code, headers={"location": f"http://127.0.0.1:{server.port}/v1/x"}))
-    error, events = await fail(provider)
-    assert error.reason == row.reason
-    assert error.metadata["phase"] == "OPENING"
-    assert error.metadata["http_status"] == str(row.status)
-    assert error.metadata["provider_request_id"] == "req_1"
-    assert events == []
+    script = cell.script(adapter.name)
+    server.play(*cell.stage.value, *script)
+    error, events = await fail(provider, timeout_seconds=1 if isinstance(script[0], Hang) else 5)
+    assert error.reason == cell.fault.reason
+    opened = isinstance(script[0], Open)  # a reply, though none that could be read
+    assert error.metadata["phase"] == ("BEFORE_FIRST_TOKEN" if opened else cell.stage.phase)
+    assert events == ([TextDelta(SAID.text)] if cell.stage is Stage.MID_STREAM else [])
+    if isinstance(script[0], Status):
+        assert error.metadata["http_status"] == str(script[0].status)
+        assert error.metadata["provider_request_id"] == "req_1"
+        assert error.retry_after_seconds == (7 if script[0].status >= 400 else None)
     assert len(server.requests) == 1
 
 
@@ -361,24 +305,6 @@ STAGES = pytest.mark.parametrize(
     [((Open(),), "BEFORE_FIRST_TOKEN"), ((Open(), Text("x")), "MID_STREAM")],
     ids=["before-first-token", "mid-stream"],
 )
-
-
-@STAGES
-@pytest.mark.parametrize("row", STREAM_ROWS, ids=lambda r: reasons.ErrorReason.Name(r.reason)[13:])
-async def test_an_error_inside_the_stream_is_classified(
-    adapter: Adapter,
-    provider: HttpProvider,
-    server: LlmServer,
-    row: Row,
-    before: tuple[Step, ...],
-    phase: str,
-) -> None:
-    server.play(*before, StreamError(*row.signal(adapter)), End())
-    error, events = await fail(provider)
-    assert error.reason == row.reason
-    assert error.metadata["phase"] == phase
-    assert events == ([TextDelta("x")] if phase == "MID_STREAM" else [])
-    assert len(server.requests) == 1
 
 
 async def test_an_error_that_is_no_json_goes_by_its_status(provider: HttpProvider, server: LlmServer) -> None:
@@ -427,16 +353,6 @@ async def test_a_reset_is_a_broken_connection(
     assert len(server.requests) == 1
 
 
-@STAGES
-async def test_a_body_cut_off_is_a_broken_connection(
-    provider: HttpProvider, server: LlmServer, before: tuple[Step, ...], phase: str
-) -> None:
-    server.play(*before, Drop())
-    error, _ = await fail(provider)
-    assert error.reason == R.ERROR_REASON_PROVIDER_CONNECTION
-    assert error.metadata["phase"] == phase
-
-
 async def test_a_refused_port_is_a_broken_connection(adapter: Adapter) -> None:
     with socket.socket() as unused:  # bound, but nobody listens
         unused.bind(("127.0.0.1", 0))
@@ -453,7 +369,7 @@ async def test_a_server_that_falls_silent_is_a_timeout_and_is_hung_up_on(
     provider: HttpProvider, server: LlmServer, before: tuple[Step, ...], phase: str
 ) -> None:
     server.play(*before, Hang())
-    error, events = await fail(provider, timeout_seconds=0.3)
+    error, events = await fail(provider, timeout_seconds=1)
     assert error.reason == R.ERROR_REASON_PROVIDER_TIMEOUT
     assert error.metadata["phase"] == phase
     assert events == ([TextDelta("x")] if phase == "MID_STREAM" else [])
@@ -469,16 +385,6 @@ async def test_a_server_that_drips_is_stopped_by_the_time_of_the_whole_call(
     error, _ = await fail(provider, timeout_seconds=0.3)
     assert error.reason == R.ERROR_REASON_PROVIDER_TIMEOUT
     assert asyncio.get_running_loop().time() - started < 3
-
-
-@STAGES
-async def test_a_stream_that_ends_without_its_terminal_event_is_truncated(
-    provider: HttpProvider, server: LlmServer, before: tuple[Step, ...], phase: str
-) -> None:
-    server.play(*before, End())
-    error, _ = await fail(provider)
-    assert error.reason == R.ERROR_REASON_STREAM_TRUNCATED
-    assert error.metadata["phase"] == phase
 
 
 BROKEN = {
@@ -554,3 +460,51 @@ async def test_a_cancelled_call_leaves_the_provider_usable(
         await anext(stream)
     server.play(Open(), Text("y"), Finish(adapter.stop), End())
     assert (await collect(provider))[0] == TextDelta("y")
+
+
+# --- Anthropic's own citations ---
+
+
+async def test_documents_go_apart_from_the_question_and_their_citations_come_after_the_text_they_are_about(
+    server: LlmServer,
+) -> None:
+    provider = anthropic_provider(server.port)
+    server.play(Open(), Text("Ten days."), Cite(1, 4, "ten days"), Text(" Maybe."), Finish("end_turn"), End())
+    documents = (Document("a.md", "", "Nothing."), Document("b.md", "Leave; pages 2", "It: ten days."))
+    prompt = RenderedPrompt("Be brief.", (Message("user", "How many?"),), documents)
+    events = [event async for event in provider.stream(ProviderRequest("How many?", (), prompt), 5)]
+    await provider.aclose()
+    assert events[:-1] == [TextDelta("Ten days."), Cited(1, 4, "ten days"), TextDelta(" Maybe.")]
+    [message] = server.requests[0].body["messages"]
+    first, second, asked = message["content"]
+    assert asked == {"type": "text", "text": "How many?"}
+    assert second == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "It: ten days."},
+        "title": "b.md",
+        "context": "Leave; pages 2",
+        "citations": {"enabled": True},
+    }
+    assert "context" not in first
+
+
+@pytest.mark.parametrize(
+    "citation",
+    [
+        {"type": "char_location", "document_index": "x", "start_char_index": 0, "cited_text": "y"},
+        {"type": "char_location", "document_index": 0, "start_char_index": None, "cited_text": "y"},
+        {"type": "char_location", "document_index": 0, "start_char_index": 0, "cited_text": 5},
+        None,
+    ],
+)
+async def test_a_citation_that_cannot_be_understood_is_a_bad_response(
+    server: LlmServer, citation: object
+) -> None:
+    provider = anthropic_provider(server.port)
+    delta = {"type": "citations_delta", "citation": citation}
+    event = json.dumps({"type": "content_block_delta", "index": 0, "delta": delta})
+    broken = Raw(f"event: content_block_delta\ndata: {event}\n\n".encode())
+    server.play(Open(), Text("x"), broken, Finish("end_turn"), End())
+    error, _ = await fail(provider)
+    await provider.aclose()
+    assert error.reason == R.ERROR_REASON_PROVIDER_BAD_RESPONSE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class System:
         """SIGKILL to one service; returns when it is dead."""
         self.stack.processes[name].kill()
         await self.stack.processes[name].wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to one service, SIGSTOP or SIGCONT for example."""
+        self.stack.processes[name].signal(number)
 
     async def restart(self, name: str) -> None:
         """Starts a dead service again; returns when the gateway sees everything serving."""
@@ -92,7 +97,8 @@ async def ingest_all(client: AsyncDocuQuery, folder: Path) -> dict[str, str]:
 
 def require(program: str) -> str:
     """The path of an external program; skips the test without it, unless REQUIRE_EXTERNALS=1."""
-    found = shutil.which(program) or shutil.which(program, path=str(ROOT / "build" / "bin"))
+    elsewhere = os.pathsep.join(str(ROOT / folder) for folder in ("build/bin", "node_modules/.bin"))
+    found = shutil.which(program) or shutil.which(program, path=elsewhere)
     if found is None:
         hint = f"{program} is not installed (see README.md, Developing)"
         if os.environ.get("REQUIRE_EXTERNALS") == "1":

@@ -84,6 +84,15 @@ async def test_help_is_that_of_the_stores_own_program(tmp_path: Path) -> None:
     assert code == 0
     for command in ("compact", "backup", "restore", "check", "reindex", "migrate"):
         assert f"    {command} " in said
+    assert "docuquery admin cost" in said
     code, said = await admin(tmp_path)
     assert code == 2
     assert "usage: docuquery admin" in said
+
+
+async def test_cost_sums_a_usage_log_without_any_store(tmp_path: Path) -> None:
+    log = tmp_path / "usage.jsonl"
+    log.write_text("")
+    code, said = await admin(tmp_path, "cost", str(log), "--by", "tenant")
+    assert code == 0, said
+    assert said.split()[:2] == ["tenant", "attempts"]

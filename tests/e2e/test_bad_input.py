@@ -200,7 +200,8 @@ async def test_without_keys_the_gateway_serves_this_machine_only() -> None:
     code, said = await start_gateway(GATEWAY_HOST="0.0.0.0")
     assert code == 2
     assert "ALLOW_ANONYMOUS" in said
-    code, _ = await start_gateway(GATEWAY_HOST="0.0.0.0", ALLOW_ANONYMOUS="true")
+    assert "ALLOW_PLAINTEXT" in said
+    code, _ = await start_gateway(GATEWAY_HOST="0.0.0.0", ALLOW_ANONYMOUS="true", ALLOW_PLAINTEXT="true")
     assert code is None
 
 

@@ -177,7 +177,7 @@ class FakeAnswer(_Recording, AnswerServiceServicer):
                 elif step == CRASH:
                     await context.abort(grpc.StatusCode.UNAVAILABLE, "gRPC itself")
                 elif isinstance(step, answer.GenerateResponse) and (
-                    request.stream_text or step.WhichOneof("event") == "completed"
+                    request.stream_text or step.WhichOneof("event") in ("started", "completed")
                 ):
                     yield step
             self.wrapped_up += 1
@@ -256,7 +256,16 @@ class FakeRetrieval(_Recording, RetrievalServiceServicer):
             await asyncio.sleep(self.search_seconds)
         if self.embedder_down and request.mode != SEARCH_MODE_SPARSE:
             raise DocuQueryError(reasons.ERROR_REASON_EMBEDDER_UNAVAILABLE, "The embedder is down.")
-        passage = Passage(document_id=DOCUMENT_ID, chunk_id="c1", text="Sick leave: ten days.", score=0.8)
+        text = "Sick leave: ten days."
+        passage = Passage(
+            document_id=DOCUMENT_ID,
+            filename="leave.md",
+            version="v",
+            chunk_id="c1",
+            text=text,
+            span=TextSpan(char_end=len(text), byte_end=len(text)),
+            score=0.8,
+        )
         return retrieval.SearchResponse(passages=[passage][: request.limit], mode=request.mode)
 
     async def GetDocument(
@@ -419,8 +428,11 @@ class System:
 
 
 @asynccontextmanager
-async def running(*, clock: Clock | None = None, **settings: Any) -> AsyncIterator[System]:
-    """A gateway with these settings and the three services behind it."""
+async def running(*, clock: Clock | None = None, replicas: int = 1, **settings: Any) -> AsyncIterator[System]:
+    """A gateway with these settings and the three services behind it, each served `replicas` times.
+
+    The relays of further replicas are called `retrieval-2` and so on; all replicas share one fake.
+    """
     async with AsyncExitStack() as stack:
         fakes = FakeIngest(), FakeRetrieval(), FakeAnswer()
         registrations: list[tuple[str, str, Callable[[grpc.aio.Server], None]]] = [
@@ -441,20 +453,24 @@ async def running(*, clock: Clock | None = None, **settings: Any) -> AsyncIterat
             ),
         ]
         relays = {}
+        targets = {}
         for name, full_name, register in registrations:
-            server = await stack.enter_async_context(
-                serve(
-                    name=name,
-                    settings=ServiceSettings(port=0, drain_seconds=1, _env_file=None),
-                    services=[ServiceRegistration(full_name, register)],
+            addresses = []
+            for number in range(1, replicas + 1):
+                server = await stack.enter_async_context(
+                    serve(
+                        name=name,
+                        settings=ServiceSettings(port=0, drain_seconds=1, _env_file=None),
+                        services=[ServiceRegistration(full_name, register)],
+                    )
                 )
-            )
-            relays[name] = Relay(server.port)
-            await relays[name].listen()
-            stack.push_async_callback(relays[name].cut)
-        targets = {f"{name}_target": f"127.0.0.1:{relay.port}" for name, relay in relays.items()}
+                relay = relays[name if number == 1 else f"{name}-{number}"] = Relay(server.port)
+                await relay.listen()
+                stack.push_async_callback(relay.cut)
+                addresses.append(f"127.0.0.1:{relay.port}")
+            targets[f"{name}_target"] = ",".join(addresses)
         gateway = await stack.enter_async_context(
-            start(Settings(_env_file=None, port=0, drain_seconds=1, **targets, **settings), clock)
+            start(Settings(_env_file=None, port=0, drain_seconds=1, **{**targets, **settings}), clock)
         )
         channel = await stack.enter_async_context(
             grpc.aio.insecure_channel(

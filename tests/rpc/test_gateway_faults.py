@@ -52,7 +52,7 @@ async def test_a_killed_service_is_named_at_once(system: System, service: str) -
     await system.relays[service].cut()
     began = time.monotonic()
     failure = await failed(system.api.Query(QUESTION))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     assert (failure.code, failure.reason, failure.metadata["service"]) == (
         grpc.StatusCode.UNAVAILABLE,
         "SERVICE_UNAVAILABLE",

@@ -6,16 +6,29 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
-from tests.rpc.gateway_support import DOCUMENT_ID, Failure, System, failure_of, running
+from tests.contract.redis_server import redis_server
+from tests.rpc.gateway_support import (
+    DOCUMENT_ID,
+    HANG,
+    Failure,
+    System,
+    answering,
+    failure_of,
+    running,
+    until,
+)
 
 KEYS = json.dumps(
     [
@@ -153,6 +166,56 @@ async def test_health_is_open_without_a_key(keyed: System) -> None:
             assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_health_and_reflection_can_be_kept_for_those_with_a_key() -> None:
+    async with (
+        running(api_keys=KEYS, health_open=False, reflection_open=False) as system,
+        grpc.aio.insecure_channel(system.address) as channel,
+    ):
+        check = health_pb2_grpc.HealthStub(channel).Check
+        reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        request = health_pb2.HealthCheckRequest()
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        failure = await refused(check(request))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+        assert (await refused(check(request, metadata=key("nobody")))).reason == "CREDENTIALS_INVALID"
+        assert await reflect(iter(asked)).code() is grpc.StatusCode.UNAUTHENTICATED
+        await check(request, metadata=key("reader"))
+        assert await reflect(iter(asked), metadata=key("reader")).read() is not grpc.aio.EOF
+
+
+async def test_keys_come_and_go_without_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    entries = json.loads(KEYS)
+
+    def write(*names: str) -> None:
+        file.write_text(json.dumps([entry for entry in entries if entry["name"] in names]))
+
+    async def becomes(name: str, code: grpc.StatusCode) -> None:
+        request = pb.GetStatsRequest()
+        async with asyncio.timeout(10):
+            while await system.api.GetStats(request, metadata=key(name)).code() is not code:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    write("reader")
+    async with running(api_keys_file=file) as system:
+        await becomes("reader", grpc.StatusCode.OK)
+        await becomes("writer", grpc.StatusCode.UNAUTHENTICATED)
+        write("writer")
+        await becomes("writer", grpc.StatusCode.OK)
+        await becomes("reader", grpc.StatusCode.UNAUTHENTICATED)
+
+
+async def test_no_key_and_no_digest_is_ever_logged() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with running(api_keys=KEYS) as system:
+            await system.api.GetStats(pb.GetStatsRequest(), metadata=key("reader"))
+            await refused(system.api.GetStats(pb.GetStatsRequest(), metadata=key("nobody")))
+    said = json.dumps(logs, default=str)
+    assert "GetStats" in said
+    for secret in ("key of reader", "key of nobody", hashlib.sha256(b"key of reader").hexdigest()):
+        assert secret not in said
+
+
 async def test_the_caller_s_request_id_comes_back_and_goes_to_every_service() -> None:
     async with running() as system:
         call = system.api.Query(
@@ -188,8 +251,67 @@ async def test_a_caller_over_its_limit_is_refused_with_the_true_wait() -> None:
         await system.api.GetSystemStatus(pb.GetSystemStatusRequest(), metadata=key("reader"))
 
 
+async def test_a_key_s_rate_class_decides_its_limit() -> None:
+    keys = json.loads(KEYS)
+    keys[0]["rate_class"] = "batch"
+    async with running(
+        rate_limit_requests=1, rate_limit_classes="batch=3", api_keys=json.dumps(keys)
+    ) as system:
+        for _ in range(3):
+            await system.api.GetStats(pb.GetStatsRequest(), metadata=key("reader"))
+        await system.api.GetStats(pb.GetStatsRequest(), metadata=key("writer"))
+        for name in ("reader", "writer"):
+            failure = await refused(system.api.GetStats(pb.GetStatsRequest(), metadata=key(name)))
+            assert failure.reason == "RATE_LIMITED"
+
+
+@pytest.mark.externals
+async def test_replicas_share_their_limits_and_go_on_without_redis(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        settings: dict[str, Any] = {"rate_limit_requests": 4, "gateway_replicas": 2, "state_url": redis.url}
+        async with running(**settings) as first, running(**settings) as second:
+
+            async def passed() -> int:
+                calls = [one.api.GetStats(pb.GetStatsRequest()) for one in (first, second) * 4]
+                return [await call.code() for call in calls].count(grpc.StatusCode.OK)
+
+            assert await passed() == 4
+            redis.kill()
+            assert await passed() == 4, "two each"
+            status = await first.api.GetSystemStatus(pb.GetSystemStatusRequest())
+            assert {b.target: b.failures for b in status.breakers}["service:redis"] > 0
+
+
+async def test_without_room_calls_wait_a_moment_and_are_then_refused_with_a_time_to_return() -> None:
+    async with running(query_concurrency=2, admission_wait_seconds=0.2) as system:
+        system.providers(a=[[HANG]])
+        held = [system.api.Query(QUESTION) for _ in range(2)]
+        await until(lambda: system.answer.under_way == 2)
+        failure = await refused(system.api.Query(QUESTION))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert failure.retry_after is not None
+        assert 0.1 <= failure.retry_after <= 30
+        await system.api.GetStats(pb.GetStatsRequest())  # another kind of call has room of its own
+        held.pop().cancel()
+        await until(lambda: system.answer.under_way == 1)
+        system.answer.scripts["a"] = [answering("a")]
+        await system.api.Query(QUESTION)
+        for call in held:
+            call.cancel()
+
+
+async def test_uploads_never_starve_questions() -> None:
+    async with running(upload_concurrency=1, admission_wait_seconds=0) as system:
+        upload = system.api.UploadDocuments()
+        await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+        await until(lambda: system.ingest.under_way == 1)
+        assert (await refused(system.api.UploadDocuments(iter([])).read())).reason == "OVERLOADED"
+        await system.api.Query(QUESTION)
+        upload.cancel()
+
+
 async def test_whoever_waits_as_told_passes() -> None:
-    async with running(rate_limit_requests=1, rate_limit_window_seconds=0.3) as system:
+    async with running(rate_limit_requests=1, rate_limit_window_seconds=1) as system:
         await system.api.GetStats(pb.GetStatsRequest())
         failure = await refused(system.api.GetStats(pb.GetStatsRequest()))
         assert failure.retry_after is not None

@@ -97,7 +97,7 @@ async def test_another_provider_answers_before_anything_was_shown(
 
 @pytest.mark.parametrize("reason", ["PROVIDER_CONNECTION", "PROVIDER_INTERNAL", "PROVIDER_CONFLICT"])
 async def test_a_fault_that_may_pass_is_tried_again_at_the_same_provider(system: System, reason: str) -> None:
-    system.providers(a=[[failure(reason)], answering("a")], b=[answering("b")])
+    system.providers(a=[[failure(reason)], answering("a")])
     result = await ask(system)
     assert attempts(result) == [("a", reason), ("a", "UNSPECIFIED")]
     assert kinds(result) == []
@@ -212,7 +212,7 @@ async def test_a_provider_that_was_added_is_found_without_a_restart(system: Syst
 
 
 async def test_a_silent_provider_is_left_for_the_next_one() -> None:
-    async with running(first_token_seconds=0.1, whole_answer_seconds=0.1) as system:
+    async with running(first_token_seconds=0.1) as system:
         system.providers(a=[[HANG]], b=[answering("b")])
         for _ in range(2):
             began = time.monotonic()

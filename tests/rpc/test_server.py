@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +13,7 @@ import grpc
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from docuquery.answer.v1 import answer_service_pb2 as pb
@@ -27,6 +29,7 @@ from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.settings import ServiceSettings
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 TENANT = ("x-docuquery-tenant", "acme")
 Handler = Callable[[pb.GenerateRequest], AsyncIterator[pb.GenerateResponse]]
 
@@ -58,9 +61,15 @@ class Servicer(rpc.AnswerServiceServicer, ingest_rpc.IngestServiceServicer):
 
 @asynccontextmanager
 async def running(
-    servicer: Servicer, default_deadline_seconds: float | None = 60, drain_seconds: float = 5
+    servicer: Servicer,
+    default_deadline_seconds: float | None = 60,
+    drain_seconds: float = 5,
+    drain_notice_seconds: float = 0,
+    **options: Any,
 ) -> AsyncIterator[RunningServer]:
-    settings = ServiceSettings(port=0, drain_seconds=drain_seconds, _env_file=None)
+    settings = ServiceSettings(
+        port=0, drain_seconds=drain_seconds, drain_notice_seconds=drain_notice_seconds, _env_file=None
+    )
     services = [
         ServiceRegistration(
             "docuquery.answer.v1.AnswerService", partial(rpc.add_AnswerServiceServicer_to_server, servicer)
@@ -71,7 +80,11 @@ async def running(
         ),
     ]
     async with serve(
-        name="answer", settings=settings, services=services, default_deadline_seconds=default_deadline_seconds
+        name="answer",
+        settings=settings,
+        services=services,
+        default_deadline_seconds=default_deadline_seconds,
+        **options,
     ) as server:
         yield server
 
@@ -385,3 +398,135 @@ async def test_a_call_that_comes_while_draining_is_told_to_try_elsewhere(service
         release.set()
         await under_way
         await closing
+
+
+async def test_calls_that_come_while_callers_still_learn_of_the_drain_are_served(servicer: Servicer) -> None:
+    context = running(servicer, drain_notice_seconds=30)
+    server = await context.__aenter__()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = rpc.AnswerServiceStub(channel)
+        await list_prompts(stub)
+        closing = asyncio.create_task(context.__aexit__(None, None, None))
+        assert await health_of(channel, "") == NOT_SERVING
+        for _ in range(5):
+            await list_prompts(stub)
+        began = time.monotonic()
+        await closing
+        assert time.monotonic() - began < 10, "nobody comes any more: there is nothing to wait for"
+
+
+async def health_of(channel: grpc.aio.Channel, name: str) -> int:
+    check = health_pb2_grpc.HealthStub(channel).Check
+    return (await check(health_pb2.HealthCheckRequest(service=name))).status
+
+
+async def test_liveness_and_readiness_are_apart(servicer: Servicer) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> pb.ListPromptsResponse:
+        entered.set()
+        await release.wait()
+        return pb.ListPromptsResponse()
+
+    servicer.unary = wait
+    context = running(servicer, ready=False)
+    server = await context.__aenter__()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        names = ("", "docuquery.answer.v1.AnswerService", "liveness", "readiness")
+
+        async def told() -> list[int]:
+            return [await health_of(channel, name) for name in names]
+
+        assert await told() == [SERVING, SERVING, SERVING, NOT_SERVING]
+        await server.health.set_ready(True)
+        assert await told() == [SERVING] * 4
+        under_way = asyncio.ensure_future(list_prompts(rpc.AnswerServiceStub(channel)))
+        await entered.wait()
+        closing = asyncio.create_task(context.__aexit__(None, None, None))
+        async for change in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+            if change.status == NOT_SERVING:
+                break
+        assert await told() == [NOT_SERVING, NOT_SERVING, SERVING, NOT_SERVING]
+        release.set()
+        await under_way
+        await closing
+
+
+async def test_health_and_reflection_can_be_closed(servicer: Servicer) -> None:
+    def check(method: str, metadata: dict[str, str]) -> None:
+        if metadata.get("key") != "right":
+            raise DocuQueryError(reasons.ERROR_REASON_CREDENTIALS_MISSING, f"No key for {method}.")
+
+    async with (
+        running(servicer, check_infrastructure=check) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        request = health_pb2.HealthCheckRequest()
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        for key, code in (("wrong", grpc.StatusCode.UNAUTHENTICATED), ("right", grpc.StatusCode.OK)):
+            metadata = (("key", key),)
+            assert await health.Check(request, metadata=metadata).code() is code
+            for call in (health.Watch(request, metadata=metadata), reflect(iter([asked]), metadata=metadata)):
+                if code is grpc.StatusCode.OK:
+                    assert await call.read() is not grpc.aio.EOF
+                    call.cancel()
+                else:
+                    assert await call.code() is code
+
+
+async def test_a_gate_refuses_calls_of_every_kind_before_anything_is_done_for_them(
+    servicer: Servicer,
+) -> None:
+    closed = True
+
+    def gate(method: str) -> DocuQueryError | None:
+        if not closed:
+            return None
+        return DocuQueryError(reasons.ERROR_REASON_OVERLOADED, f"Not {method} now.", retry_after_seconds=2)
+
+    async def nothing() -> AsyncIterator[pb.GenerateResponse]:
+        return
+        yield
+
+    servicer.stream = nothing
+    with structlog.testing.capture_logs() as lines:
+        async with running(servicer, gate=gate) as server, stub_of(server) as stub:
+            metadata = (("x-request-id", "r-7"),)
+            calls = [
+                stub.ListPrompts(pb.ListPromptsRequest(), metadata=metadata),
+                stub.Generate(pb.GenerateRequest(), metadata=metadata),
+            ]
+            for call in calls:
+                assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                trailers = str(await call.trailing_metadata())
+                assert "OVERLOADED" in trailers
+                assert "r-7" in trailers
+            assert [line["event"] for line in lines] == ["serving"], "no line for each"
+            closed = False
+            await list_prompts(stub)
+
+
+class _Reads(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]
+    """A method that takes a stream and gives one answer, which none of our services has."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        async def count(requests: AsyncIterator[bytes], context: Any) -> bytes:
+            return str(sum([1 async for _ in requests])).encode()
+
+        return grpc.stream_unary_rpc_method_handler(count, bytes, bytes)
+
+
+async def test_every_kind_of_method_is_wrapped(servicer: Servicer) -> None:
+    counted = ServiceRegistration("x.Counts", lambda server: server.add_generic_rpc_handlers((_Reads(),)))
+    settings = ServiceSettings(port=0, reflection_enabled=False, _env_file=None)
+    async with (
+        serve(name="x", settings=settings, services=[counted]) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        method = channel.stream_unary("/x.Counts/Count")
+        assert await method(iter([b"a", b"b"]), metadata=(TENANT,)) == b"2"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await method(iter([b"a"]))
+        assert b"CREDENTIALS_MISSING" in details_of(caught.value).SerializeToString()

@@ -11,6 +11,7 @@ from docuquery_client.connection import CallOptions
 from docuquery_client.errors import ApiError, FieldViolation
 from docuquery_client.filters import where
 from docuquery_client.resume import RetryPolicy, upload_resuming
+from docuquery_client.tls import Tls
 from docuquery_client.upload_files import UploadEvent, UploadFile
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DocuQuery",
     "FieldViolation",
     "RetryPolicy",
+    "Tls",
     "UploadEvent",
     "UploadFile",
     "upload_resuming",

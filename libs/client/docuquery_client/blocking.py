@@ -9,9 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-import grpc
-
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, AsyncDocuQuery
+from docuquery_client.tls import Tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,11 +66,9 @@ class DocuQuery:
         api_key: str | None = None,
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        self._client = AsyncDocuQuery(
-            address, api_key, timeout_seconds=timeout_seconds, credentials=credentials
-        )
+        self._client = AsyncDocuQuery(address, api_key, timeout_seconds=timeout_seconds, tls=tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="docuquery-client", daemon=True)
         self._thread.start()

@@ -8,8 +8,6 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack
 
-import grpc
-
 from docuquery.common.v1.conversation_pb2 import Conversation
 from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType, IfExistsPolicy
 from docuquery.common.v1.filter_pb2 import Filter
@@ -18,6 +16,7 @@ from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.connection import CallOptions, Connection
 from docuquery_client.errors import stream_truncated
 from docuquery_client.filters import JsonValue, to_struct
+from docuquery_client.tls import Tls
 from docuquery_client.upload_files import UploadEvent, UploadFile
 from docuquery_client.uploads import (
     DEFAULT_IDLE_TIMEOUT_SECONDS,
@@ -35,7 +34,7 @@ class AsyncDocuQuery:
     """A client of one DocuQuery server.
 
     `address` is `host:port` or any gRPC name. `api_key` decides whose documents are seen; without
-    `credentials` (see `grpc.ssl_channel_credentials`) it travels unencrypted. `timeout_seconds` holds
+    `tls` it travels unencrypted. `timeout_seconds` holds
     for each call but uploads in a stream, which have an idle timeout instead.
 
     Methods return the reply of their call in the contract, or what it holds where the reply is only an
@@ -49,9 +48,9 @@ class AsyncDocuQuery:
         api_key: str | None = None,
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        self._connection = Connection(address, api_key, timeout_seconds, credentials)
+        self._connection = Connection(address, api_key, timeout_seconds, tls)
         self._call = self._connection.call
 
     @property

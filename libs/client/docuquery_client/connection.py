@@ -11,6 +11,7 @@ import grpc
 
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
 from docuquery_client.errors import from_rpc_error
+from docuquery_client.tls import Tls
 
 if TYPE_CHECKING:
     # Exists in the stubs only.
@@ -56,26 +57,30 @@ def check_api_key(api_key: str | None) -> str | None:
     return key
 
 
-def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    """A channel to `address` (`host:port` or any gRPC name); encrypted when `credentials` are given.
+def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """A channel to `address` (`host:port` or any gRPC name); encrypted when `tls` is given.
 
-    Must be called on the event loop that will use it.
+    Raises ValueError or OSError when a certificate cannot be read. Must be called on the event loop that
+    will use it.
     """
-    options: list[tuple[str, int]] = [
+    options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
         # A restarted server is found again soon; gRPC would wait up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        # So long one attempt to connect may take: a busy machine needs more than a quick one.
+        ("grpc.min_reconnect_backoff_ms", 2000),
         # Several clients of one process (several tenants, for example) do not share a connection.
         ("grpc.use_local_subchannel_pool", 1),
     ]
     if address.startswith(_LOOPBACK_PREFIXES):
         # gRPC sends even loopback calls to the proxy of the environment otherwise.
         options.append(("grpc.enable_http_proxy", 0))
-    if credentials is None:
+    if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
-    return grpc.aio.secure_channel(address, credentials, options=options)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return grpc.aio.secure_channel(address, tls.credentials(), options=options)
 
 
 class Connection:
@@ -86,21 +91,21 @@ class Connection:
         address: str,
         api_key: str | None,
         timeout_seconds: float,
-        credentials: grpc.ChannelCredentials | None,
+        tls: Tls | None,
     ) -> None:
         if timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be greater than 0")
         self.address = address
         self._api_key = check_api_key(api_key)
         self._timeout_seconds = timeout_seconds
-        self._credentials = credentials
+        self._tls = tls
         self._channel: grpc.aio.Channel | None = None
 
     @property
     def stub(self) -> DocuQueryServiceAsyncStub:
         """The generated stub."""
         if self._channel is None:
-            self._channel = open_channel(self.address, self._credentials)
+            self._channel = open_channel(self.address, self._tls)
         return DocuQueryServiceStub(self._channel)
 
     def metadata(self, request_id: str) -> Metadata:

@@ -104,6 +104,11 @@ class ManagedProcess(asyncio.SubprocessProtocol):
             self.kill()
         return await self.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal, and not its children. Does nothing after its end."""
+        with suppress(ProcessLookupError):
+            self._started.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL to it and its children, at once. Does nothing after its end."""
         if not self._exited.is_set():

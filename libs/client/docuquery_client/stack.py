@@ -23,6 +23,7 @@ from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
 from docuquery_client.processes import LineCallback
 from docuquery_client.supervision import START_TIMEOUT_SECONDS, ServiceSpec, Stack, StackError
+from docuquery_client.tls import Tls
 
 _POLL_SECONDS = 0.05
 
@@ -47,11 +48,14 @@ class Ports:
                 opened.close()
 
 
-def service_specs(ports: Ports, env: Mapping[str, str], cwd: Path | None = None) -> list[ServiceSpec]:
+def service_specs(
+    ports: Ports, env: Mapping[str, str], cwd: Path | None = None, tls: Tls | None = None
+) -> list[ServiceSpec]:
     """The four services in the order they are started; they are stopped in the opposite one.
 
     `env` is their environment; ports and the addresses of each other are set here. A service listens
-    where `<NAME>_HOST` says, by default on loopback.
+    where `<NAME>_HOST` says, by default on loopback. `tls` is how the gateway is called; the others are
+    called as they call each other.
     """
     numbers = asdict(ports)
     addresses = {name: f"{_dialled(env.get(f'{name.upper()}_HOST', ''))}:{numbers[name]}" for name in numbers}
@@ -61,10 +65,18 @@ def service_specs(ports: Ports, env: Mapping[str, str], cwd: Path | None = None)
         **{f"{name.upper()}_TARGET": addresses[name] for name in ("ingest", "retrieval", "answer")},
         "PYTHONUNBUFFERED": "1",
     }
+    internal = _internal_tls(env)
     tethered = (sys.executable, "-m", "docuquery_client.tethered", str(os.getpid()))
     # Nobody is started before those it calls, so none is stopped before its callers.
     return [
-        ServiceSpec(name, (*tethered, f"services.{name}"), addresses[name], shared, cwd)
+        ServiceSpec(
+            name,
+            (*tethered, f"services.{name}"),
+            addresses[name],
+            shared,
+            cwd,
+            tls if name == "gateway" else internal,
+        )
         for name in ("retrieval", "answer", "ingest", "gateway")
     ]
 
@@ -75,12 +87,13 @@ def prepare_stack(
     *,
     cwd: Path | None = None,
     on_line: LineCallback | None = None,
+    tls: Tls | None = None,
 ) -> Stack:
     """The four services, not started yet; arguments as for `start_stack`.
 
     Raises StackError when they cannot be started here: not installed, or a port is in use.
     """
-    specs = service_specs(ports or Ports.free(), services_environment(env), cwd)
+    specs = service_specs(ports or Ports.free(), services_environment(env), cwd, tls)
     for spec in specs:
         _require_free(spec)
     return Stack(specs, on_line=on_line)
@@ -93,14 +106,15 @@ async def start_stack(
     cwd: Path | None = None,
     on_line: LineCallback | None = None,
     timeout_seconds: float = START_TIMEOUT_SECONDS,
+    tls: Tls | None = None,
 ) -> Stack:
     """Starts the four services and waits until all are healthy; the caller stops them.
 
     `env` is laid over this process's environment, where an empty value unsets a setting; without `ports`
-    free ones are taken. The services read `.env` in `cwd` (None: this process's folder). Raises
-    StackError; everything is stopped then, and also when it is cancelled.
+    free ones are taken; `tls` is how the gateway is called. The services read `.env` in `cwd` (None: this
+    process's folder). Raises StackError; everything is stopped then, and also when it is cancelled.
     """
-    stack = prepare_stack(env, ports, cwd=cwd, on_line=on_line)
+    stack = prepare_stack(env, ports, cwd=cwd, on_line=on_line, tls=tls)
     try:
         await stack.start()
         await stack.wait_healthy(timeout_seconds)
@@ -151,6 +165,17 @@ def _import_roots() -> list[str]:
             raise StackError("The DocuQuery services are not installed in this Python; only the client is.")
         roots |= {str(Path(folder).absolute().parent): None for folder in spec.submodule_search_locations}
     return list(roots)
+
+
+def _internal_tls(env: Mapping[str, str]) -> Tls | None:
+    """How a service set up by `env` is called, ours and not the gateway."""
+    if not env.get("TLS_CERT_FILE"):
+        return None
+    ca, cert, key = (
+        Path(env[name]) if env.get(name) else None
+        for name in ("TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE")
+    )
+    return Tls(ca, cert, key, env.get("TLS_SERVER_NAME", ""))
 
 
 def _dialled(host: str) -> str:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 
 from docuquery_client.connection import open_channel
 from docuquery_client.processes import LineCallback, ManagedProcess
+from docuquery_client.tls import Tls
 
 START_TIMEOUT_SECONDS = 60.0
 """Time for all services to be healthy; a cold start on a small machine takes a few seconds."""
@@ -43,6 +44,8 @@ class ServiceSpec:
     """Its whole environment."""
     cwd: Path | None = None
     """Its working folder; None: this process's."""
+    tls: Tls | None = None
+    """How it is called; None: without TLS."""
 
 
 class Stack:
@@ -95,8 +98,7 @@ class Stack:
         Raises StackError when the time is up, or when one of them ends before.
         """
         waiting = {
-            asyncio.create_task(_until_serving(self._specs[name].address)): name
-            for name in names or self._specs
+            asyncio.create_task(_until_serving(self._specs[name])): name for name in names or self._specs
         }
         ended = asyncio.create_task(self.wait_for_exit(names))
         try:
@@ -169,8 +171,8 @@ def describe_exit(process: ManagedProcess) -> str:
     return f"The {process.name} service {how}." + (f" Its last lines:{said}" if said else "")
 
 
-async def _until_serving(address: str) -> None:
-    channel = open_channel(address, None)
+async def _until_serving(spec: ServiceSpec) -> None:
+    channel = open_channel(spec.address, spec.tls)
     try:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",

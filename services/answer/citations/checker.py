@@ -6,13 +6,16 @@ the contract.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from libs.text import utf8_length
-from services.answer.citations.claims import Claim, claim_of
-from services.answer.citations.verbatim import VerbatimText, candidates, quotations
+from services.answer.citations.claims import Claim, claim_of, denies
+from services.answer.citations.opposites import contradicts
+from services.answer.citations.verbatim import VerbatimText, candidates, quotations, without_quotations
 from services.answer.language.sentences import sentences
+from services.answer.language.words import content_keys
 from services.answer.model import Citation, Passage, Span, Verdict
 
 SUPPORT_THRESHOLD = 0.6
@@ -22,6 +25,14 @@ Paraphrases replace some words and keep names, numbers and terms; below about ha
 share their topic with the source begin to pass.
 """
 
+NEWS_THRESHOLD = 0.5
+"""Share of the words the sentence adds to the question, 0 to 1, that must stand there, too.
+
+An answer repeats its question. `The mascot of the firm is a shark` has all but one of its words from there,
+and the one is what was asked for.
+"""
+
+_CLAUSE_ENDS = re.compile(r"[.,;:!?…\n—。，；：！？、]")
 _WINDOW = 3  # neighbouring source sentences that may carry one sentence of the answer together
 _RANK = {Verdict.VERBATIM: 2, Verdict.SUPPORTED: 1, Verdict.UNSUPPORTED: 0}
 
@@ -60,8 +71,11 @@ class _SourceSentence:
 class Statement:
     """A sentence of an answer, made ready for comparison with many passages."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, asked: frozenset[str] = frozenset()) -> None:
+        """`asked` are the keys of the question, which an answer may repeat without saying anything."""
         self.claim = claim_of(text)
+        self.news = self.claim.keys - asked
+        """What it adds to the question."""
         self.forms = candidates(text)
         self.quotations = quotations(text)
 
@@ -90,6 +104,16 @@ class PassageText:
     def _keys(self) -> frozenset[str]:
         return frozenset().union(*(sentence.claim.keys for sentence in self._sentences))
 
+    def keys_at(self, finding: Finding) -> frozenset[str]:
+        """Content words of the sentences a finding lies in, and of what stands above the passage."""
+        touched = (
+            sentence.claim.keys
+            for sentence in self._sentences
+            if sentence.start < finding.end and finding.start < sentence.end
+        )
+        above = " ".join((self.passage.title, *self.passage.headings))
+        return frozenset(content_keys(above)).union(*touched)
+
     def find_verbatim(self, statement: Statement) -> Finding | None:
         """The sentence, or all it quotes, word for word; None when that does not stand here.
 
@@ -99,16 +123,26 @@ class PassageText:
         if not statement.claim.keys:
             return None
         for needle in statement.forms:
-            place = self.verbatim.find(needle)
+            place = self._place(needle, statement)
             if place:
                 return Finding(Verdict.VERBATIM, 1.0, *place)
-        places = [self.verbatim.find(piece) for piece in statement.quotations]
-        if places and places[0] and all(places) and statement.claim.numbers <= self._numbers:
+        if not statement.quotations or denies(without_quotations(statement.claim.text)):
+            return None
+        places = [self._place(piece, statement) for piece in statement.quotations]
+        if places[0] and all(places) and statement.claim.numbers <= self._numbers:
             return Finding(Verdict.VERBATIM, 1.0, *places[0])
         return None
 
-    def find_support(self, claim: Claim) -> Finding:
+    def _place(self, needle: str, statement: Statement) -> tuple[int, int] | None:
+        """Where the words stand, not cut out of a denial as `tenants may smoke` of `no tenants may smoke`."""
+        for start, end in self.verbatim.places(needle):
+            if statement.claim.denies or not denies(_clause_around(self.passage.text, start, end)):
+                return start, end
+        return None
+
+    def find_support(self, statement: Statement) -> Finding:
         """The one to three neighbouring sentences that carry most of the claim."""
+        claim = statement.claim
         best_any = best_carrying = (-1.0, 0, 0, 0)
         shared = [claim.keys & sentence.claim.keys for sentence in self._sentences]
         for first in range(len(shared)):
@@ -124,10 +158,13 @@ class PassageText:
                 if window[:2] > best_any[:2]:
                     best_any = window
                 better = coverage >= SUPPORT_THRESHOLD and window[:2] > best_carrying[:2]
-                if better and self._carries(claim, shared, first, last):
+                news = len(together & statement.news) >= NEWS_THRESHOLD * len(statement.news)
+                if better and news and self._carries(claim, shared, first, last):
                     best_carrying = window
-        verdict = Verdict.SUPPORTED if best_carrying[0] >= 0 else Verdict.UNSUPPORTED
-        coverage, _, first, last = best_carrying if best_carrying[0] >= 0 else best_any
+        misquoted = any(self.verbatim.find(piece) is None for piece in statement.quotations)
+        carried = best_carrying[0] >= 0 and not misquoted
+        verdict = Verdict.SUPPORTED if carried else Verdict.UNSUPPORTED
+        coverage, _, first, last = best_carrying if carried else best_any
         if not self._sentences:
             return Finding(Verdict.UNSUPPORTED, 0.0, 0, len(self.passage.text))
         coverage = max(coverage, 0.0)
@@ -138,40 +175,58 @@ class PassageText:
         return len(claim.keys & self._keys) / len(claim.keys) if claim.keys else 0.0
 
     def _carries(self, claim: Claim, shared: list[frozenset[str]], first: int, last: int) -> bool:
-        """Whether numbers, months and negation of the claim agree with those of the window.
+        """Whether numbers, months, direction and negation of the claim agree with those of the window.
 
+        Numbers, units and words of direction count only from sentences that speak of something the claim
+        speaks of: `revenue fell by 3 %` is not carried by `revenue rose by 5 %. Costs fell by 3 %`.
         Negation counts where it matters: in the sentences that share at least half as much with the
         claim as the best of the window.
         """
         window = [sentence.claim for sentence in self._sentences[first : last + 1]]
-        numbers = frozenset().union(*(source.numbers for source in window))
-        months = frozenset().union(*(source.months for source in window))
+        about = [source for source in window if _speaks_of(source, claim)]
+        numbers = frozenset().union(*(source.numbers for source in about))
+        months = frozenset().union(*(source.months for source in about))
         if not claim.numbers <= numbers or not claim.months <= months | numbers:
+            return False
+        if contradicts(claim.poles, frozenset().union(*(source.poles for source in about))):
             return False
         sizes = [len(keys) for keys in shared[first : last + 1]]
         denied = any(c.denies for c, size in zip(window, sizes, strict=True) if 2 * size >= max(sizes))
         return denied == claim.denies
 
 
+def _speaks_of(source: Claim, claim: Claim) -> bool:
+    """Whether a sentence of the source shares a subject with the claim, or has none: `- 25 days`."""
+    return not claim.subjects or not source.subjects or not claim.subjects.isdisjoint(source.subjects)
+
+
 def check_prepared(statement: Statement, passage: PassageText) -> Finding:
     """`check` for texts that are compared more than once."""
-    return passage.find_verbatim(statement) or passage.find_support(statement.claim)
+    return passage.find_verbatim(statement) or passage.find_support(statement)
 
 
 def check(sentence_text: str, passage: Passage) -> Finding:
     """Compares a sentence of an answer, markers taken out, with a passage.
 
     - VERBATIM: the sentence, or every quotation in it of at least four words, stands in the passage
-      word for word.
-    - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of
-      its content words (by stem) and all its numbers, dates and magnitudes, and either both deny
-      something or neither does.
+      word for word, and no negation was left out before or after it, nor put around the quotation.
+    - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of its
+      content words (by stem), NEWS_THRESHOLD of those that are not the question's, and all its numbers,
+      dates and magnitudes; what it has in quotation marks stands in the passage; nothing says the opposite
+      (`rose`, `fell`) or has another unit; and either both deny something or neither does.
     - UNSUPPORTED: else. The quote is then the nearest piece there is.
 
     A negation that only one side has makes UNSUPPORTED even when the sentences mean the same ("not
     before May", "from May"): a citation wrongly refused costs less than one wrongly given.
     """
     return check_prepared(Statement(sentence_text), PassageText(passage))
+
+
+def _clause_around(text: str, start: int, end: int) -> str:
+    """What stands before and after text[start:end] in the same clause."""
+    before = [match.end() for match in _CLAUSE_ENDS.finditer(text, 0, start)]
+    after = _CLAUSE_ENDS.search(text, end)
+    return f"{text[before[-1] if before else 0 : start]} {text[end : after.start() if after else len(text)]}"
 
 
 def cite(source_number: int, passage: Passage, finding: Finding, answer_span: Span) -> Citation:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.answer.citations.numerals import chinese_numbers
+from services.answer.citations.opposites import EXCLUSIVE_KEYS, Pole, poles_of
 from services.answer.language.folding import fold
 from services.answer.language.words import Word, words
 
@@ -33,7 +35,8 @@ _MAGNITUDES = frozenset({"hundred", "thousand", "million", "billion", "trillion"
 _DATE = re.compile(r"\d{1,4}(?:/\d{1,4})+|\d{1,2}\.\d{1,2}\.\d{2,4}")
 _LEADING_REPLY = re.compile(r"\s*(?:yes|no|ja|nein|oui|non|sí|no)\s*[,.!:—–-]\s*", re.IGNORECASE)
 _NEGATION = re.compile(
-    r"\b(?:not|never|none|nothing|nobody|nor|neither|without|cannot"
+    r"\b(?:not|never|none|nothing|nobody|nor|neither|without|cannot|hardly|scarcely|barely"
+    r"|forbidden|prohibited|false|untrue|incorrect|verboten|falsch|kaum|interdite?s?|faux|prohibid[oa]s?|falso"
     r"|no(?!\.?\s*\d)(?!\s+(?:later|earlier|less|more|fewer)\s+than)"
     r"|nicht|nie|niemals|ohne|kein(?:e[nmrs]?)?|ne|jamais|aucune?|sans|nunca|jamás|sin|ningun[oa]?|ningún|mai|não|senza)\b"
     r"|n['’]t\b|[不没沒未无無]",
@@ -51,8 +54,15 @@ class Claim:
     """Its numbers, parts of dates, and words like `million`."""
     months: frozenset[str]
     """Months it names in English words, as `1` to `12`."""
+    poles: frozenset[Pole]
+    """What it says that rules something else out; see `opposites`."""
     text: str
     """The sentence."""
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Its content words but for numbers, units and words of direction: what it speaks of."""
+        return self.keys - self.numbers - EXCLUSIVE_KEYS
 
     @property
     def denies(self) -> bool:
@@ -73,11 +83,17 @@ def claim_of(text: str) -> Claim:
         elif month := _month(text, found, index):
             months.add(month)
     return Claim(
-        frozenset(word.key for word in found if not word.is_stop),
-        frozenset(numbers),
-        frozenset(months),
-        text,
+        keys=frozenset(word.key for word in found if not word.is_stop),
+        numbers=frozenset(numbers) | chinese_numbers(text),
+        months=frozenset(months),
+        poles=poles_of(text, found),
+        text=text,
     )
+
+
+def denies(text: str) -> bool:
+    """Whether a piece of text holds a word of negation."""
+    return _NEGATION.search(text) is not None
 
 
 def _number_parts(key: str) -> list[str]:

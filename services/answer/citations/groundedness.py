@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from libs.text import ByteOffsets
 from services.answer.citations.checks import PassageChecks
+from services.answer.citations.code import without_fences
 from services.answer.language.sentences import SentenceKind, sentences
 from services.answer.model import Citation, SentenceSupport, Span, Verdict
 
@@ -23,7 +24,7 @@ def measure(answer: str, citations: Sequence[Citation], checks: PassageChecks) -
     """
     offsets = ByteOffsets(answer)
     found: list[SentenceSupport] = []
-    for sentence in sentences(answer):
+    for sentence in sentences(without_fences(answer)):
         text = answer[sentence.start : sentence.end]
         if sentence.kind is SentenceKind.HEADING or text.rstrip("*_ ").endswith((":", "：")):
             continue

@@ -15,7 +15,7 @@ MAX_HELD_CHARACTERS = 200
 _MAX_BLANKS = 100  # blanks kept of one run; more serve no reader and would have to be held back
 _MAX_DEPTH = 3  # brackets within brackets: [1, [2]], [Source: report [final].pdf]
 _TAIL = 64  # characters of clean text kept to look back at
-_PLAIN = re.compile(r"[^\s\[【［]+")
+_PLAIN = re.compile(rf"[^\s{re.escape(grammar.OPENING)}]+")
 _IDENTIFIER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<indices>(?:\[[0-9]+\])*)$")
 _CAMEL_CASE = re.compile(r"[a-z][A-Z]")
 _CLOSES = frozenset(".,;:!?…)]}'\"”’»%。，；：！？、）】」』")
@@ -30,8 +30,20 @@ class VisibleText:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a passage."""
+
+    index: int
+    """The passage, 0-based."""
+    start: int
+    """First character in its text."""
+    end: int
+    """One past the last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
-    """A citation marker: it has numbers or a file name, never both."""
+    """A citation marker: it has numbers, a file name or a piece, never two of them."""
 
     raw: str
     """As the model wrote it, brackets included; at most MAX_HELD_CHARACTERS."""
@@ -41,6 +53,8 @@ class Marker:
     """The numbers it names, as written: they may be 0 or larger than the number of passages."""
     filename: str = ""
     """What follows `Source:`, which may name several files and a page."""
+    piece: Piece | None = None
+    """Where the provider itself says the text before rests; then it has neither numbers nor file name."""
 
 
 MarkerEvent = VisibleText | Marker
@@ -88,6 +102,21 @@ class MarkerParser:
                 continue
             self._step(delta[position])
             position += 1
+        return self._take_events()
+
+    def mark(self, piece: Piece | None, raw: str) -> list[MarkerEvent]:
+        """Puts a marker that is not in the text at this place; None: one that names nothing known.
+
+        What was held back before it is decided: an open bracket is text.
+        """
+        todo: list[str] = []
+        while self._bracket and not self._numbers:
+            self._give_up_bracket(todo)
+            while todo and not self._bracket:
+                self._step(todo.pop())
+        if self._numbers:
+            self._accept(Marker(self._bracket, self._length, self._numbers))
+        self._accept(Marker(raw[:MAX_HELD_CHARACTERS], self._length, piece=piece))
         return self._take_events()
 
     def finish(self) -> list[MarkerEvent]:

@@ -22,8 +22,10 @@ _SEPARATORS = (";", ",", " and ", " & ")
 class SourceResolver:
     """Maps markers to the passages given to the model."""
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
-        self._count = len(passages)
+    def __init__(self, passages: Sequence[Passage], groups: Sequence[Sequence[int]] | None = None) -> None:
+        """`groups[n - 1]`: the 0-based passages the number n stands for; default: each for itself."""
+        own = [(index,) for index in range(len(passages))]
+        self._groups = own if groups is None else [tuple(group) for group in groups]
         self._by_name: dict[str, list[int]] = {}
         for index, passage in enumerate(passages):
             names = {_key(passage.filename), _key(_basename(passage.filename))}
@@ -33,8 +35,8 @@ class SourceResolver:
     def resolve(self, marker: Marker) -> tuple[list[tuple[int, ...]], bool]:
         """What `marker` names, and whether it also names something that was not given.
 
-        Each entry is one source: the 0-based passages it may mean. A number means one passage, a file
-        name all passages of that file, compared without case and folder. Numbers and names that fit
+        Each entry is one source: the 0-based passages it may mean. A number means those of its group, a
+        file name all passages of that file, compared without case and folder. Numbers and names that fit
         nothing give no entry.
         """
         if not marker.filename:
@@ -44,7 +46,7 @@ class SourceResolver:
         return known, len(known) < len(found) or not known
 
     def _numbered(self, numbers: Sequence[int]) -> tuple[list[tuple[int, ...]], bool]:
-        known: list[tuple[int, ...]] = [(number - 1,) for number in numbers if 1 <= number <= self._count]
+        known = [self._groups[number - 1] for number in numbers if 1 <= number <= len(self._groups)]
         return known, len(known) < len(numbers)
 
     def _named(self, written: str) -> list[tuple[int, ...]]:

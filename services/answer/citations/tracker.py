@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from libs.text import utf8_length
 from services.answer.citations.checker import cite
 from services.answer.citations.checks import PassageChecks
+from services.answer.citations.code import without_fences
 from services.answer.citations.groundedness import measure
-from services.answer.citations.markers import Marker, MarkerParser, VisibleText
+from services.answer.citations.markers import Marker, MarkerParser, Piece, VisibleText
 from services.answer.citations.sources import SourceResolver
 from services.answer.language.sentences import Sentence, sentences
 from services.answer.model import Citation, Passage, RejectedCitation, SentenceSupport, Span
@@ -38,10 +39,20 @@ class CitationTracker:
     citation comes after the text it refers to. The other properties are complete after `finish`.
     """
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        groups: Sequence[Sequence[int]] | None = None,
+        question: str = "",
+    ) -> None:
+        """Checks against `passages`; `source_number` of a citation is the 1-based place of one of them.
+
+        `groups[n - 1]` holds the 0-based passages that a marker `[n]` may mean; default: each is its own.
+        `question` is what the answer is to: repeating it proves nothing.
+        """
         self._passages = tuple(passages)
-        self._checks = PassageChecks(self._passages)
-        self._resolver = SourceResolver(self._passages)
+        self._checks = PassageChecks(self._passages, question)
+        self._resolver = SourceResolver(self._passages, groups)
         self._parser = MarkerParser()
         self._pieces: list[str] = []
         self._waiting: list[_Waiting] = []
@@ -84,6 +95,14 @@ class CitationTracker:
         """Takes the next piece of the model's text; returns what can be shown by now."""
         return self._process(self._parser.feed(delta))
 
+    def cite(self, piece: Piece | None, quoted: str) -> list[TrackerEvent]:
+        """Takes the provider's own word that the text before this rests on a piece of a passage.
+
+        It is checked like a marker. None stands for something that was not given: it is rejected, and
+        `quoted`, what the provider says it quotes, shown as its marker.
+        """
+        return self._process(self._parser.mark(piece, quoted))
+
     def finish(self) -> list[TrackerEvent]:
         """Ends the answer; call it once."""
         events = self._process(self._parser.finish())
@@ -103,7 +122,7 @@ class CitationTracker:
         return events
 
     def _take_marker(self, marker: Marker) -> list[TrackerEvent]:
-        sources, unknown = self._resolver.resolve(marker)
+        sources, unknown = self._resolve(marker)
         text = self.answer
         if unknown:
             at = utf8_length(text[: marker.at])
@@ -125,12 +144,26 @@ class CitationTracker:
             and len(self._checks.claim(text[clause : marker.at]).keys) >= _MIN_CLAIM_WORDS
         ):
             starts.append(clause)
-        return self._cite(sources, starts, marker.at)
+        return self._cite(sources, starts, marker.at, marker.piece)
+
+    def _resolve(self, marker: Marker) -> tuple[list[tuple[int, ...]], bool]:
+        if marker.piece is not None:
+            return [(marker.piece.index,)], False
+        if not marker.source_numbers and not marker.filename:
+            return [], True
+        return self._resolver.resolve(marker)
 
     def _cite(
-        self, sources: Sequence[tuple[int, ...]], starts: Sequence[int], end: int
+        self,
+        sources: Sequence[tuple[int, ...]],
+        starts: Sequence[int],
+        end: int,
+        piece: Piece | None = None,
     ) -> list[TrackerEvent]:
-        """Cites for text[start:end], with the start that finds most support: sentence or last clause."""
+        """Cites for text[start:end], with the start that finds most support: sentence or last clause.
+
+        The `piece` alone is enough where it carries the text; where it does not, its passage is looked at.
+        """
         text = self.answer
         events: list[TrackerEvent] = []
         for source in sources:
@@ -144,6 +177,8 @@ class CitationTracker:
             )
             byte_start = utf8_length(text[:start])
             span = Span(start, end, byte_start, byte_start + utf8_length(text[start:end]))
+            if piece is not None:
+                finding = self._checks.narrowed(text[start:end], index, piece.start, piece.end, finding)
             citation = cite(index + 1, self._passages[index], finding, span)
             key = (citation.source_number, citation.source_span, span)
             if key not in self._citations:
@@ -156,7 +191,7 @@ class CitationTracker:
         if not self._waiting:
             return []
         text = self.answer
-        found = sentences(text)
+        found = sentences(without_fences(text))
         complete = found if final else found[:-1]
         events: list[TrackerEvent] = []
         still: list[_Waiting] = []
@@ -165,7 +200,8 @@ class CitationTracker:
             if sentence is None and final and found:
                 sentence = found[-1]
             if sentence is not None:
-                events += self._cite(waiting.sources, [sentence.start], sentence.end)
+                piece = waiting.marker.piece
+                events += self._cite(waiting.sources, [sentence.start], sentence.end, piece)
             elif not final:
                 still.append(waiting)
         self._waiting = still
@@ -176,7 +212,7 @@ def _sentence_start(text: str, at: int) -> int:
     """Where the sentence begins that ends at, or contains, position `at`; `at` when there is none."""
     begin = max(0, at - _MAX_LOOK_BACK)
     begin = max(begin, text.rfind("\n\n", begin, at))
-    found = sentences(text[begin:at])
+    found = sentences(without_fences(text[begin:at]))
     return begin + found[-1].start if found else at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from services.answer.language.words import words
 
@@ -21,6 +22,7 @@ _SPACE = re.compile(r"\s")
 _QUOTED = re.compile(
     r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|»([^«»]+)«|「([^「」]+)」|『([^『』]+)』|\"([^\"]+)\""
 )
+_ELLIPSIS = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\.{3}|…")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EDGES = " \t\r\n.,;:!?…。！？、，；：\"'“”‘’„«»「」『』"
 _MIN_QUOTED_WORDS = 4
@@ -36,22 +38,25 @@ class VerbatimText:
         self._canonical, self._marks, self._origins = _canonical(text)
 
     def find(self, needle: str) -> tuple[int, int] | None:
-        """The first place of `needle`, already `canonical`, as code points [start, end) of the text, or None.
+        """The first of `places`; None when there is none."""
+        return next(self.places(needle), None)
+
+    def places(self, needle: str) -> Iterator[tuple[int, int]]:
+        """Where `needle`, already `canonical`, stands, as code points [start, end) of the text.
 
         Runs of white space count as one blank, typographic quotation marks and dashes as the plain
         ones, invisible characters as nothing; the case of the first letter is free. It never starts or
         ends inside a word or a number: `5` is not found in `50`, `5.5` or `-5`.
         """
         if not needle:
-            return None
+            return
         for form in dict.fromkeys((needle, needle[0].swapcase() + needle[1:])):
             start = self._canonical.find(form)
             while start >= 0:
                 end = start + len(form)
                 if self._whole_words(start, end):
-                    return self._origin(start), self._origin(end - 1) + 1
+                    yield self._origin(start), self._origin(end - 1) + 1
                 start = self._canonical.find(form, start + 1)
-        return None
 
     def _origin(self, position: int) -> int:
         mark = bisect_right(self._marks, position) - 1
@@ -91,8 +96,15 @@ def quotations(sentence: str) -> list[str]:
         else:
             long_enough = count >= _MIN_QUOTED_WORDS and len(piece) >= _MIN_QUOTED_CHARACTERS
         if long_enough:
-            found.append(canonical(piece.strip(_EDGES)))
+            # What an ellipsis leaves out is no part of the quotation.
+            parts = (part.strip(_EDGES) for part in _ELLIPSIS.split(piece))
+            found += [canonical(part) for part in parts if part]
     return found
+
+
+def without_quotations(sentence: str) -> str:
+    """The sentence's own words: what stands in quotation marks is somebody else's."""
+    return _QUOTED.sub(" ", sentence)
 
 
 def canonical(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,15 +15,17 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from libs.hygiene import without_hidden
 from services.answer.model import Outcome, Passage, Span, Turn
 from services.answer.prompts import sanitise
 from services.answer.prompts.not_found import NOT_FOUND_SENTENCE
-from services.answer.providers.protocol import Message, RenderedPrompt
+from services.answer.providers.protocol import Document, Message, RenderedPrompt
 
 PACKAGED_TEMPLATES = Path(__file__).parent / "templates"
 """The prompts that come with the service."""
 
 _FILES = ("prompt.toml", "system.j2", "user.j2")
+_NATIVE = "native.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,15 @@ class _Prompt:
     listed: PromptVersion
     system: Template
     user: Template
+    native: Template | None
+    """The system prompt for models that cite documents by themselves; None: this version has none."""
 
 
 class PromptManager:
     """The prompts of one folder: each subfolder is a version with system.j2, user.j2 and prompt.toml.
 
-    Templates see `question`, `sources` (list of PromptSource) and `not_found_sentence`.
+    Templates see `question`, `sources` (list of PromptSource) and `not_found_sentence`. A version may have
+    native.j2, too: the system prompt for models that cite documents by themselves.
     """
 
     def __init__(self, directory: Path | None = None, default_version: str = "") -> None:
@@ -103,14 +108,23 @@ class PromptManager:
         return self._find(version).listed
 
     def render(
-        self, version: str, question: str, passages: Sequence[Passage], history: Sequence[Turn] = ()
+        self,
+        version: str,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Turn] = (),
+        *,
+        native: bool = False,
     ) -> RenderedPrompt:
         """The prompt for `question` over `passages`, best first, after the turns of `history`, oldest first.
 
+        With `native`, and where the version has native.j2, the passages are documents apart from the text.
         Raises PROMPT_VERSION_NOT_FOUND; INTERNAL when a template fails on these passages.
         """
         prompt = self._find(version)
         try:
+            if native and prompt.native is not None:
+                return _render_native(prompt.native, question, passages, history)
             return _render(prompt, question, passages, history)
         except TemplateError as error:
             raise DocuQueryError(
@@ -144,9 +158,12 @@ class PromptManager:
             listed,
             self._compile(folder / "system.j2", contents["system.j2"]),
             self._compile(folder / "user.j2", contents["user.j2"]),
+            self._compile(folder / _NATIVE, _read(folder / _NATIVE)) if (folder / _NATIVE).exists() else None,
         )
         for passages in ([], [_SPECIMEN]):
             try:
+                if prompt.native is not None:
+                    _render_native(prompt.native, "Is this a test?", passages, [_SPECIMEN_TURN])
                 rendered = _render(prompt, "Is this a test?", passages, [_SPECIMEN_TURN])
             except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
                 raise ValueError(f"prompt {folder} cannot be rendered: {error}") from error
@@ -179,12 +196,30 @@ def _render(
         "sources": [_source(number, passage) for number, passage in enumerate(passages, start=1)],
         "not_found_sentence": NOT_FOUND_SENTENCE,
     }
-    messages: list[Message] = []
+    user = Message("user", prompt.user.render(context).strip())
+    return RenderedPrompt(prompt.system.render(context).strip(), (*_said(history), user))
+
+
+def _render_native(
+    system: Template, question: str, passages: Sequence[Passage], history: Sequence[Turn]
+) -> RenderedPrompt:
+    asked = sanitise.document_text(question).strip()
+    context = {"question": asked, "sources": [], "not_found_sentence": NOT_FOUND_SENTENCE}
+    documents = (_document(_source(number, passage)) for number, passage in enumerate(passages, start=1))
+    messages = (*_said(history), Message("user", asked))
+    return RenderedPrompt(system.render(context).strip(), messages, tuple(documents))
+
+
+def _said(history: Sequence[Turn]) -> Iterator[Message]:
     for turn in history:
-        messages.append(Message("user", sanitise.document_text(turn.question)))
-        messages.append(Message("assistant", sanitise.clean(turn.answer) or NOT_FOUND_SENTENCE))
-    messages.append(Message("user", prompt.user.render(context).strip()))
-    return RenderedPrompt(prompt.system.render(context).strip(), tuple(messages))
+        yield Message("user", sanitise.document_text(turn.question))
+        yield Message("assistant", without_hidden(turn.answer) or NOT_FOUND_SENTENCE)
+
+
+def _document(source: PromptSource) -> Document:
+    pages = f"pages {source.pages}" if source.pages else ""
+    context = "; ".join(part for part in (source.title, source.headings, pages) if part)
+    return Document(source.filename, context, source.text)
 
 
 def _source(number: int, passage: Passage) -> PromptSource:

@@ -13,7 +13,7 @@ from services.answer.providers.protocol import Capabilities
 PACKAGED_FILE = Path(__file__).with_name("models.toml")
 
 
-class _Section(BaseModel):
+class ModelSection(BaseModel):
     """A section of the file; fields as in Capabilities."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -22,11 +22,14 @@ class _Section(BaseModel):
     max_output_tokens: int = Field(0, ge=0)
     input_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     output_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
+    cached_input_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
+    cache_write_micro_usd_per_million_tokens: int | None = Field(None, ge=0)
     accepts_temperature: bool = True
+    native_citations: bool = False
     max_tokens_parameter: str = Field("max_tokens", pattern="^max_(completion_)?tokens$")
 
 
-_FILE = TypeAdapter(dict[str, _Section])
+_FILE = TypeAdapter(dict[str, ModelSection])
 
 
 class ModelCatalog:

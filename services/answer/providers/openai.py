@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-import httpx2
 import openai
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from services.answer.model import TokenUsage
+from services.answer.providers.endpoint import client_settings, http_settings, timeout
 from services.answer.providers.errors import BadResponseError
 from services.answer.providers.protocol import (
     Capabilities,
@@ -20,11 +21,10 @@ from services.answer.providers.protocol import (
     RenderedPrompt,
     TextDelta,
 )
-from services.answer.providers.upstream import CONNECT_SECONDS, TextJoiner, UpstreamCall
+from services.answer.providers.spec import Endpoint
+from services.answer.providers.upstream import TextJoiner, UpstreamCall
 
 BASE_URL = "https://api.openai.com/v1"
-NO_KEY = "no-key"
-"""Sent where none is configured: local servers ask for none, but the SDK insists on one."""
 
 FINISH_REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTERED}
 """Every other reason a server gives counts as STOP."""
@@ -36,7 +36,6 @@ class OpenAiProvider:
     """A model behind `/chat/completions`.
 
     `temperature` None leaves the server's default, and is never sent to a model that refuses it.
-    `max_tokens` bounds the answer, and is lowered to what the model can write.
     """
 
     adapter = "openai"
@@ -46,35 +45,31 @@ class OpenAiProvider:
         *,
         name: str,
         model: str,
-        api_key: str,
-        base_url: str | None = None,
+        endpoint: Endpoint,
         organization: str | None = None,
         project: str | None = None,
         capabilities: Capabilities | None = None,
         temperature: float | None = 0.0,
-        max_tokens: int = 1024,
     ) -> None:
         self.name = name
         self.model = model
         self.capabilities = capabilities or Capabilities()
-        self._api_key = api_key
+        self._endpoint = endpoint
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or NO_KEY,
-            base_url=base_url or BASE_URL,
-            max_retries=0,  # the gateway decides on attempts; retries here would multiply them
-            # A redirect would carry the prompt and perhaps the key to another host.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=openai.DefaultAsyncHttpxClient(**http_settings(endpoint)),
+            **client_settings(endpoint, BASE_URL),
         )
         # Assigned, because None as an argument means OPENAI_ORG_ID and OPENAI_PROJECT_ID, which need not
         # be those of this instance's account.
         self._client.organization = organization or None
         self._client.project = project or None
-        limit = self.capabilities.max_output_tokens
         self._settings: dict[str, Any] = {
-            self.capabilities.max_tokens_parameter: min(max_tokens, limit) if limit else max_tokens
+            self.capabilities.max_tokens_parameter: self.capabilities.answer_tokens
         }
         if temperature is not None and self.capabilities.accepts_temperature:
             self._settings["temperature"] = temperature
+        if endpoint.body:
+            self._settings["extra_body"] = dict(endpoint.body)
         self._asks_for_usage = True
 
     def __repr__(self) -> str:
@@ -88,8 +83,13 @@ class OpenAiProvider:
         self, request: ProviderRequest, timeout_seconds: float
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Writes an answer; see `Provider.stream`."""
+        timeout_seconds = min(timeout_seconds, self._endpoint.timeout_seconds)
         call = UpstreamCall(
-            provider=self.name, model=self.model, timeout_seconds=timeout_seconds, secret=self._api_key
+            provider=self.name,
+            model=self.model,
+            timeout_seconds=timeout_seconds,
+            secrets=self._endpoint.secrets,
+            private=request.prompt.texts,
         )
         reply = await call.open(self._open(request.prompt, timeout_seconds))
         try:
@@ -136,8 +136,9 @@ class OpenAiProvider:
         if prompt.system:
             messages.insert(0, {"role": "system", "content": prompt.system})
         body: dict[str, Any] = {"model": self.model, "messages": messages, **self._settings, **options}
-        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
-        stream: Stream = await self._client.chat.completions.create(**body, stream=True, timeout=timeout)
+        stream: Stream = await self._client.chat.completions.create(
+            **body, stream=True, timeout=timeout(self._endpoint, timeout_seconds)
+        )
         return stream
 
 
@@ -145,7 +146,7 @@ def _read(chunk: ChatCompletionChunk) -> tuple[str, bool, str | None, TokenUsage
     """Text, whether it refuses, finish reason, usage. The SDK does not validate, so any access may fail."""
     usage = None
     if chunk.usage is not None:
-        usage = TokenUsage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+        usage = _usage(chunk.usage)
     if not chunk.choices:  # the chunk that carries usage
         return "", False, None, usage
     choice = chunk.choices[0]
@@ -153,6 +154,16 @@ def _read(chunk: ChatCompletionChunk) -> tuple[str, bool, str | None, TokenUsage
     if not isinstance(content, str):
         raise TypeError("content is no text")
     return content, bool(choice.delta.refusal), choice.finish_reason, usage
+
+
+def _usage(reported: CompletionUsage) -> TokenUsage:
+    """The tokens; compatible servers leave the details out, or null."""
+    details = reported.prompt_tokens_details
+    return TokenUsage(
+        reported.prompt_tokens,
+        reported.completion_tokens,
+        cached_prompt_tokens=(details.cached_tokens or 0) if details else 0,
+    )
 
 
 def _refuses(error: openai.APIStatusError, parameter: str) -> bool:

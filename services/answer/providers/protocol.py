@@ -27,26 +27,52 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A source for a provider that takes documents apart from text, and cites them by itself."""
+
+    title: str
+    context: str
+    """What the model should know about it and cannot cite."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedPrompt:
     """A prompt ready to be sent."""
 
     system: str
     messages: tuple[Message, ...]
     """At least one; the last is the user's."""
+    documents: tuple[Document, ...] = ()
+    """Belong before the last message; empty where the sources stand in it."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of it, piece by piece."""
+        documents = (f"{d.title}\n{d.context}\n{d.text}" for d in self.documents)
+        return (self.system, *documents, *(message.text for message in self.messages))
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What is known of a model; 0 and None mean not known."""
+    """What is known of a model, and what is asked of it; 0 and None mean not known."""
 
     context_window_tokens: int = 0
     max_output_tokens: int = 0
     input_micro_usd_per_million_tokens: int | None = None
     output_micro_usd_per_million_tokens: int | None = None
+    cached_input_micro_usd_per_million_tokens: int | None = None
+    """For what the provider reads from its cache; None: as other input."""
+    cache_write_micro_usd_per_million_tokens: int | None = None
+    """For what the provider writes to its cache; None: as other input."""
     accepts_temperature: bool = True
     """Reasoning models refuse `temperature`."""
     max_tokens_parameter: str = "max_tokens"
     """What the chat completions API calls the output limit for this model."""
+    native_citations: bool = False
+    """The model cites documents by itself; in a configured provider: it is asked to."""
+    answer_tokens: int = 1024
+    """The longest answer asked for; configured, not a property of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,18 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Cited:
+    """The text since the last event of this kind rests on a piece of a document; only with `documents`."""
+
+    document: int
+    """0-based index into RenderedPrompt.documents, as the provider gave it: not checked."""
+    start: int
+    """First character of the piece in the document's text, code points, as the provider gave it."""
+    text: str
+    """The piece, as the provider gave it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The terminal event: exactly one, last."""
 
@@ -89,7 +127,7 @@ class Finished:
     """Probability that the answer holds what was asked for, 0 to 1, from a provider that can tell."""
 
 
-ProviderEvent = TextDelta | Finished
+ProviderEvent = TextDelta | Cited | Finished
 
 
 class Provider(Protocol):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 from services.answer.providers.models import ModelCatalog
 from services.answer.providers.protocol import Provider
+from services.answer.providers.spec import Endpoint, ProviderSpec, faults_of
 
 OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
 ANTHROPIC_DEFAULT_MODEL = "claude-haiku-4-5"
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_KEY = re.compile(r"[!-~]*")
 
 
 class HttpProvider(Provider, Protocol):
@@ -23,24 +20,6 @@ class HttpProvider(Provider, Protocol):
     async def aclose(self) -> None:
         """Closes its connections."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
-    """One instance of an adapter."""
-
-    name: str
-    """Unique; lower-case letters, digits and `._-`, at most 63 characters."""
-    adapter: str
-    """`openai` or `anthropic`."""
-    model: str
-    api_key: str = field(default="", repr=False)
-    """Empty: the server asks for none."""
-    base_url: str | None = None
-    """None: the maker's own."""
-    organization: str | None = None
-    """Adapter `openai` only, like `project`."""
-    project: str | None = None
 
 
 def specs_from_settings(
@@ -53,6 +32,7 @@ def specs_from_settings(
     anthropic_api_key: str = "",
     anthropic_base_url: str = "",
     anthropic_model: str = "",
+    anthropic_native_citations: bool = False,
     llm_model: str = "",
 ) -> tuple[ProviderSpec, ...]:
     """The instances the plain settings describe, `openai` first; empty means not set.
@@ -70,8 +50,7 @@ def specs_from_settings(
                 name="openai",
                 adapter="openai",
                 model=override or openai_model or OPENAI_DEFAULT_MODEL,
-                api_key=openai_api_key.strip(),
-                base_url=openai_base_url.strip() or None,
+                endpoint=Endpoint(openai_api_key.strip(), openai_base_url.strip() or None),
                 organization=openai_organization.strip() or None,
                 project=openai_project.strip() or None,
             )
@@ -82,8 +61,8 @@ def specs_from_settings(
                 name="anthropic",
                 adapter="anthropic",
                 model=override or anthropic_model or ANTHROPIC_DEFAULT_MODEL,
-                api_key=anthropic_api_key.strip(),
-                base_url=anthropic_base_url.strip() or None,
+                endpoint=Endpoint(anthropic_api_key.strip(), anthropic_base_url.strip() or None),
+                native_citations=anthropic_native_citations,
             )
         )
     return tuple(specs)
@@ -98,59 +77,44 @@ def build_providers(
 ) -> dict[str, HttpProvider]:
     """The instances by name, in the order of `specs`; close each with `aclose()`.
 
-    Raises ValueError, without showing any key, when a spec is not valid or two have the same name.
+    `temperature` and `max_tokens` count where a spec has none of its own; an answer is never asked to be
+    longer than the model can write. Raises ValueError with every fault and no key when a spec is not valid
+    or two have the same name.
     """
+    faults = [f"provider {spec.name!r}: {fault}" for spec in specs for fault in faults_of(spec)]
     for spec in specs:
-        _check(spec)
+        known = replace(catalog.capabilities(spec.model), **spec.known)
+        if spec.native_citations and not known.native_citations:
+            faults.append(f"provider {spec.name!r}: the model {spec.model} is not known to cite by itself")
     names = [spec.name for spec in specs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"Provider names must be unique; given more than once: {', '.join(twice)}.")
+        faults.append(f"provider names must be unique; given more than once: {', '.join(twice)}")
+    if faults:
+        raise ValueError("; ".join(faults))
     return {spec.name: _build(spec, catalog, temperature, max_tokens) for spec in specs}
 
 
 def _build(
     spec: ProviderSpec, catalog: ModelCatalog, temperature: float | None, max_tokens: int
 ) -> HttpProvider:
-    capabilities = catalog.capabilities(spec.model)
+    known = replace(catalog.capabilities(spec.model), **spec.known)
+    wanted = spec.max_tokens or max_tokens
+    settings: dict[str, Any] = {
+        "name": spec.name,
+        "model": spec.model,
+        "endpoint": spec.endpoint,
+        "capabilities": replace(
+            known,
+            answer_tokens=min(wanted, known.max_output_tokens or wanted),
+            native_citations=spec.native_citations,
+        ),
+        "temperature": temperature if spec.temperature is None else spec.temperature,
+    }
     # Importing an SDK takes about a second of CPU: only who uses it pays for it.
     if spec.adapter == "openai":
         from services.answer.providers.openai import OpenAiProvider
 
-        return OpenAiProvider(
-            name=spec.name,
-            model=spec.model,
-            api_key=spec.api_key,
-            base_url=spec.base_url,
-            organization=spec.organization,
-            project=spec.project,
-            capabilities=capabilities,
-            temperature=temperature,
-            max_tokens=max_tokens,
-        )
+        return OpenAiProvider(organization=spec.organization, project=spec.project, **settings)
     from services.answer.providers.anthropic import AnthropicProvider
 
-    return AnthropicProvider(
-        name=spec.name,
-        model=spec.model,
-        api_key=spec.api_key,
-        base_url=spec.base_url,
-        capabilities=capabilities,
-        temperature=temperature,
-        max_tokens=max_tokens,
-    )
-
-
-def _check(spec: ProviderSpec) -> None:
-    """What would otherwise fail at the first question, or in an exception that quotes the key."""
-    if not _NAME.fullmatch(spec.name):
-        raise ValueError(f"The provider name {spec.name!r} must match {_NAME.pattern}.")
-    if spec.adapter not in ("openai", "anthropic"):
-        raise ValueError(f"Provider {spec.name}: {spec.adapter!r} is no adapter; openai and anthropic are.")
-    if not spec.model:
-        raise ValueError(f"Provider {spec.name}: a model must be named.")
-    if not _KEY.fullmatch(spec.api_key):
-        raise ValueError(f"Provider {spec.name}: the API key must be printable ASCII without spaces.")
-    if spec.base_url is not None and not re.match(r"https?://[^/\s]", spec.base_url):
-        raise ValueError(
-            f"Provider {spec.name}: the base URL must begin with http:// or https:// and a host."
-        )
+    return AnthropicProvider(**settings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
 
 from libs.errors import DocuQueryError
 from services.answer.providers.errors import BadResponseError, Phase, StreamTruncatedError, translate
+from services.answer.providers.quotes import without_quotes
 
 T = TypeVar("T")
 
@@ -19,10 +20,12 @@ TAIL_SECONDS = 1.0
 The answer is complete by then; a server that leaves the connection open must not hold it back.
 """
 
-CONNECT_SECONDS = 5.0
-"""Longest wait for a connection: a host that does not answer must leave time for another provider."""
+IDLE_SECONDS = 14.5
+"""Longest silence in the middle of an answer. Callers that see the text come give up after 15 s themselves
+(those that take the answer whole cannot); half a second before, the cause is told."""
 
 DETAIL_CHARACTERS = 300
+DETAIL_SCANNED_CHARACTERS = 2000
 
 log = structlog.get_logger()
 
@@ -34,8 +37,19 @@ class UpstreamCall:
     reader is doing, and pass for the reader's own cancellation. The caller's CancelledError goes through.
     """
 
-    def __init__(self, *, provider: str, model: str, timeout_seconds: float, secret: str) -> None:
-        self._provider, self._model, self._secret = provider, model, secret
+    def __init__(
+        self,
+        *,
+        provider: str,
+        model: str,
+        timeout_seconds: float,
+        secrets: Sequence[str] = (),
+        private: Sequence[str] = (),
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        """`secrets` and what is quoted of `private` texts never get into the log."""
+        self._provider, self._model, self._secrets, self._private = provider, model, secrets, private
+        self._idle_seconds = idle_seconds
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._phase = Phase.OPENING
         self._complete = False
@@ -52,8 +66,11 @@ class UpstreamCall:
 
     async def next(self, events: AsyncIterator[T]) -> T | None:
         """The next event, None at the end. Raises DocuQueryError, but not once the answer is complete."""
+        limit = self._deadline
+        if self._phase is Phase.MID_STREAM:
+            limit = min(limit, asyncio.get_running_loop().time() + self._idle_seconds)
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(limit):
                 return await anext(events, None)
         except Exception as error:
             if self._complete:
@@ -78,11 +95,12 @@ class UpstreamCall:
         raise self.failure(StreamTruncatedError() if streamed else BadResponseError())
 
     def failure(self, error: Exception) -> DocuQueryError:
-        """The typed error for the caller; the details go to the log, without the key."""
+        """The typed error for the caller; the details go to the log, without the key or the prompt."""
         typed = translate(error, provider=self._provider, model=self._model, phase=self._phase)
-        detail = str(error)
-        if self._secret:
-            detail = detail.replace(self._secret, "[key]")
+        detail = _told(error)
+        for secret in self._secrets:
+            detail = detail.replace(secret, "[key]")
+        detail = without_quotes(detail[:DETAIL_SCANNED_CHARACTERS], self._private)
         log.warning(
             "provider_call_failed",
             provider=self._provider,
@@ -95,6 +113,13 @@ class UpstreamCall:
             detail=detail[:DETAIL_CHARACTERS],
         )
         return typed
+
+
+def _told(error: Exception) -> str:
+    """What the provider said; the SDKs leave out what FastAPI's servers (vLLM) call `detail`."""
+    body = getattr(error, "body", None)
+    detail = body.get("detail") if isinstance(body, Mapping) else None
+    return f"{error}: {detail}" if detail else str(error)
 
 
 class TextJoiner:

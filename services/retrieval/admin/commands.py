@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Looks after the store of the retrieval service, with that service's settings (the "
         "environment and .env; DATA_DIR names the embedded store). Stop the services before: an embedded "
         "store in use is refused.",
+        epilog="`docuquery admin doctor` examines the whole installation, running or not.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

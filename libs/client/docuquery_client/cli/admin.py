@@ -1,6 +1,7 @@
-"""`docuquery admin`: looking after the store while no service uses it.
+"""`docuquery admin`: looking after an installation.
 
-The retrieval service's own code does it, started by module name: this client knows nothing of stores.
+`doctor` is this program's own. The other commands look after the store while no service uses it, or sum what
+answers cost; the services' own code does that, started by module name: this client knows nothing of stores.
 """
 
 from __future__ import annotations
@@ -11,29 +12,45 @@ import sys
 import typer
 
 from docuquery_client.cli.console import clean
+from docuquery_client.cli.doctor import doctor
 from docuquery_client.cli.session import EXIT_FAILED, fail
 from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
 
-MODULE = "services.retrieval.admin"
+STORE_MODULE = "services.retrieval.admin"
+MODULES = {"cost": "services.answer.usage"}
+"""Commands that are not about the store, and who does them."""
+DOCTOR = "doctor"
+
+_doctor = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+_doctor.command(DOCTOR)(doctor)
 
 
 def admin(ctx: typer.Context) -> None:
-    """Compacts, backs up, restores, checks, re-embeds the store of this machine.
+    """Examines an installation (`doctor`), looks after its store, sums what answers cost (`cost`).
 
-    Every argument goes to the retrieval service's own program; `docuquery admin --help` lists its commands.
+    All but `doctor` goes to a service's own program; `docuquery admin --help` lists the store's commands:
+    compact, back up, restore, check, re-embed.
     """
+    if ctx.args[:1] == [DOCTOR]:
+        own = typer.main.get_command(_doctor)
+        with own.make_context(f"{ctx.command_path} {DOCTOR}", ctx.args[1:], parent=ctx) as inner:
+            own.invoke(inner)
+        return
     try:
         environment = services_environment()
     except StackError as error:
         fail(clean(str(error)))
         raise typer.Exit(EXIT_FAILED) from None
+    command, *rest = ctx.args or [""]
+    module = MODULES.get(command)
+    if module is None and command in ("", "-h", "--help"):
+        sys.stdout.write("docuquery admin cost [--help]: sums the usage log of the answer service.\n\n")
     sys.stdout.flush()
     sys.stderr.flush()
+    program = [module, *rest] if module else [STORE_MODULE, *ctx.args]
     # In the place of this process: signals, the terminal and the exit code are the program's own.
-    os.execve(  # noqa: S606 # no shell is wanted
-        sys.executable, [sys.executable, "-m", MODULE, *ctx.args], environment
-    )
+    os.execve(sys.executable, [sys.executable, "-m", *program], environment)  # noqa: S606 # no shell is wanted
 
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

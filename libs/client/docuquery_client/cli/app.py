@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from docuquery_client.cli.eval import app as eval_app
 from docuquery_client.cli.session import Session, usage_error
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS
 from docuquery_client.connection import check_api_key
+from docuquery_client.tls import Tls
 
 app = typer.Typer(
     name="docuquery",
@@ -41,13 +43,39 @@ def options(
     timeout: Annotated[
         float, typer.Option(help="Seconds one call may take; uploads have none.", min=0.001)
     ] = DEFAULT_TIMEOUT_SECONDS,
+    tls: Annotated[
+        bool,
+        typer.Option("--tls", help="Encrypt; so does any of the next four.", envvar="DOCUQUERY_TLS"),
+    ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Authorities to believe (PEM); else the known ones.", envvar="DOCUQUERY_CA"),
+    ] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option(help="Your certificate (PEM), if one is wanted.", envvar="DOCUQUERY_CERT"),
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).", envvar="DOCUQUERY_KEY")] = None,
+    server_name: Annotated[
+        str,
+        typer.Option(
+            help="The name in the server's certificate, if it is not the host in --address.",
+            envvar="DOCUQUERY_SERVER_NAME",
+        ),
+    ] = "",
 ) -> None:
     """Options of every command; they stand before it: `docuquery --address HOST:PORT ask ...`."""
     try:
-        key = check_api_key(api_key)
+        checked_key = check_api_key(api_key)
     except ValueError as error:
         raise usage_error(f"--api-key: {error}.") from None
-    ctx.obj = Session(address=address, api_key=key, timeout_seconds=timeout)
+    encryption = Tls(ca, cert, key, server_name) if tls or ca or cert or key or server_name else None
+    if encryption is not None:
+        try:
+            encryption.credentials()
+        except (ValueError, OSError) as error:
+            raise usage_error(f"--ca, --cert, --key: {error}.") from None
+    ctx.obj = Session(address, checked_key, timeout, encryption)
 
 
 app.command("up")(up.up)

@@ -13,6 +13,7 @@ import typer
 from docuquery_client.cli.console import clean, messages
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
+from docuquery_client.tls import Tls
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -34,10 +35,13 @@ class Session:
     address: str
     api_key: str | None = field(repr=False)
     timeout_seconds: float
+    tls: Tls | None = None
 
-    def client(self) -> AsyncDocuQuery:
-        """A client with these options."""
-        return AsyncDocuQuery(self.address, self.api_key, timeout_seconds=self.timeout_seconds)
+    def client(self, address: str | None = None) -> AsyncDocuQuery:
+        """A client with these options; `address` is another server than the one they name."""
+        return AsyncDocuQuery(
+            address or self.address, self.api_key, timeout_seconds=self.timeout_seconds, tls=self.tls
+        )
 
     def run(self, action: Callable[[AsyncDocuQuery], Awaitable[T]]) -> T:
         """Runs `action` with a client; a failed call becomes one line on standard error and exit 1."""

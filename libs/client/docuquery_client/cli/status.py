@@ -70,23 +70,26 @@ def prompts(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 def show_status(console: Console, system: pb.GetSystemStatusResponse) -> None:
     """Prints services, providers, and the breakers that are not simply closed."""
-    table = plain_table("component", "state", "latency", "detail")
+    table = plain_table("component", "state", "version", "latency", "detail")
     for component in system.components:
         state = enum_name(pb.ComponentState, component.state)
         latency = f"{component.latency_ms:.1f} ms" if component.HasField("latency_ms") else ""
-        table.add_row(component.name, _styled(state), latency, one_line(component.detail, 300))
+        version = one_line(component.version, 40)
+        table.add_row(component.name, _styled(state), version, latency, one_line(component.detail, 300))
     for provider in system.providers:
         state = "available" if provider.available else "not available"
         detail = "/".join(filter(None, [provider.adapter, provider.model]))
-        table.add_row(f"provider {one_line(provider.name, 80)}", state, "", one_line(detail, 200))
+        table.add_row(f"provider {one_line(provider.name, 80)}", state, "", "", one_line(detail, 200))
     for breaker in system.breakers:
         if breaker.state == pb.BREAKER_STATE_CLOSED and not breaker.forced:
             continue
         state = enum_name(pb.BreakerState, breaker.state)
         table.add_row(
-            f"breaker {one_line(breaker.target, 120)}", _styled(state), "", _breaker_detail(breaker)
+            f"breaker {one_line(breaker.target, 120)}", _styled(state), "", "", _breaker_detail(breaker)
         )
     console.print(table)
+    if len(versions := {component.version for component in system.components if component.version}) > 1:
+        console.print(f"several versions are running: {', '.join(sorted(versions))}", style="yellow")
     if system.HasField("reindex"):
         console.print(reindex_line(system.reindex), soft_wrap=True)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +20,22 @@ from rich.text import Text
 
 from docuquery_client.cli.console import clean, messages, output, plain_table
 from docuquery_client.cli.session import EXIT_FAILED, Session, describe, fail, session_of, usage_error
-from docuquery_client.client import DEFAULT_ADDRESS, AsyncDocuQuery
+from docuquery_client.client import DEFAULT_ADDRESS
 from docuquery_client.errors import ApiError
 from docuquery_client.stack import Ports, prepare_stack, wait_until_whole
 from docuquery_client.supervision import START_TIMEOUT_SECONDS, Stack, StackError, badly_ended, describe_exit
 
 _COLOURS = {"gateway": "cyan", "ingest": "green", "retrieval": "magenta", "answer": "yellow"}
 _NAME_WIDTH = max(map(len, _COLOURS))
+
+
+class Profile(StrEnum):
+    """The services' profiles; docs/configuration.md says what each sets and refuses."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
 
 PortOption = Annotated[
     int | None, typer.Option(min=1, max=65535, show_default="<NAME>_PORT, or 50051 and on")
@@ -41,6 +51,9 @@ def up(
     start_timeout: Annotated[
         float, typer.Option(help="Seconds until all must be healthy.", min=1)
     ] = START_TIMEOUT_SECONDS,
+    profile: Annotated[
+        Profile | None, typer.Option(help="Defaults for where this runs.", show_default="PROFILE, or dev")
+    ] = None,
 ) -> None:
     """Starts gateway, ingest, retrieval and answer on this machine and shows their logs.
 
@@ -57,8 +70,13 @@ def up(
     ports = Ports(**{name: port or _port(settings, name) for name, port in chosen.items()})
     # Only a person wants to read console logs; `.env` and the environment have the last word.
     env = {"LOG_FORMAT": "console"} if sys.stdout.isatty() and "LOG_FORMAT" not in settings else {}
-    hosts = {key: value for key, value in settings.items() if key.endswith("_HOST")}
-    code = asyncio.run(_run(session_of(ctx), ports, {**hosts, **env}, start_timeout))
+    told = {key: value for key, value in settings.items() if key.endswith("_HOST") or key.startswith("TLS_")}
+    if profile is not None:
+        env["PROFILE"] = profile.value
+    session = session_of(ctx)
+    if settings.get("GATEWAY_TLS_CERT_FILE") and session.tls is None:
+        raise usage_error("the gateway is set up for TLS: say how to call it, with --ca before `up`.")
+    code = asyncio.run(_run(session, ports, {**told, **env}, start_timeout))
     raise typer.Exit(code)
 
 
@@ -70,7 +88,7 @@ async def _run(session: Session, ports: Ports, env: Mapping[str, str], start_tim
         loop.add_signal_handler(number, interrupted.set)
     console = output()
     try:
-        stack = prepare_stack(env, ports, on_line=_LinePrinter(console))
+        stack = prepare_stack(env, ports, on_line=_LinePrinter(console), tls=session.tls)
     except StackError as error:
         fail(clean(str(error)))
         return EXIT_FAILED
@@ -91,7 +109,7 @@ async def _serve(stack: Stack, session: Session, console: Console, start_timeout
     await stack.wait_healthy(start_timeout)
     address = stack.addresses["gateway"]
     ended = asyncio.create_task(stack.wait_for_exit())
-    async with AsyncDocuQuery(address, session.api_key) as client:
+    async with session.client(address) as client:
         whole = asyncio.create_task(wait_until_whole(client, start_timeout))
         try:
             await asyncio.wait({whole, ended}, return_when=asyncio.FIRST_COMPLETED)

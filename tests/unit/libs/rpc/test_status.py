@@ -44,7 +44,7 @@ def test_a_status_always_fits_and_is_read_back(
     violations: list[FieldViolation],
 ) -> None:
     error = DocuQueryError(reason, message, metadata=metadata, violations=violations)
-    assert to_status(error, "r" * 128).ByteSize() <= 2 * MAX_STATUS_BYTES
+    assert to_status(error, "r" * 128).ByteSize() <= MAX_STATUS_BYTES
     assert over_the_wire(error).reason == reason
 
 

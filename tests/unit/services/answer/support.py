@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 
 from libs.text import utf8_length
 from services.answer.model import Outcome, Passage, Span, Turn
+from services.answer.usage.record import UsageRecord
 
 
 def passage(text: str, *, name: str = "a.md", start: int = 0, score: float = 0.5) -> Passage:
@@ -23,6 +25,20 @@ def passage(text: str, *, name: str = "a.md", start: int = 0, score: float = 0.5
     )
 
 
+_numbers = count(1)
+
+
 def turn(question: str, answer: str = "Yes.") -> Turn:
-    """A turn of a conversation."""
-    return Turn("q", question, answer, Outcome.ANSWERED, datetime(2026, 1, 1, tzinfo=UTC))
+    """A turn of a conversation, of a query of its own."""
+    return Turn(f"q-{next(_numbers)}", question, answer, Outcome.ANSWERED, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class UsageList:
+    """A usage log in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[UsageRecord] = []
+
+    def record(self, record: UsageRecord) -> None:
+        """See UsageSink.record."""
+        self.records.append(record)

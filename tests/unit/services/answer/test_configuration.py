@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,12 @@ def test_it_changes_with_what_answers_depend_on(change: dict[str, Any]) -> None:
 )
 def test_it_is_the_same_wherever_and_under_whatever_key_the_service_runs(change: dict[str, Any]) -> None:
     assert digest(**change) == digest()
+
+
+def test_it_changes_with_the_text_of_the_providers_file(tmp_path: Path) -> None:
+    file = tmp_path / "providers.toml"
+    entry = '[[provider]]\nname = "a"\nadapter = "openai"\nmodel = "m"\n'
+    file.write_text(entry)
+    before = digest(providers_file=file)
+    file.write_text(entry + "temperature = 0.5\n")
+    assert digest(providers_file=file) != before

@@ -12,9 +12,12 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.answer.conversations import MemoryConversations
-from services.answer.engine import Completed, Engine, Event, Started, Task
+from services.answer.conversations.memory import MemoryConversations
+from services.answer.conversations.protocol import ConversationLimits
+from services.answer.engine import Engine, Task
+from services.answer.events import Completed, Event, Started
 from services.answer.model import Citation, Outcome, Passage, TokenUsage, Verdict
+from services.answer.packing.pack import LeftOut
 from services.answer.prompts.manager import PromptManager
 from services.answer.prompts.not_found import NOT_FOUND_SENTENCE
 from services.answer.providers.protocol import (
@@ -25,7 +28,8 @@ from services.answer.providers.protocol import (
     ProviderRequest,
     TextDelta,
 )
-from tests.unit.services.answer.support import passage, turn
+from services.answer.usage.metering import Metering
+from tests.unit.services.answer.support import UsageList, passage, turn
 
 HERON = passage("The mascot of the firm is a heron.", name="mascot.txt", score=0.6)
 CANTEEN = passage("The canteen opens at eight.", name="canteen.txt", start=900, score=0.4)
@@ -69,14 +73,15 @@ class Bench:
     def __init__(self, provider: Scripted) -> None:
         self.clock = ManualClock()
         self.provider = provider
-        self.conversations = MemoryConversations(self.clock, ttl_seconds=60, max_turns=5, max_count=5)
+        self.usage = UsageList()
+        self.conversations = MemoryConversations(self.clock, ConversationLimits(), max_count=5)
         self.engine = Engine(
             providers={"scripted": provider},
             prompts=PromptManager(),
             conversations=self.conversations,
+            metering=Metering(self.usage, self.clock),
             clock=self.clock,
             evidence_threshold=0.2,
-            max_output_tokens=200,
             provider_timeout_seconds=30,
         )
 
@@ -163,7 +168,7 @@ async def test_what_did_not_fit_is_counted() -> None:
     small = Capabilities(context_window_tokens=1900)
     bench = Bench(Scripted(*said("x [1]."), capabilities=small))
     passages = [passage(c * 1200, name=f"{c}.txt", score=0.5) for c in "abc"]
-    assert completed(await bench.run(bench.task(passages))).passages_left_out == 2
+    assert completed(await bench.run(bench.task(passages))).left_out == LeftOut((2, 3), 0, 1900)
 
 
 async def test_the_provider_must_end_before_the_call_does() -> None:

@@ -1,5 +1,7 @@
 """Tokens are estimated from bytes, and cost follows the price list."""
 
+from dataclasses import replace
+
 from services.answer.model import TokenUsage
 from services.answer.providers.protocol import Capabilities, Message, RenderedPrompt
 from services.answer.tokens import cost_micro_usd, estimate, estimate_usage, upper_estimate
@@ -24,3 +26,15 @@ def test_cost_is_rounded_up_and_absent_when_a_price_is_unknown() -> None:
     assert cost_micro_usd(TokenUsage(1000, 100), priced) == 210
     assert cost_micro_usd(TokenUsage(1, 0), priced) == 1
     assert cost_micro_usd(TokenUsage(1, 1), Capabilities()) is None
+
+
+def test_what_went_through_the_providers_cache_has_its_own_price_where_one_is_known() -> None:
+    plain = Capabilities(input_micro_usd_per_million_tokens=1_000_000, output_micro_usd_per_million_tokens=0)
+    cached = replace(
+        plain,
+        cached_input_micro_usd_per_million_tokens=100_000,
+        cache_write_micro_usd_per_million_tokens=1_250_000,
+    )
+    usage = TokenUsage(1000, 0, cached_prompt_tokens=500, cache_write_tokens=100)
+    assert cost_micro_usd(usage, plain) == 1000
+    assert cost_micro_usd(usage, cached) == 400 + 50 + 125

@@ -31,7 +31,7 @@ OVERLOADED = failing(reasons.ERROR_REASON_PROVIDER_OVERLOADED)
 INTERNAL = failing(reasons.ERROR_REASON_PROVIDER_INTERNAL)
 REJECTED = failing(reasons.ERROR_REASON_PROVIDER_REJECTED_REQUEST)
 TRUNCATED = failing(reasons.ERROR_REASON_STREAM_TRUNCATED, phase="MID_STREAM")
-QUICK = AttemptPolicy(first_text_cap_seconds=0.05, whole_answer_cap_seconds=0.05, idle_seconds=0.05)
+QUICK = AttemptPolicy(first_text_cap_seconds=0.05, idle_seconds=0.05)
 
 
 async def test_the_first_provider_answers_and_no_other_is_asked() -> None:
@@ -69,6 +69,7 @@ async def test_after_the_first_content_no_other_provider_is_asked() -> None:
     assert seen == [Started("a", "m"), TextDelta("Half an")]
     assert error.value.reason_name == "STREAM_TRUNCATED"
     assert error.value.metadata["phase"] == "MID_STREAM"
+    assert error.value.metadata["attempts"] == "a=STREAM_TRUNCATED"
     assert bench.generator.asked == ["a"]
 
 
@@ -80,34 +81,47 @@ async def test_a_whole_answer_that_broke_off_unseen_is_made_by_the_next_provider
 
 
 async def test_a_fault_that_may_pass_is_tried_once_more_at_the_same_provider() -> None:
-    bench = Bench({"a": [[INTERNAL], answering("a")], "b": [answering("b")]})
-    climb = bench.climb(plan("a", "b"))
+    bench = Bench({"a": [[INTERNAL], answering("a")], "extractive": [answering("extractive")]})
+    climb = bench.climb(plan("a", rung=True))
     await bench.run(climb)
     assert tried(climb) == [("a", "PROVIDER_INTERNAL"), ("a", "OK")]
 
 
 async def test_and_only_once() -> None:
-    bench = Bench({"a": [[INTERNAL]], "b": [answering("b")]})
+    bench = Bench({"a": [[INTERNAL]], "extractive": [answering("extractive")]})
+    await bench.run(bench.climb(plan("a", rung=True)))
+    assert bench.generator.asked == ["a", "a", "extractive"]
+
+
+async def test_while_there_is_another_provider_it_is_asked_at_once_instead() -> None:
+    clock = ManualClock()
+    bench = Bench({"a": [[INTERNAL]], "b": [[INTERNAL], answering("b")]}, clock=clock)
+    climb = bench.climb(plan("a", "b"))
+    await bench.run(climb)
+    assert bench.generator.asked == ["a", "b", "b"]
+    bench.breakers.get(candidate("b").target).override(Override.FORCE_OPEN)
+    bench = Bench({"a": [[INTERNAL], answering("a")], "b": [answering("b")]})
+    bench.breakers.get(candidate("b").target).override(Override.FORCE_OPEN)
     await bench.run(bench.climb(plan("a", "b")))
-    assert bench.generator.asked == ["a", "a", "b"]
+    assert bench.generator.asked == ["a", "a"], "one that its breaker refuses is none"
 
 
 async def test_retries_wait_a_random_part_of_a_doubling_time() -> None:
     clock = ManualClock()
-    bench = Bench(
-        {"a": [[INTERNAL]], "b": [[INTERNAL], answering("b")]}, AttemptPolicy(max_attempts=4), clock
-    )
+    bench = Bench({"a": [[INTERNAL], answering("a")]}, clock=clock)
+    await bench.run(bench.climb(plan("a")))
+    assert clock.monotonic() == pytest.approx(0.01 * 0.25)
+    bench = Bench({"a": [[INTERNAL]], "b": [[INTERNAL], answering("b")]}, clock=(clock := ManualClock()))
     await bench.run(bench.climb(plan("a", "b")))
-    assert clock.monotonic() == pytest.approx(0.01 * 0.25 + 0.01 * 0.5)
+    assert clock.monotonic() == pytest.approx(0.01 * 0.5)
 
 
 async def test_at_most_three_attempts_retries_included() -> None:
-    bench = Bench(
-        {"a": [[INTERNAL]], "b": [[INTERNAL]], "c": [answering("c")], "extractive": [answering("x")]}
-    )
-    climb = bench.climb(plan("a", "b", "c", rung=True))
+    scripts = {name: [[INTERNAL]] for name in "abcd"}
+    bench = Bench({**scripts, "extractive": [answering("x")]})
+    climb = bench.climb(plan("a", "b", "c", "d", rung=True))
     await bench.run(climb)
-    assert bench.generator.asked == ["a", "a", "b", "extractive"]
+    assert bench.generator.asked == ["a", "b", "c", "extractive"]
     assert climb.by_last_rung
 
 
@@ -215,6 +229,22 @@ async def test_a_silent_provider_is_left_after_its_slice() -> None:
     assert bench.generator.open_streams == 0
 
 
+async def test_a_whole_answer_may_be_written_for_longer_than_a_pause() -> None:
+    bench = Bench({"a": [[Started("a", "m"), 0.3, completed("a")]], "b": [answering("b")]}, QUICK)
+    climb = bench.climb(plan("a", "b"), whole=True)
+    assert await bench.run(climb) == [completed("a")]
+    assert climb.attempts[0].first_text_ms is not None
+    assert climb.attempts[0].first_text_ms < climb.attempts[0].latency_ms - 200
+
+
+async def test_when_a_whole_answer_is_not_ready_in_time_the_rung_below_answers() -> None:
+    bench = Bench({"a": [[Started("a", "m"), HANG]], "extractive": [answering("extractive")]})
+    climb = bench.climb(plan("a", rung=True), seconds=0.6, whole=True)
+    assert await bench.run(climb) == [completed("extractive")]
+    assert tried(climb) == [("a", "DEADLINE_EXCEEDED"), ("extractive", "OK")]
+    assert bench.breakers.get(candidate("a").target).snapshot().calls == 0, "it was writing"
+
+
 async def test_the_last_provider_gets_all_the_time_there_is() -> None:
     bench = Bench({"a": [[0.2, *answering("a")]]}, QUICK)
     assert await bench.run(bench.climb(plan("a"))) == answering("a")
@@ -247,7 +277,7 @@ async def test_when_the_time_is_up_that_is_the_reason() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(plan("a", rung=True), seconds=0.5))
     assert error.value.reason_name == "DEADLINE_EXCEEDED"
-    assert "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT" in error.value.message
+    assert error.value.metadata["attempts"] == "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT"
 
 
 async def test_a_pause_in_mid_stream_ends_it() -> None:
@@ -310,6 +340,7 @@ async def test_a_dead_answer_service_blames_no_provider() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(plan("a", "b")))
     assert error.value.reason_name == "SERVICE_UNAVAILABLE"
+    assert error.value.metadata["attempts"] == "a=SERVICE_UNAVAILABLE, a=SERVICE_UNAVAILABLE"
     assert bench.generator.asked == ["a", "a"], "once more, at another replica perhaps"
     assert bench.breakers.get(candidate("a").target).snapshot().calls == 0
 

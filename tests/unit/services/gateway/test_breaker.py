@@ -302,6 +302,28 @@ def test_a_rate_limited_probe_parks_and_stays_half_open(bench: Bench) -> None:
     assert bench.state is State.CLOSED
 
 
+def test_a_target_seen_to_work_by_other_means_is_probed_at_once(bench: Bench) -> None:
+    bench.open()
+    bench.breaker.recover()
+    assert bench.state is State.HALF_OPEN
+    bench.call(FAILURE)
+    assert bench.refused_for() == pytest.approx(10), "how often it opened is not forgotten"
+    bench.breaker.recover()
+    bench.calls(SUCCESS, SUCCESS)
+    assert bench.state is State.CLOSED
+
+
+def test_such_news_changes_nothing_else(bench: Bench) -> None:
+    bench.calls(*[FAILURE] * 4)
+    bench.breaker.recover()
+    bench.call(park(20))
+    bench.breaker.recover()
+    assert bench.refused_for() == pytest.approx(20)
+    bench.breaker.override(Override.FORCE_OPEN)
+    bench.breaker.recover()
+    assert bench.state is State.OPEN
+
+
 def test_forced_open_refuses_until_told_otherwise(bench: Bench) -> None:
     bench.breaker.override(Override.FORCE_OPEN)
     bench.clock.advance(10_000)

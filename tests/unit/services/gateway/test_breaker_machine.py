@@ -60,6 +60,8 @@ class BreakerMachine(RuleBasedStateMachine):
         self.log: list[tuple[float, bool]] = []
         self.row = 0
         self.probes_passed = 0
+        self.openings = 0
+        self.closed_at = 0.0
         self.open_until = -math.inf
         self.parked_until = -math.inf
 
@@ -140,6 +142,13 @@ class BreakerMachine(RuleBasedStateMachine):
         self.override = override
         self._enter(State.CLOSED)
         self.open_until = self.parked_until = -math.inf
+        self.openings = 0
+
+    @rule()
+    def seen_to_work_by_other_means(self) -> None:
+        self.breaker.recover()
+        if self.state is State.OPEN:
+            self.open_until = min(self.open_until, self.clock.monotonic())
 
     # --- the model ---
 
@@ -149,6 +158,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.probes_passed = 0
         if state is State.CLOSED:
             self.log, self.row = [], 0
+            self.closed_at = self.clock.monotonic()
 
     def _may_pass(self, now: float) -> bool:
         if self.override is not Override.AUTOMATIC:
@@ -176,13 +186,18 @@ class BreakerMachine(RuleBasedStateMachine):
             self._opened(now)
 
     def _opened(self, now: float) -> None:
+        if self.state is State.CLOSED and now - self.closed_at >= POLICY.reset_after_seconds:
+            self.openings = 0
+        doubled = min(POLICY.open_seconds * 2.0**self.openings, POLICY.open_max_seconds)
+        expected = doubled * (1 + POLICY.jitter * (2 * self.jitter - 1))
+        self.openings += 1
         self._enter(State.OPEN)
         snapshot = self.breaker.snapshot()
         assert snapshot.state is State.OPEN
         wait = snapshot.retry_after_seconds or 0
         until = now + wait
         if until > self.parked_until + EPSILON:  # parking may hold it longer still
-            assert POLICY.open_seconds * 0.8 - EPSILON <= wait <= POLICY.open_max_seconds * 1.2 + EPSILON
+            assert wait == pytest.approx(expected, abs=EPSILON)
         self.open_until = until
 
     # --- what always holds ---

@@ -54,7 +54,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
         "QUERY_MAX_SECONDS": "20",
         "QUERY_RERANKING": "false",
         "RATE_LIMIT_REQUESTS": "10",
-        "RATE_LIMIT_WINDOW": "2.5",
+        "RATE_LIMIT_WINDOW": "2",
         "BREAKER_OPEN_SECONDS": "1",
         "API_KEYS": KEYS,
     }
@@ -66,7 +66,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not settings.query_policy.extractive_fallback
     assert settings.query_policy.max_seconds == 20
     assert not settings.query_policy.rerank
-    assert (settings.rate_limit_requests, settings.rate_limit_window_seconds) == (10, 2.5)
+    assert (settings.rate_limit_requests, settings.rate_limit_window_seconds) == (10, 2)
     assert settings.breaker_policy.open_seconds == 1
     assert [key.name for key in settings.load_keys()] == ["backend"]
 
@@ -80,7 +80,17 @@ def test_it_refuses_to_serve_other_machines_without_keys(host: str) -> None:
 
 @pytest.mark.parametrize("fields", [{"allow_anonymous": True}, {"api_keys": KEYS}])
 def test_unless_there_are_keys_or_it_is_meant(fields: dict[str, Any]) -> None:
-    assert build(host="0.0.0.0", **fields).host == "0.0.0.0"
+    assert build(host="0.0.0.0", allow_plaintext=True, **fields).host == "0.0.0.0"
+
+
+def test_prod_serves_nobody_without_a_key_and_nothing_in_plain_text() -> None:
+    assert "prod needs API_KEYS" in faults(profile="prod", allow_anonymous=True)
+    said = faults(profile="prod", host="0.0.0.0", allow_plaintext=True)
+    assert "prod needs API_KEYS" in said
+    assert "prod needs TLS" in said
+    settings = build(profile="prod", api_keys=KEYS)
+    assert (settings.log_format, settings.environment) == ("json", "production")
+    assert not settings.reflection_open
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]"])
@@ -119,9 +129,29 @@ def test_keys_never_show_in_the_settings() -> None:
         ({"question_max_characters": 0}, "QUESTION_MAX_CHARACTERS"),
         ({"query_max_seconds": 0}, "QUERY_MAX_SECONDS"),
         ({"breaker_failure_rate": 1.5}, "BREAKER_FAILURE_RATE"),
+        ({"retrieval_target": "a:1,b:2"}, "RETRIEVAL_TARGET: in a list each must be IP:port"),
+        ({"readiness_services": "retrieval,qdrant"}, "READINESS_SERVICES: knows no service qdrant"),
+        ({"rate_limit_classes": "free"}, "RATE_LIMIT_CLASSES"),
+        ({"state_url": "localhost:6379"}, "STATE_URL: must be redis://HOST:PORT/DATABASE"),
+        ({"query_concurrency": 0}, "QUERY_CONCURRENCY"),
     ],
 )
 def test_a_fault_is_told_by_the_variable_s_name(fields: dict[str, Any], said: str) -> None:
     aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
     named = {str(aliases[name]): value for name, value in fields.items()}
     assert said in faults(**named)
+
+
+def test_a_key_s_rate_class_must_exist() -> None:
+    keys = json.loads(KEYS)
+    keys[0]["rate_class"] = "batch"
+    said = faults(api_keys=json.dumps(keys), rate_limit_classes="free=1")
+    assert "backend: rate_class 'batch' is not one of RATE_LIMIT_CLASSES (free)" in said
+    build(api_keys=json.dumps(keys), rate_limit_classes="batch=1")
+
+
+def test_an_empty_list_of_keys_lets_nobody_in_instead_of_everybody(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("[]")
+    settings = build(host="0.0.0.0", allow_plaintext=True, api_keys_file=file)
+    assert (settings.has_keys, settings.load_keys()) == (True, ())

@@ -22,27 +22,33 @@ from services.gateway.candidates import Candidate
 from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryPolicy
 from services.gateway.status_convert import breaker_to_proto, override_from_proto, status_to_proto
-from services.gateway.system_status import ComponentState, HealthCheck, StatusReporter, SystemStatus
+from services.gateway.system_status import (
+    ComponentState,
+    HealthAnswer,
+    HealthCheck,
+    StatusReporter,
+    SystemStatus,
+)
 from tests.unit.services.gateway.support import candidate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def serving(_seconds: float) -> bool:
-    return True
+async def serving(_seconds: float) -> HealthAnswer:
+    return HealthAnswer(serving=True, version="1.2")
 
 
-async def not_serving(_seconds: float) -> bool:
-    return False
+async def not_serving(_seconds: float) -> HealthAnswer:
+    return HealthAnswer(serving=False)
 
 
-async def dead(_seconds: float) -> bool:
+async def dead(_seconds: float) -> HealthAnswer:
     raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
 
 
-async def paused(_seconds: float) -> bool:
+async def paused(_seconds: float) -> HealthAnswer:
     await asyncio.Event().wait()
-    return True
+    return HealthAnswer(serving=True)
 
 
 class Source:
@@ -102,6 +108,7 @@ async def test_every_component_is_named_and_the_worst_decides() -> None:
         ("answer", "SERVING"),
     ]
     assert status.state is ComponentState.NOT_SERVING
+    assert [component.version for component in status.components[1:]] == ["1.2", "", "1.2"]
     assert status.components[0].latency_ms is None
     assert status.components[1].latency_ms is not None
 

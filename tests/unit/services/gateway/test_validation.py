@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
-from hypothesis import given
-from hypothesis import strategies as st
 
 from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange, TimeRange
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
-from services.gateway.validation import Rules, clean_text
+from services.gateway.validation import Rules
 
 RULES = Rules(question_max_characters=100, unary_upload_max_bytes=1000)
 ID = "2f1c9a4e-0b7d-5c3e-9a1f-6d2b8e4c7a90"
@@ -260,15 +258,3 @@ def test_too_many_conditions_are_one_fault() -> None:
     found = fields("query", request)
     assert found[0] == "filter.conditions"
     assert len(found) == 17
-
-
-def test_control_characters_go_and_words_stay_apart() -> None:
-    assert clean_text("\x00 What\nis\tit?\x07 ") == "What is it?"
-    assert clean_text("naïve 世界 \U0001f600") == "naïve 世界 \U0001f600"
-
-
-@given(st.text())
-def test_clean_text_holds_no_control_character_and_is_clean_already(raw: str) -> None:
-    cleaned = clean_text(raw)
-    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in cleaned)
-    assert clean_text(cleaned) == cleaned

@@ -26,21 +26,21 @@ from docuquery.common.v1 import error_reason_pb2 as docuquery_dot_common_dot_v1_
 from docuquery.common.v1 import text_pb2 as docuquery_dot_common_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuquery/common/v1/answer.proto\x12\x13\x64ocuquery.common.v1\x1a&docuquery/common/v1/error_reason.proto\x1a\x1e\x64ocuquery/common/v1/text.proto\"\xe9\x02\n\x08\x43itation\x12\x15\n\rsource_number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05quote\x18\x06 \x01(\t\x12\x32\n\x0bsource_span\x18\x07 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12-\n\x05pages\x18\x08 \x01(\x0b\x32\x1e.docuquery.common.v1.PageRange\x12\x10\n\x08headings\x18\t \x03(\t\x12\x32\n\x0b\x61nswer_span\x18\n \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12\x35\n\x07verdict\x18\x0b \x01(\x0e\x32$.docuquery.common.v1.CitationVerdict\x12\r\n\x05score\x18\x0c \x01(\x01\"\x8d\x01\n\x10RejectedCitation\x12\x0e\n\x06marker\x18\x01 \x01(\t\x12\x35\n\x07verdict\x18\x02 \x01(\x0e\x32$.docuquery.common.v1.CitationVerdict\x12\x32\n\x0b\x61nswer_span\x18\x03 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\"g\n\x0fSentenceSupport\x12\x32\n\x0b\x61nswer_span\x18\x01 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12\x11\n\tsupported\x18\x02 \x01(\x08\x12\r\n\x05score\x18\x03 \x01(\x01\"Q\n\x0b\x44\x65gradation\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.docuquery.common.v1.DegradationKind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"|\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x11\n\testimated\x18\x03 \x01(\x08\x12\x1b\n\x0e\x63ost_micro_usd\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_cost_micro_usd\"\xae\x01\n\x0fProviderAttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x36\n\x0c\x65rror_reason\x18\x03 \x01(\x0e\x32 .docuquery.common.v1.ErrorReason\x12\x12\n\nlatency_ms\x18\x04 \x01(\x01\x12\x1b\n\x0e\x66irst_token_ms\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_first_token_ms*\x80\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x13\n\x0fOUTCOME_PARTIAL\x10\x02\x12\x17\n\x13OUTCOME_NO_EVIDENCE\x10\x03\x12\x18\n\x14OUTCOME_LOW_EVIDENCE\x10\x04*\xb9\x01\n\x0f\x43itationVerdict\x12 \n\x1c\x43ITATION_VERDICT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ITATION_VERDICT_VERBATIM\x10\x01\x12\x1e\n\x1a\x43ITATION_VERDICT_SUPPORTED\x10\x02\x12 \n\x1c\x43ITATION_VERDICT_UNSUPPORTED\x10\x03\x12#\n\x1f\x43ITATION_VERDICT_UNKNOWN_SOURCE\x10\x04*\xdd\x02\n\x0f\x44\x65gradationKind\x12 \n\x1c\x44\x45GRADATION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x44\x45GRADATION_KIND_SPARSE_ONLY\x10\x01\x12#\n\x1f\x44\x45GRADATION_KIND_RERANK_SKIPPED\x10\x02\x12&\n\"DEGRADATION_KIND_PROVIDER_FALLBACK\x10\x03\x12$\n DEGRADATION_KIND_EXTRACTIVE_ONLY\x10\x04\x12\x1e\n\x1a\x44\x45GRADATION_KIND_CACHE_HIT\x10\x05\x12&\n\"DEGRADATION_KIND_CONTEXT_TRUNCATED\x10\x06\x12$\n DEGRADATION_KIND_REWRITE_SKIPPED\x10\x07\x12%\n!DEGRADATION_KIND_ANSWER_TRUNCATED\x10\x08*\x83\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\"\n\x1e\x46INISH_REASON_CONTENT_FILTERED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuquery/common/v1/answer.proto\x12\x13\x64ocuquery.common.v1\x1a&docuquery/common/v1/error_reason.proto\x1a\x1e\x64ocuquery/common/v1/text.proto\"\xe9\x02\n\x08\x43itation\x12\x15\n\rsource_number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05quote\x18\x06 \x01(\t\x12\x32\n\x0bsource_span\x18\x07 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12-\n\x05pages\x18\x08 \x01(\x0b\x32\x1e.docuquery.common.v1.PageRange\x12\x10\n\x08headings\x18\t \x03(\t\x12\x32\n\x0b\x61nswer_span\x18\n \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12\x35\n\x07verdict\x18\x0b \x01(\x0e\x32$.docuquery.common.v1.CitationVerdict\x12\r\n\x05score\x18\x0c \x01(\x01\"\x8d\x01\n\x10RejectedCitation\x12\x0e\n\x06marker\x18\x01 \x01(\t\x12\x35\n\x07verdict\x18\x02 \x01(\x0e\x32$.docuquery.common.v1.CitationVerdict\x12\x32\n\x0b\x61nswer_span\x18\x03 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\"g\n\x0fSentenceSupport\x12\x32\n\x0b\x61nswer_span\x18\x01 \x01(\x0b\x32\x1d.docuquery.common.v1.TextSpan\x12\x11\n\tsupported\x18\x02 \x01(\x08\x12\r\n\x05score\x18\x03 \x01(\x01\"Q\n\x0b\x44\x65gradation\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.docuquery.common.v1.DegradationKind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\xb6\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x11\n\testimated\x18\x03 \x01(\x08\x12\x1b\n\x0e\x63ost_micro_usd\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x1c\n\x14\x63\x61\x63hed_prompt_tokens\x18\x05 \x01(\x05\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x06 \x01(\x05\x42\x11\n\x0f_cost_micro_usd\"\xae\x01\n\x0fProviderAttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x36\n\x0c\x65rror_reason\x18\x03 \x01(\x0e\x32 .docuquery.common.v1.ErrorReason\x12\x12\n\nlatency_ms\x18\x04 \x01(\x01\x12\x1b\n\x0e\x66irst_token_ms\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_first_token_ms*\x80\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x13\n\x0fOUTCOME_PARTIAL\x10\x02\x12\x17\n\x13OUTCOME_NO_EVIDENCE\x10\x03\x12\x18\n\x14OUTCOME_LOW_EVIDENCE\x10\x04*\xb9\x01\n\x0f\x43itationVerdict\x12 \n\x1c\x43ITATION_VERDICT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ITATION_VERDICT_VERBATIM\x10\x01\x12\x1e\n\x1a\x43ITATION_VERDICT_SUPPORTED\x10\x02\x12 \n\x1c\x43ITATION_VERDICT_UNSUPPORTED\x10\x03\x12#\n\x1f\x43ITATION_VERDICT_UNKNOWN_SOURCE\x10\x04*\xb0\x03\n\x0f\x44\x65gradationKind\x12 \n\x1c\x44\x45GRADATION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x44\x45GRADATION_KIND_SPARSE_ONLY\x10\x01\x12#\n\x1f\x44\x45GRADATION_KIND_RERANK_SKIPPED\x10\x02\x12&\n\"DEGRADATION_KIND_PROVIDER_FALLBACK\x10\x03\x12$\n DEGRADATION_KIND_EXTRACTIVE_ONLY\x10\x04\x12\x1e\n\x1a\x44\x45GRADATION_KIND_CACHE_HIT\x10\x05\x12&\n\"DEGRADATION_KIND_CONTEXT_TRUNCATED\x10\x06\x12$\n DEGRADATION_KIND_REWRITE_SKIPPED\x10\x07\x12%\n!DEGRADATION_KIND_ANSWER_TRUNCATED\x10\x08\x12-\n)DEGRADATION_KIND_CONVERSATION_UNAVAILABLE\x10\t\x12\"\n\x1e\x44\x45GRADATION_KIND_LINKS_REMOVED\x10\n*\x83\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\"\n\x1e\x46INISH_REASON_CONTENT_FILTERED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuquery.common.v1.answer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1129
-  _globals['_OUTCOME']._serialized_end=1257
-  _globals['_CITATIONVERDICT']._serialized_start=1260
-  _globals['_CITATIONVERDICT']._serialized_end=1445
-  _globals['_DEGRADATIONKIND']._serialized_start=1448
-  _globals['_DEGRADATIONKIND']._serialized_end=1797
-  _globals['_FINISHREASON']._serialized_start=1800
-  _globals['_FINISHREASON']._serialized_end=1931
+  _globals['_OUTCOME']._serialized_start=1188
+  _globals['_OUTCOME']._serialized_end=1316
+  _globals['_CITATIONVERDICT']._serialized_start=1319
+  _globals['_CITATIONVERDICT']._serialized_end=1504
+  _globals['_DEGRADATIONKIND']._serialized_start=1507
+  _globals['_DEGRADATIONKIND']._serialized_end=1939
+  _globals['_FINISHREASON']._serialized_start=1942
+  _globals['_FINISHREASON']._serialized_end=2073
   _globals['_CITATION']._serialized_start=130
   _globals['_CITATION']._serialized_end=491
   _globals['_REJECTEDCITATION']._serialized_start=494
@@ -49,8 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENTENCESUPPORT']._serialized_end=740
   _globals['_DEGRADATION']._serialized_start=742
   _globals['_DEGRADATION']._serialized_end=823
-  _globals['_USAGE']._serialized_start=825
-  _globals['_USAGE']._serialized_end=949
-  _globals['_PROVIDERATTEMPT']._serialized_start=952
-  _globals['_PROVIDERATTEMPT']._serialized_end=1126
+  _globals['_USAGE']._serialized_start=826
+  _globals['_USAGE']._serialized_end=1008
+  _globals['_PROVIDERATTEMPT']._serialized_start=1011
+  _globals['_PROVIDERATTEMPT']._serialized_end=1185
 # @@protoc_insertion_point(module_scope)

@@ -66,10 +66,13 @@ class _CitationVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Citat
     CITATION_VERDICT_UNSPECIFIED: _CitationVerdict.ValueType  # 0
     """Not checked."""
     CITATION_VERDICT_VERBATIM: _CitationVerdict.ValueType  # 1
-    """The quote stands in the source word for word (white space aside)."""
+    """The quote stands in the source word for word (white space and typography aside), and no negation was
+    cut off before or behind it.
+    """
     CITATION_VERDICT_SUPPORTED: _CitationVerdict.ValueType  # 2
-    """No word-for-word quote, but most of the sentence's content words and all its numbers stand in the
-    quoted piece of the source.
+    """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
+    the question, and all its numbers stand in the quoted piece of the source, and nothing there says the
+    opposite.
     """
     CITATION_VERDICT_UNSUPPORTED: _CitationVerdict.ValueType  # 3
     """The source exists but does not carry the sentence."""
@@ -86,10 +89,13 @@ class CitationVerdict(_CitationVerdict, metaclass=_CitationVerdictEnumTypeWrappe
 CITATION_VERDICT_UNSPECIFIED: CitationVerdict.ValueType  # 0
 """Not checked."""
 CITATION_VERDICT_VERBATIM: CitationVerdict.ValueType  # 1
-"""The quote stands in the source word for word (white space aside)."""
+"""The quote stands in the source word for word (white space and typography aside), and no negation was
+cut off before or behind it.
+"""
 CITATION_VERDICT_SUPPORTED: CitationVerdict.ValueType  # 2
-"""No word-for-word quote, but most of the sentence's content words and all its numbers stand in the
-quoted piece of the source.
+"""No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
+the question, and all its numbers stand in the quoted piece of the source, and nothing there says the
+opposite.
 """
 CITATION_VERDICT_UNSUPPORTED: CitationVerdict.ValueType  # 3
 """The source exists but does not carry the sentence."""
@@ -116,11 +122,21 @@ class _DegradationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degra
     DEGRADATION_KIND_CACHE_HIT: _DegradationKind.ValueType  # 5
     """The reply came from the semantic cache."""
     DEGRADATION_KIND_CONTEXT_TRUNCATED: _DegradationKind.ValueType  # 6
-    """Some passages did not fit the model's context window."""
+    """Some passages, or earlier turns of the conversation, did not fit the model's context window; the
+    detail says which.
+    """
     DEGRADATION_KIND_REWRITE_SKIPPED: _DegradationKind.ValueType  # 7
     """The follow-up question could not be made self-contained."""
     DEGRADATION_KIND_ANSWER_TRUNCATED: _DegradationKind.ValueType  # 8
     """The answer reached the token limit and may be cut short."""
+    DEGRADATION_KIND_CONVERSATION_UNAVAILABLE: _DegradationKind.ValueType  # 9
+    """The store of conversations could not be reached: the answer was made without the turns before it, or
+    this turn was not kept, or both.
+    """
+    DEGRADATION_KIND_LINKS_REMOVED: _DegradationKind.ValueType  # 10
+    """The answer held links or images whose addresses stand in none of the passages; they were taken out.
+    A document may have told the model to add them.
+    """
 
 class DegradationKind(_DegradationKind, metaclass=_DegradationKindEnumTypeWrapper):
     """Something the server did less well than configured, to be able to answer at all."""
@@ -138,11 +154,21 @@ DEGRADATION_KIND_EXTRACTIVE_ONLY: DegradationKind.ValueType  # 4
 DEGRADATION_KIND_CACHE_HIT: DegradationKind.ValueType  # 5
 """The reply came from the semantic cache."""
 DEGRADATION_KIND_CONTEXT_TRUNCATED: DegradationKind.ValueType  # 6
-"""Some passages did not fit the model's context window."""
+"""Some passages, or earlier turns of the conversation, did not fit the model's context window; the
+detail says which.
+"""
 DEGRADATION_KIND_REWRITE_SKIPPED: DegradationKind.ValueType  # 7
 """The follow-up question could not be made self-contained."""
 DEGRADATION_KIND_ANSWER_TRUNCATED: DegradationKind.ValueType  # 8
 """The answer reached the token limit and may be cut short."""
+DEGRADATION_KIND_CONVERSATION_UNAVAILABLE: DegradationKind.ValueType  # 9
+"""The store of conversations could not be reached: the answer was made without the turns before it, or
+this turn was not kept, or both.
+"""
+DEGRADATION_KIND_LINKS_REMOVED: DegradationKind.ValueType  # 10
+"""The answer held links or images whose addresses stand in none of the passages; they were taken out.
+A document may have told the model to add them.
+"""
 Global___DegradationKind: _TypeAlias = DegradationKind  # noqa: Y015
 
 class _FinishReason:
@@ -192,7 +218,9 @@ class Citation(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     source_number: _builtins.int
-    """1-based number of the cited passage in the reply's `sources`."""
+    """1-based number of the cited passage in the reply's `sources`; where the quote runs over the border of
+    two, the one that holds most of it.
+    """
     document_id: _builtins.str
     """The document."""
     filename: _builtins.str
@@ -257,7 +285,9 @@ class RejectedCitation(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     ANSWER_SPAN_FIELD_NUMBER: _builtins.int
     marker: _builtins.str
-    """The marker as the model wrote it, at most 200 characters."""
+    """The marker as the model wrote it, or the words that a citation of the provider's own claims to quote;
+    at most 200 characters.
+    """
     verdict: Global___CitationVerdict.ValueType
     """Always UNKNOWN_SOURCE at present."""
     @_builtins.property
@@ -347,6 +377,8 @@ class Usage(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    CACHED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Tokens of the prompt."""
     completion_tokens: _builtins.int
@@ -355,6 +387,10 @@ class Usage(_message.Message):
     """True when the provider did not report them and they were estimated."""
     cost_micro_usd: _builtins.int
     """Cost in millionths of a US dollar; absent when the model's price is not known. 0 for extractive."""
+    cached_prompt_tokens: _builtins.int
+    """Of `prompt_tokens`, those the provider read from its cache, at a lower price."""
+    cache_write_tokens: _builtins.int
+    """Of `prompt_tokens`, those the provider wrote to its cache, at a higher price."""
     def __init__(
         self,
         *,
@@ -362,10 +398,12 @@ class Usage(_message.Message):
         completion_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
         cost_micro_usd: _builtins.int | None = ...,
+        cached_prompt_tokens: _builtins.int = ...,
+        cache_write_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "cost_micro_usd", b"cost_micro_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "completion_tokens", b"completion_tokens", "cost_micro_usd", b"cost_micro_usd", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd", "cache_write_tokens", b"cache_write_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "cost_micro_usd", b"cost_micro_usd", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_micro_usd: _TypeAlias = _typing.Literal["cost_micro_usd"]  # noqa: Y015
     _WhichOneofArgType__cost_micro_usd: _TypeAlias = _typing.Literal["_cost_micro_usd", b"_cost_micro_usd"]  # noqa: Y015

@@ -103,6 +103,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. No such prompt version. Metadata: `available`."""
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 52
     """INVALID_ARGUMENT. The preferred provider is not configured here. Metadata: `available`."""
+    ERROR_REASON_CONVERSATIONS_UNAVAILABLE: _ErrorReason.ValueType  # 53
+    """UNAVAILABLE. The store of conversations cannot be reached. Questions that stand alone are answered
+    meanwhile. Retryable.
+    """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 60
     """--- the caller's identity and share (60-79) ---
 
@@ -179,7 +183,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     one of these values without the prefix `ERROR_REASON_` (for example `DOCUMENT_NOT_FOUND`) and whose
     `domain` is `docuquery` (`docuquery.llm` for the PROVIDER_* values and what else an LLM provider
     caused). The comment on each value names the gRPC status code it comes with and the keys of
-    ErrorInfo.metadata it may carry. Every failure carries the key `request_id`.
+    ErrorInfo.metadata it may carry. Every failure carries the key `request_id`; a question that failed after a
+    provider was asked carries `attempts`, every attempt as `provider=REASON`.
 
     Retry only where the comment says "retryable"; wait for google.rpc.RetryInfo when it is there.
     """
@@ -265,6 +270,10 @@ ERROR_REASON_PROMPT_VERSION_NOT_FOUND: ErrorReason.ValueType  # 51
 """INVALID_ARGUMENT. No such prompt version. Metadata: `available`."""
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT. The preferred provider is not configured here. Metadata: `available`."""
+ERROR_REASON_CONVERSATIONS_UNAVAILABLE: ErrorReason.ValueType  # 53
+"""UNAVAILABLE. The store of conversations cannot be reached. Questions that stand alone are answered
+meanwhile. Retryable.
+"""
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 60
 """--- the caller's identity and share (60-79) ---
 

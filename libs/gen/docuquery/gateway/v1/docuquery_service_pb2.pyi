@@ -1288,6 +1288,7 @@ class Component(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`gateway`, `ingest`, `retrieval` or `answer`."""
     state: Global___ComponentState.ValueType
@@ -1296,6 +1297,8 @@ class Component(_message.Message):
     """Milliseconds its health check took; absent for the gateway itself and for what is unreachable."""
     detail: _builtins.str
     """A sentence for people, when something is wrong."""
+    version: _builtins.str
+    """The version of its program; empty when it does not say. While replicas are being exchanged, that of one."""
     def __init__(
         self,
         *,
@@ -1303,10 +1306,11 @@ class Component(_message.Message):
         state: Global___ComponentState.ValueType = ...,
         latency_ms: _builtins.float | None = ...,
         detail: _builtins.str = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "latency_ms", b"latency_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "detail", b"detail", "latency_ms", b"latency_ms", "name", b"name", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "detail", b"detail", "latency_ms", b"latency_ms", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
     _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015

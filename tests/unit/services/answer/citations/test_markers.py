@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.answer.citations.markers import MAX_HELD_CHARACTERS, MarkerParser, VisibleText
+from services.answer.citations.markers import MAX_HELD_CHARACTERS, MarkerParser, Piece, VisibleText
 from tests.unit.services.answer.citations.support import parse
 
 PIECES = st.sampled_from(
@@ -114,3 +114,27 @@ def test_no_marker_is_left(pieces: list[str]) -> None:
 def test_text_without_brackets_passes_unchanged(text: str) -> None:
     if not re.search(r"\s{100}", text):
         assert parse([text])[0] == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [
+        ("One", "One"),
+        ("One ", "One"),
+        ("One.", "One."),
+        ("One [", "One ["),
+        ("One [note", "One [note"),
+        ("One [[no", "One [[no"),
+        ("One [1", "One [1"),
+        ("One [1]", "One"),
+    ],
+)
+def test_a_marker_from_outside_stands_behind_all_the_text_before_it(before: str, shown: str) -> None:
+    parser = MarkerParser()
+    events = (
+        parser.feed(before) + parser.mark(Piece(2, 3, 9), "quoted") + parser.feed(" two.") + parser.finish()
+    )
+    texts = [event.text for event in events if isinstance(event, VisibleText)]
+    assert "".join(texts) == f"{shown} two."
+    last = [event for event in events if not isinstance(event, VisibleText)][-1]
+    assert (last.at, last.piece, last.raw) == (len(shown), Piece(2, 3, 9), "quoted")

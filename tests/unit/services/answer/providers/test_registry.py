@@ -8,10 +8,10 @@ from services.answer.providers.models import load_models
 from services.answer.providers.registry import (
     ANTHROPIC_DEFAULT_MODEL,
     OPENAI_DEFAULT_MODEL,
-    ProviderSpec,
     build_providers,
     specs_from_settings,
 )
+from services.answer.providers.spec import Endpoint, ProviderSpec
 
 KEY = "sk-secret-0123456789"
 
@@ -43,15 +43,17 @@ def test_with_two_providers_each_keeps_its_own_model() -> None:
 
 def test_blanks_around_a_key_are_taken_off_and_the_key_is_not_shown() -> None:
     (spec,) = specs_from_settings(openai_api_key=f" {KEY}\n")
-    assert spec.api_key == KEY
+    assert spec.endpoint.api_key == KEY
     assert KEY not in repr(spec)
 
 
 async def test_any_number_of_instances_of_one_adapter_can_be_built() -> None:
     specs = [
-        ProviderSpec(name="fast", adapter="openai", model="gpt-4o-mini", api_key=KEY),
-        ProviderSpec(name="local", adapter="openai", model="llama", base_url="http://127.0.0.1:1/v1"),
-        ProviderSpec(name="third", adapter="anthropic", model="claude-haiku-4-5", api_key=KEY),
+        ProviderSpec(name="fast", adapter="openai", model="gpt-4o-mini", endpoint=Endpoint(KEY)),
+        ProviderSpec(
+            name="local", adapter="openai", model="llama", endpoint=Endpoint(base_url="http://127.0.0.1:1/v1")
+        ),
+        ProviderSpec(name="third", adapter="anthropic", model="claude-haiku-4-5", endpoint=Endpoint(KEY)),
     ]
     built = build_providers(specs, load_models())
     assert [(n, p.name, p.adapter, p.model) for n, p in built.items()] == [
@@ -63,7 +65,7 @@ async def test_any_number_of_instances_of_one_adapter_can_be_built() -> None:
         await provider.aclose()
 
 
-GOOD = ProviderSpec(name="a", adapter="openai", model="m", api_key=KEY)
+GOOD = ProviderSpec(name="a", adapter="openai", model="m", endpoint=Endpoint(KEY))
 
 
 @pytest.mark.parametrize(
@@ -71,11 +73,18 @@ GOOD = ProviderSpec(name="a", adapter="openai", model="m", api_key=KEY)
     [
         ([GOOD, GOOD], "more than once: a"),
         ([ProviderSpec(name="A b", adapter="openai", model="m")], "name"),
-        ([ProviderSpec(name="a", adapter="other", model="m")], "'other' is no adapter"),
+        ([ProviderSpec(name="a", adapter="other", model="m")], "adapter"),
         ([ProviderSpec(name="a", adapter="openai", model="")], "model"),
-        ([ProviderSpec(name="a", adapter="openai", model="m", api_key=f"{KEY}\n")], "key"),
-        ([ProviderSpec(name="a", adapter="openai", model="m", api_key=f"{KEY}é")], "key"),
-        ([ProviderSpec(name="a", adapter="openai", model="m", base_url="localhost:8000")], "base URL"),
+        ([ProviderSpec(name="a", adapter="openai", model="m", endpoint=Endpoint(f"{KEY}\n"))], "key"),
+        ([ProviderSpec(name="a", adapter="openai", model="m", endpoint=Endpoint(f"{KEY}é"))], "key"),
+        (
+            [
+                ProviderSpec(
+                    name="a", adapter="openai", model="m", endpoint=Endpoint(base_url="localhost:8000")
+                )
+            ],
+            "base_url",
+        ),
     ],
 )
 def test_a_faulty_spec_is_refused_without_showing_a_key(specs: list[ProviderSpec], fault: str) -> None:

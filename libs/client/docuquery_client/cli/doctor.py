@@ -1,0 +1,152 @@
+"""`docuquery admin doctor`: what is wrong with this installation, and what to do about it.
+
+Each service examines its own configuration, started by module name in this process's environment; the
+gateway is called as any caller does. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from docuquery_client.cli.console import clean, one_line, output, plain_table
+from docuquery_client.cli.options import JsonFlag
+from docuquery_client.cli.session import EXIT_FAILED, Session, describe, fail, session_of
+from docuquery_client.errors import ApiError
+from docuquery_client.stack import services_environment
+from docuquery_client.supervision import StackError
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
+_SECONDS = 60.0
+
+
+class Service(StrEnum):
+    """Whose configuration is examined."""
+
+    GATEWAY = "gateway"
+    INGEST = "ingest"
+    RETRIEVAL = "retrieval"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line of the report."""
+
+    service: str
+    check: str
+    level: str
+    """`ok`, `warning` or `error`."""
+    message: str
+    advice: str = ""
+
+
+ServiceOption = Annotated[
+    list[Service] | None,
+    typer.Option("--service", help="Only this one, where others run elsewhere; may be given again."),
+]
+
+
+def doctor(ctx: typer.Context, service: ServiceOption = None, as_json: JsonFlag = False) -> None:
+    """Checks settings, what they point at, certificates, clocks, disk, versions; says what to do.
+
+    Exits with 1 when there is an error; warnings are only told.
+    """
+    chosen = service or list(Service)
+    try:
+        environment = services_environment()
+    except StackError as error:
+        fail(clean(str(error)))
+        raise typer.Exit(EXIT_FAILED) from None
+    found = asyncio.run(_examine(session_of(ctx), chosen, environment))
+    errors = sum(finding.level == "error" for finding in found)
+    if as_json:
+        report = {"errors": errors, "findings": [asdict(finding) for finding in found]}
+        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    else:
+        _show(found)
+    if errors:
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _examine(
+    session: Session, services: Sequence[Service], environment: Mapping[str, str]
+) -> list[Finding]:
+    examined = await asyncio.gather(*(_of_service(one, environment) for one in services), _of_system(session))
+    return [finding for findings in examined for finding in findings]
+
+
+async def _of_service(service: Service, environment: Mapping[str, str]) -> list[Finding]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"services.{service}.doctor"),
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            told, said = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return [
+            Finding(service, "doctor", "error", "the checks did not end", "Run them again, and report it.")
+        ]
+    if process.returncode != 0:
+        last = (said.decode("utf-8", "replace").strip().splitlines() or ["no word"])[-1]
+        return [Finding(service, "doctor", "error", f"the checks broke off: {last}", "Report it.")]
+    return [Finding(**json.loads(line)) for line in told.decode().splitlines()]
+
+
+async def _of_system(session: Session) -> list[Finding]:
+    """What the gateway says of the whole system, asked as any caller asks it."""
+    async with session.client() as client:
+        try:
+            system = await client.get_system_status(timeout_seconds=10)
+        except ApiError as error:
+            return [Finding("system", "status", "error", describe(error), "See the findings above.")]
+    versions = {component.version for component in system.components if component.version}
+    found = [_of_component(component) for component in system.components]
+    found += [_of_provider(one) for one in system.providers]
+    if len(versions) > 1:
+        text = f"several versions are running: {', '.join(sorted(versions))}"
+        found.append(Finding("system", "version", "warning", text, "Expected during an upgrade only."))
+    return found
+
+
+def _of_provider(provider: pb.ProviderStatus) -> Finding:
+    name = f"{provider.name} ({provider.model})"
+    if provider.available:
+        return Finding("system", "provider", "ok", f"{name} takes calls")
+    advice = "`docuquery status` shows its breaker. One that LLM_PROVIDER leaves out is never asked."
+    return Finding("system", "provider", "warning", f"{name} takes no calls", advice)
+
+
+def _of_component(component: pb.Component) -> Finding:
+    if component.state == pb.COMPONENT_STATE_SERVING:
+        version = f", version {component.version}" if component.version else ""
+        return Finding("system", "status", "ok", f"{component.name} is serving{version}")
+    return Finding("system", "status", "error", f"{component.name}: {component.detail}", "Look into its log.")
+
+
+def _show(found: Sequence[Finding]) -> None:
+    table = plain_table("service", "check", "result", "finding")
+    for one in found:
+        text = Text(one_line(one.message, 400))
+        if one.advice:
+            text.append(f"\n→ {one_line(one.advice, 400)}", style=_STYLES[one.level])
+        table.add_row(one.service, one.check, Text(one.level, style=_STYLES[one.level]), text)
+    console = output()
+    console.print(table)
+    counts = {level: sum(one.level == level for one in found) for level in _STYLES}
+    console.print(f"{counts['ok']} well, {counts['warning']} warnings, {counts['error']} errors")

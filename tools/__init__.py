@@ -1,0 +1,1 @@
+"""Programs for who develops DocuQuery; the services need none of them."""
