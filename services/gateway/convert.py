@@ -55,7 +55,7 @@ def question_from_proto(request: pb.QueryRequest, default_top_k: int) -> Questio
         provider=request.provider,
         rerank=request.rerank if request.HasField("rerank") else None,
         max_per_document=request.max_per_document,
-        expand_chunks=request.expand_chunks,
+        expand_chunks=request.expand_chunks if request.HasField("expand_chunks") else None,
         no_cache=request.no_cache,
     )
 
@@ -70,7 +70,7 @@ def search_request(question: Question, standalone: str) -> retrieval.SearchReque
         score_threshold=question.score_threshold,
         rerank=question.rerank,
         max_per_document=question.max_per_document,
-        expand_chunks=question.expand_chunks,
+        expand_chunks=question.expand_chunks or 0,
     )
 
 

@@ -36,10 +36,11 @@ class Question:
     provider: str = ""
     """Asked before all others; empty: the configured order."""
     rerank: bool | None = None
-    """None: as retrieval is set."""
+    """None: as the gateway is set, or retrieval."""
     max_per_document: int = 0
     """0: no cap."""
-    expand_chunks: int = 0
+    expand_chunks: int | None = None
+    """None: as the gateway is set."""
     no_cache: bool = False
     """Whether the answer is to be made anew, and not to be kept."""
 

@@ -69,6 +69,16 @@ class QueryPolicy:
     """The longest a query may take; callers may allow less."""
     rerank: bool = True
     """Whether the passages of queries that do not say are reranked; if not, retrieval does as it is set."""
+    expand_chunks: int = 0
+    """Chunks before and after each passage of queries that do not say, 0 to 3."""
+
+    def completed(self, question: Question) -> Question:
+        """The question with what it leaves to the operator."""
+        if self.rerank and question.rerank is None:
+            question = replace(question, rerank=True)
+        if question.expand_chunks is None:
+            question = replace(question, expand_chunks=self.expand_chunks)
+        return question
 
 
 class QueryRunner:
@@ -109,8 +119,7 @@ class QueryRunner:
         arrived = self._clock.monotonic()
         deadline = budget.bounded(deadline, self._policy.max_seconds)
         deadline.require(budget.QUERY_MINIMUM_SECONDS)
-        if self._policy.rerank and question.rerank is None:
-            question = replace(question, rerank=True)
+        question = self._policy.completed(question)
         plan = make_plan(
             await self._directory.list(),
             self._policy.provider_order,

@@ -70,6 +70,9 @@ class Settings(ServiceSettings):
     query_reranking: bool = Field(True, validation_alias="QUERY_RERANKING")
     """Order the candidates of a query once more by retrieval's RERANKER, so that the few an answer is made
     from are the best. False: as ENABLE_RERANKING says."""
+    query_expand_chunks: int = Field(2, ge=0, le=3, validation_alias="QUERY_EXPAND_CHUNKS")
+    """Chunks before and after each passage that an answer may use as well, when the caller does not say.
+    Small chunks are found best, and answered from best with what stands around them. 0 saves tokens."""
     query_max_seconds: float = Field(60.0, gt=0, le=3600, validation_alias="QUERY_MAX_SECONDS")
     """The longest a query may take; a caller may allow less."""
     unary_upload_max_bytes: int = Field(4 * MIB, ge=1, validation_alias="GATEWAY_MAX_MESSAGE_BYTES")
@@ -266,6 +269,7 @@ class Settings(ServiceSettings):
             extractive_fallback=self.extractive_fallback,
             max_seconds=self.query_max_seconds,
             rerank=self.query_reranking,
+            expand_chunks=self.query_expand_chunks,
         )
 
     @property

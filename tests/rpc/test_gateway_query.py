@@ -371,7 +371,7 @@ async def test_how_to_search_is_the_callers_choice(system: System) -> None:
     assert streamed == unary
     assert {name: getattr(unary, name) for name in chosen} == chosen
     assert plain.rerank
-    assert (plain.max_per_document, plain.expand_chunks) == (0, 0)
+    assert (plain.max_per_document, plain.expand_chunks) == (0, 2)
 
 
 async def test_a_caller_who_leaves_during_a_search_ends_it(system: System) -> None:

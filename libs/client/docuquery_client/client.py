@@ -232,7 +232,7 @@ class AsyncDocuQuery:
         provider: str = "",
         rerank: bool | None = None,
         max_per_document: int = 0,
-        expand_chunks: int = 0,
+        expand_chunks: int | None = None,
         no_cache: bool = False,
         **options: Unpack[CallOptions],
     ) -> pb.QueryResult:

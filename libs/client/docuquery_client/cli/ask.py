@@ -17,7 +17,6 @@ from docuquery.gateway.v1.docuquery_service_pb2 import QueryRequest, QueryResult
 from docuquery_client.cli.answer_view import answer_lines, with_marks
 from docuquery_client.cli.console import clean, output, print_json
 from docuquery_client.cli.options import (
-    ExpandOption,
     FilterOption,
     JsonFlag,
     Mode,
@@ -46,7 +45,14 @@ def ask(
     max_per_document: Annotated[
         int, typer.Option(help="Most passages of one document; 0: no cap.", min=0, max=20)
     ] = 0,
-    expand: ExpandOption = 0,
+    expand: Annotated[
+        int | None,
+        typer.Option(
+            help="Chunks before and after each passage to use with it. Default: as the server is set.",
+            min=0,
+            max=3,
+        ),
+    ] = None,
     provider: Annotated[
         str, typer.Option(help="Try this provider first (see `status`).", show_default=False)
     ] = "",

@@ -719,8 +719,9 @@ class QueryRequest(_message.Message):
     """Most passages of one document, 1 to 20; 0: no cap."""
     expand_chunks: _builtins.int
     """Chunks before and after each passage that the answer may use as well, 0 to 3; see
-    SearchRequest.expand_chunks. Passages that come to touch each other are merged, so `sources` may be
-    fewer than `top_k`. Citations stay exact: their spans are places in the document.
+    SearchRequest.expand_chunks; absent: the server's setting (2). Passages that come to touch each other are
+    merged, so `sources` may be fewer than `top_k`. Citations stay exact: their spans are places in the
+    document.
     """
     no_cache: _builtins.bool
     """Make the answer anew, and do not keep it, although the semantic cache is on."""
@@ -742,13 +743,15 @@ class QueryRequest(_message.Message):
         provider: _builtins.str = ...,
         rerank: _builtins.bool | None = ...,
         max_per_document: _builtins.int = ...,
-        expand_chunks: _builtins.int = ...,
+        expand_chunks: _builtins.int | None = ...,
         no_cache: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "filter", b"filter", "include_sources", b"include_sources", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expand_chunks", b"_expand_chunks", "_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "no_cache", b"no_cache", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expand_chunks", b"_expand_chunks", "_include_sources", b"_include_sources", "_rerank", b"_rerank", "_score_threshold", b"_score_threshold", "_top_k", b"_top_k", "conversation_id", b"conversation_id", "expand_chunks", b"expand_chunks", "filter", b"filter", "include_sources", b"include_sources", "max_per_document", b"max_per_document", "mode", b"mode", "no_cache", b"no_cache", "prompt_version", b"prompt_version", "provider", b"provider", "question", b"question", "rerank", b"rerank", "score_threshold", b"score_threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expand_chunks: _TypeAlias = _typing.Literal["expand_chunks"]  # noqa: Y015
+    _WhichOneofArgType__expand_chunks: _TypeAlias = _typing.Literal["_expand_chunks", b"_expand_chunks"]  # noqa: Y015
     _WhichOneofReturnType__include_sources: _TypeAlias = _typing.Literal["include_sources"]  # noqa: Y015
     _WhichOneofArgType__include_sources: _TypeAlias = _typing.Literal["_include_sources", b"_include_sources"]  # noqa: Y015
     _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
@@ -757,6 +760,8 @@ class QueryRequest(_message.Message):
     _WhichOneofArgType__score_threshold: _TypeAlias = _typing.Literal["_score_threshold", b"_score_threshold"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expand_chunks) -> _WhichOneofReturnType__expand_chunks | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__include_sources) -> _WhichOneofReturnType__include_sources | None: ...
     @_typing.overload
