@@ -131,6 +131,32 @@ lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	  --extra build --extra office --extra telemetry pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
 	  --extra build --extra office --extra telemetry --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for tool in kubernetes-validate cyclonedx-bom; do \
+	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 tools/$$tool.in -o tools/$$tool.lock; done
+
+# Programs with many dependencies, or large ones, in an environment of their own each.
+build/tools/%/.installed: tools/%.lock | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D) --require-hashes -r $<
+	@touch $@
+
+KUSTOMIZE_VERSION := v5.7.0
+
+# kubectl brings a kustomize of its own.
+.PHONY: kustomize
+kustomize:
+	@[ -x build/bin/kustomize ] || command -v kubectl >/dev/null \
+	  || GOBIN=$(CURDIR)/build/bin go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+.PHONY: k8s-validate
+k8s-validate: dev kustomize build/tools/kubernetes-validate/.installed ## Build all of k8s/, check it by Kubernetes' schemas and our rules
+	REQUIRE_EXTERNALS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/unit/k8s
+
+.PHONY: sbom
+sbom: install build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package the services run with
+	build/tools/cyclonedx-bom/bin/cyclonedx-py environment --output-reproducible --mc-type application \
+	  --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

@@ -102,21 +102,20 @@ def optional(store: str) -> list[str]:
     return [name for name in COMPONENTS if name not in STORES and _ONLY_WITH.get(name, store) == store]
 
 
-def combinations() -> list[tuple[str, ...]]:
-    """Each store alone, with each component, and with all of them."""
-    found = []
-    for store in STORES:
-        rest = optional(store)
-        found += [combination(store, *chosen) for chosen in ((), *((one,) for one in rest), rest)]
-    return list(dict.fromkeys(found))
+def wholes() -> list[tuple[str, ...]]:
+    """Each store alone, and with all the components there are."""
+    return [combination(store, *chosen) for store in STORES for chosen in ((), optional(store))]
 
 
-def pairs() -> list[tuple[str, ...]]:
-    """Each store with every two components."""
+def parts() -> list[tuple[str, ...]]:
+    """Each store with every component, and with every two."""
     found = [
-        combination(store, *two) for store in STORES for two in itertools.combinations(optional(store), 2)
+        combination(store, *chosen)
+        for store in STORES
+        for count in (1, 2)
+        for chosen in itertools.combinations(optional(store), count)
     ]
-    return [one for one in dict.fromkeys(found) if one not in combinations()]
+    return list(dict.fromkeys(found))
 
 
 @functools.cache
@@ -141,7 +140,7 @@ def combined(components: Sequence[str]) -> Build:
 def builds() -> Iterator[Build]:
     """Everything the policies are checked on."""
     yield from map(overlay, OVERLAYS)
-    yield from map(combined, combinations())
+    yield from map(combined, wholes())
 
 
 def kustomize() -> list[str]:
@@ -154,4 +153,4 @@ def _build(name: str, folder: Path) -> Build:
     done = subprocess.run([*kustomize(), str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{name}: {done.stderr}"
     assert not done.stderr, done.stderr  # deprecations
-    return Build(name, done.stdout, tuple(yaml.safe_load_all(done.stdout)))
+    return Build(name, done.stdout, tuple(yaml.load_all(done.stdout, yaml.CSafeLoader)))
