@@ -154,9 +154,9 @@ k8s-validate: dev kustomize build/tools/kubernetes-validate/.installed ## Build 
 	REQUIRE_EXTERNALS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/unit/k8s
 
 .PHONY: sbom
-sbom: install build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package the services run with
-	build/tools/cyclonedx-bom/bin/cyclonedx-py environment --output-reproducible --mc-type application \
-	  --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+sbom: build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package an image is made from, with its hashes (CycloneDX)
+	build/tools/cyclonedx-bom/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+	  --mc-type application --output-file build/sbom.json requirements.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

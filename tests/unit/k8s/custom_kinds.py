@@ -1,5 +1,4 @@
-"""Shapes of the kinds that others bring to a cluster: cert-manager, the operators of Prometheus and of
-External Secrets, the Gateway API.
+"""Shapes of the kinds others bring to a cluster: cert-manager, two operators, the Gateway API.
 
 Their schemas are not in the package that holds those of Kubernetes. What stands here is ours, written from
 their documentation: the fields we use, which of them must be there, and of what type. It finds a misspelt or

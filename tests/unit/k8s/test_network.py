@@ -106,7 +106,9 @@ def test_only_those_who_call_models_get_out() -> None:
         embeds = any(
             config["data"].get("EMBEDDING_PROVIDER") == "openai" for config in build.kind("ConfigMap")
         )
-        assert {edge.source for edge in out} == ({"answer", "retrieval"} if embeds else {"answer"}), build.name
+        assert {edge.source for edge in out} == ({"answer", "retrieval"} if embeds else {"answer"}), (
+            build.name
+        )
         assert {edge.port for edge in out} == {443}
 
 

@@ -122,7 +122,9 @@ def test_selectors_match_the_labels_of_one_pod(built: list[Build]) -> None:
         for pod in pods:
             assert _selects(pod.owner["spec"]["selector"], pod.labels), build.name
         for service in build.kind("Service"):
-            chosen = [pod for pod in pods if _selects({"matchLabels": service["spec"]["selector"]}, pod.labels)]
+            chosen = [
+                pod for pod in pods if _selects({"matchLabels": service["spec"]["selector"]}, pod.labels)
+            ]
             assert [pod.name for pod in chosen] == [service["metadata"]["name"]], build.name
             assert service["spec"]["clusterIP"] == "None", build.name
             [pod] = chosen

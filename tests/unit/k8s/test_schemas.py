@@ -36,7 +36,10 @@ def complaints(built: Sequence[Build], version: str, folder: Path) -> list[str]:
     """What the validator says of all builds together."""
     # Most objects are the same in many builds.
     texts = {
-        yaml.dump(one, Dumper=yaml.CSafeDumper) for build in built for one in build.objects if not is_custom(one)
+        yaml.dump(one, Dumper=yaml.CSafeDumper)
+        for build in built
+        for one in build.objects
+        if not is_custom(one)
     }
     file = folder / "objects.yaml"
     file.write_text("---\n".join(sorted(texts)))
@@ -65,7 +68,9 @@ def test_every_two_components_go_together(tmp_path: Path) -> None:
 
 def test_the_validator_refuses_a_misspelt_field(tmp_path: Path) -> None:
     broken = copy.deepcopy(overlay("dev").objects)
-    [gateway] = [one for one in broken if one["kind"] == "Deployment" and one["metadata"]["name"] == "gateway"]
+    [gateway] = [
+        one for one in broken if one["kind"] == "Deployment" and one["metadata"]["name"] == "gateway"
+    ]
     gateway["spec"]["template"]["spec"]["containers"][0]["livenessProb"] = {}
     said = complaints([Build("broken", "", broken)], VERSIONS[-1], tmp_path)
     assert any("livenessProb" in line for line in said)

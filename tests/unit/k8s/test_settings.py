@@ -59,7 +59,9 @@ def test_what_all_services_read_is_known_to_all(built: list[Build]) -> None:
     shared = {str(field.validation_alias) for field in ServiceSettings.model_fields.values()}
     for build in built:
         [config] = [
-            one for one in build.kind("ConfigMap") if re.fullmatch(r"docuquery-[a-z0-9]{10}", one["metadata"]["name"])
+            one
+            for one in build.kind("ConfigMap")
+            if re.fullmatch(r"docuquery-[a-z0-9]{10}", one["metadata"]["name"])
         ]
         assert {name for name in config["data"] if not FOREIGN.fullmatch(name)} <= shared
 
@@ -97,7 +99,9 @@ def test_ports_are_those_the_settings_name(tmp_path: Path) -> None:
                 "metrics": settings.metrics_port,
                 "health": settings.health_port,
             }
-            probes = [container[f"{kind}Probe"]["grpc"]["port"] for kind in ("startup", "liveness", "readiness")]
+            probes = [
+                container[f"{kind}Probe"]["grpc"]["port"] for kind in ("startup", "liveness", "readiness")
+            ]
             assert set(probes) == {settings.health_port}
             assert {settings.host, settings.health_host, settings.metrics_host} == {"0.0.0.0"}
             assert container["args"] == [f"services.{name}"]
@@ -161,7 +165,9 @@ def test_what_replicas_share_is_given_to_all_who_can_use_it(built: list[Build]) 
     assert with_redis
     sharing = {name for name, settings in SERVICES.items() if "state_url" in settings.model_fields}
     for build in with_redis:
-        assert {pod.name for pod in services(build) if "STATE_URL" in environment_of(build, pod).plain} == sharing
+        assert {
+            pod.name for pod in services(build) if "STATE_URL" in environment_of(build, pod).plain
+        } == sharing
 
 
 def test_nothing_secret_stands_in_a_manifest(built: list[Build]) -> None:
