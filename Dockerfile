@@ -1,5 +1,5 @@
 # One image for the four services; the command chooses: services.gateway, services.ingest, services.retrieval
-# or services.answer. `make image-base` moves the base to the newest patch release, tag and digest together.
+# or services.answer. `make image-base` pins another base, tag and digest together.
 ARG PYTHON_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${PYTHON_IMAGE} AS build

@@ -153,6 +153,19 @@ kustomize:
 k8s-validate: dev kustomize build/tools/kubernetes-validate/.installed ## Build all of k8s/, check it by Kubernetes' schemas and our rules
 	REQUIRE_EXTERNALS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/unit/k8s
 
+IMAGE ?= docuquery
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE_BASE ?= python:3.13.15-slim-trixie
+
+.PHONY: image
+image: ## Build the image (IMAGE=registry/name; needs docker with buildx)
+	docker buildx build --load --tag $(IMAGE):$(VERSION) .
+
+.PHONY: image-base
+image-base: ## Pin IMAGE_BASE in the Dockerfile, by the digest its registry has now (needs docker)
+	digest=$$(docker buildx imagetools inspect $(IMAGE_BASE) --format '{{.Manifest.Digest}}') \
+	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(IMAGE_BASE)@$$digest|" Dockerfile
+
 .PHONY: sbom
 sbom: build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package an image is made from, with its hashes (CycloneDX)
 	build/tools/cyclonedx-bom/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \

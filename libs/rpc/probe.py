@@ -24,17 +24,20 @@ EXIT_SERVING, EXIT_NOT_SERVING, EXIT_NO_PORT = 0, 1, 2
 
 def health_port(environment: Mapping[str, str]) -> int:
     """The health port of the service this environment is for; 0: none is set, or several differ."""
-    ports = {value for name, value in environment.items() if name.endswith(_SUFFIX) and value not in ("", "0")}
-    return int(ports.pop()) if len(ports) == 1 else 0
+    set_ones = {value for name, value in environment.items() if name.endswith(_SUFFIX)} - {"", "0"}
+    return int(set_ones.pop()) if len(set_ones) == 1 else 0
 
 
 def check(port: int, name: str) -> str:
     """What the health check on this port of loopback says of `name`: `SERVING`, or why not."""
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         try:
-            reply = HealthStub(channel).Check(HealthCheckRequest(service=name), timeout=_TIMEOUT_SECONDS)
+            reply = HealthStub(channel).Check(  # type: ignore[attr-defined]  # the stubs do not have it
+                HealthCheckRequest(service=name), timeout=_TIMEOUT_SECONDS
+            )
         except grpc.RpcError as error:
-            return str(error.code().name)  # type: ignore[attr-defined]  # every RpcError of a call has one
+            return str(error.code().name)
     return HealthCheckResponse.ServingStatus.Name(reply.status)
 
 
