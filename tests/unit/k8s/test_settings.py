@@ -160,6 +160,13 @@ def test_a_replica_grants_its_share_of_a_limit(tmp_path: Path) -> None:
         assert settings.gateway_replicas == (least or [1])[0]
 
 
+def test_replicas_that_an_autoscaler_adds_are_found(built: list[Build]) -> None:
+    for build in built:
+        if build.kind("HorizontalPodAutoscaler"):
+            for pod in services(build):
+                assert float(environment_of(build, pod).plain["MAX_CONNECTION_AGE_SECONDS"]) > 0
+
+
 def test_what_replicas_share_is_given_to_all_who_can_use_it(built: list[Build]) -> None:
     with_redis = [build for build in built if build.has("StatefulSet", "redis")]
     assert with_redis
