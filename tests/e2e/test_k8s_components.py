@@ -19,10 +19,10 @@ import pytest
 from docuquery_client import AsyncDocuQuery
 from services.gateway.shared_rate_limit import open_redis_limiter
 from tests.contract import qdrant_server, redis_server
-from tests.e2e.support import SAMPLES, ingest_all, running_system
+from tests.e2e.support import SAMPLES, files_in, ingest_all, running_system
 from tests.rpc.certificates import Authority
 from tests.unit.k8s.environments import environment_of
-from tests.unit.k8s.manifests import Pod, combination, combined, overlay
+from tests.unit.k8s.manifests import K8S, Pod, combination, combined, overlay
 
 pytestmark = pytest.mark.externals
 
@@ -151,16 +151,46 @@ async def test_the_backup_job_checks_writes_and_forgets(tmp_path: Path) -> None:
     assert set(backups.iterdir()) == before
 
 
+async def test_a_lost_cluster_is_restored_from_its_snapshots(tmp_path: Path) -> None:
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    with qdrant_server.cluster(tmp_path / "cluster") as servers:
+        settings = {"VECTOR_STORE": "qdrant", "QDRANT_URL": servers.url}
+        async with running_system(tmp_path / "services", **settings) as system:
+            await ingest_all(system.client, SAMPLES)
+            assert _run_snapshots(servers, backups, "save") == 0
+    [made] = backups.iterdir()
+    assert len(list(made.rglob("*.snapshot"))) == 3 * 2
+
+    with qdrant_server.cluster(tmp_path / "new") as servers:
+        assert _run_snapshots(servers, backups, "restore", str(made)) == 0
+        settings = {"VECTOR_STORE": "qdrant", "QDRANT_URL": servers.url}
+        async with running_system(tmp_path / "again", **settings) as system:
+            assert "185" in (await _ask(system.client)).answer
+            assert len([document async for document in system.client.documents()]) == len(files_in(SAMPLES))
+
+
 async def _ask(client: AsyncDocuQuery):  # type: ignore[no-untyped-def]  # a QueryResult
     return await client.ask("What is the hotel limit per night in Paris?")
 
 
 def _run_backup(data: Path, backups: Path) -> int:
-    pod = combined(combination("embedded", "backup")).pod("backup")
+    pod = combined(combination("embedded", "backup-embedded")).pod("backup")
     values = {one["name"]: one["value"] for one in pod.container["env"]}
     assert set(values) == {"DATA_DIR", "BACKUP_DIR", "BACKUP_KEEP_DAYS"}
     environment = _own_environment() | values | {"DATA_DIR": str(data), "BACKUP_DIR": str(backups)}
     return subprocess.run(script(pod, {}), env=environment, check=False).returncode
+
+
+def _run_snapshots(servers: qdrant_server.Servers, backups: Path, *arguments: str) -> int:
+    pod = combined(combination("qdrant", "backup-qdrant")).pod("backup")
+    nodes = ",".join(f"http://127.0.0.1:{node.http_port}" for node in servers.nodes)
+    known = environment_of(combined(combination("qdrant", "backup-qdrant")), pod).everything
+    environment = _own_environment() | known | {"QDRANT_NODES": nodes, "BACKUP_DIR": str(backups)}
+    program, file = pod.container["command"]
+    folder = str(K8S / "components" / "backup-qdrant")
+    command = [program, file.replace("/scripts", folder), *(arguments or pod.container["args"])]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def _admin(*arguments: str, data: Path) -> int:

@@ -22,7 +22,7 @@ K8S = ROOT / "k8s"
 OVERLAYS = sorted(folder.name for folder in (K8S / "overlays").iterdir())
 COMPONENTS = sorted(folder.name for folder in (K8S / "components").iterdir())
 STORES = ("embedded", "qdrant")
-_ONLY_WITH = {"backup": "embedded"}
+_ONLY_WITH = {"backup-embedded": "embedded", "backup-qdrant": "qdrant"}
 """Components that make sense with one store only."""
 
 Object = dict[str, Any]

@@ -95,6 +95,7 @@ def test_stores_are_called_by_those_who_use_them_only() -> None:
         expected = set()
         if build.has("StatefulSet", "qdrant"):
             expected |= {("retrieval", "qdrant"), ("qdrant", "qdrant")}
+            expected |= {("backup", "qdrant") for _ in build.kind("CronJob")}
         if build.has("StatefulSet", "redis"):
             expected |= {(pod.name, "redis") for pod in build.pods() if _uses_redis(pod.container)}
         assert to_store == expected, build.name
