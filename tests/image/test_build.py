@@ -104,6 +104,8 @@ async def test_the_four_services_of_the_image_answer_a_question(image: Workshop)
             assert image.command[0].startswith("services.")
             running[name] = started(image, command, own)
             stack.callback(running[name].kill)
+            if may_be_another(image):
+                assert Path(f"/proc/{running[name].pid}").stat().st_uid == UID
             while started(image, image.healthcheck, own).wait() != 0:
                 assert running[name].poll() is None, name
         async with AsyncDocuQuery(f"127.0.0.1:{ports.gateway}") as client:
