@@ -68,6 +68,11 @@ def may_be_another(image: Workshop) -> bool:
     return all(folder.stat().st_mode & 0o005 == 0o005 for folder in python.parents)
 
 
+def owner(process: subprocess.Popen[bytes]) -> int:
+    """The user a process runs as."""
+    return Path(f"/proc/{process.pid}").stat().st_uid
+
+
 def test_the_final_stage_holds_no_tool_that_builds(image: Workshop) -> None:
     fs = image.fs
     assert not list(fs.rglob("pip-*.dist-info"))  # that of the base image neither
@@ -105,7 +110,7 @@ async def test_the_four_services_of_the_image_answer_a_question(image: Workshop)
             running[name] = started(image, command, own)
             stack.callback(running[name].kill)
             if may_be_another(image):
-                assert Path(f"/proc/{running[name].pid}").stat().st_uid == UID
+                assert owner(running[name]) == UID
             while started(image, image.healthcheck, own).wait() != 0:
                 assert running[name].poll() is None, name
         async with AsyncDocuQuery(f"127.0.0.1:{ports.gateway}") as client:

@@ -125,10 +125,10 @@ def overlay(name: str) -> Build:
 
 
 @functools.cache
-def combined(components: Sequence[str]) -> Build:
-    """The base with these components, built."""
+def combined(components: Sequence[str], k8s: Path = K8S) -> Build:
+    """The base with these components, built; `k8s`: another folder like ours."""
     with tempfile.TemporaryDirectory() as folder:
-        up = os.path.relpath(K8S, Path(folder).resolve())
+        up = os.path.relpath(k8s, Path(folder).resolve())
         kustomization = {
             "resources": [f"{up}/base"],
             "components": [f"{up}/components/{name}" for name in components],

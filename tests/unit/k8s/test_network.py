@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.k8s.manifests import ROOT, Build, builds
+from tests.unit.k8s.manifests import K8S, ROOT, Build, builds, combination, combined, overlay
 from tools.configuration import SERVICES
 
 pytestmark = pytest.mark.externals
@@ -134,6 +136,38 @@ def test_everything_resolves_names_and_services_send_traces() -> None:
                     endpoint[endpoint.rindex(":") :]
                 }
                 assert f".{MONITORING}:" in endpoint
+
+
+def test_ports_of_others_are_set_in_one_place(tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    ports = tmp_path / "k8s/components/network-policies/ports.yaml"
+    ports.write_text(ports.read_text().replace('"443"', '"8443"').replace('"4318"', '"14318"'))
+    build = combined(combination("embedded", "remote-embedding"), tmp_path / "k8s")
+    edges = {(edge.source, edge.port) for edge in egress(build) if edge.target == INTERNET}
+    assert edges == {("answer", 8443), ("retrieval", 8443)}
+    assert {edge.port for edge in egress(build) if edge.target == MONITORING} == {14318}
+
+
+def test_a_call_from_outside_arrives_under_a_name_the_gateway_can_prove() -> None:
+    entries = 0
+    for build in [overlay("prod"), combined(combination("qdrant", "gateway-ingress"))]:
+        names = build.one("Certificate", "gateway-public")["spec"]["dnsNames"]
+        service = build.one("Service", "gateway")["spec"]["ports"]
+        ports = {port["port"] for port in service} | {port["name"] for port in service}
+        for route in build.kind("GRPCRoute"):
+            [backend] = route["spec"]["rules"][0]["backendRefs"]
+            assert backend["name"] == "gateway"
+            assert backend["port"] == _number(build, "gateway", "grpc")
+            assert set(route["spec"]["hostnames"]) <= set(names)
+            entries += 1
+        for policy in build.kind("BackendTLSPolicy"):
+            assert policy["spec"]["validation"]["hostname"] in names
+        for rule in (rule for ingress in build.kind("Ingress") for rule in ingress["spec"]["rules"]):
+            [path] = rule["http"]["paths"]
+            assert path["backend"]["service"]["name"] == "gateway"
+            assert path["backend"]["service"]["port"]["name"] in ports
+            entries += 1
+    assert entries == 2
 
 
 def test_whatever_no_policy_allows_is_denied() -> None:
