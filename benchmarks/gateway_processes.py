@@ -7,22 +7,16 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from docuquery_client import AsyncDocuQuery
+from docuquery_client.ports import free_ports
 from docuquery_client.stack import Ports, start_stack, wait_until_whole
 from docuquery_client.supervision import ServiceSpec, Stack
 
 FACT = b"# Travel\n\nThe hotel limit in Paris is 180 euros a night, breakfast not included.\n"
 QUIET = {"LOG_FORMAT": "json", "OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": "", "RATE_LIMIT_REQUESTS": "0"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def _spec(name: str, command: tuple[str, ...], port: int, env: Mapping[str, str]) -> ServiceSpec:
