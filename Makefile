@@ -13,7 +13,7 @@ BUF := npx --no-install buf
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "DocuQuery needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -149,6 +149,45 @@ lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
 	  --extra build --extra office --extra telemetry --extra eval --extra dev -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
+	for tool in kubernetes-validate cyclonedx-bom; do \
+	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 tools/$$tool.in -o tools/$$tool.lock; done
+
+# Programs with many dependencies, or large ones, in an environment of their own each.
+build/tools/%/.installed: tools/%.lock | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D) --require-hashes -r $<
+	@touch $@
+
+KUSTOMIZE_VERSION := v5.7.0
+
+# kubectl brings a kustomize of its own.
+.PHONY: kustomize
+kustomize:
+	@[ -x build/bin/kustomize ] || command -v kubectl >/dev/null \
+	  || GOBIN=$(CURDIR)/build/bin go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+.PHONY: k8s-validate
+k8s-validate: dev kustomize build/tools/kubernetes-validate/.installed ## Build all of k8s/, check it by Kubernetes' schemas and our rules
+	REQUIRE_EXTERNALS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile tests/unit/k8s
+
+IMAGE ?= docuquery
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE_BASE ?= python:3.13.15-slim-trixie
+
+.PHONY: image
+image: ## Build the image (IMAGE=registry/name; needs docker with buildx)
+	docker buildx build --load --tag $(IMAGE):$(VERSION) .
+
+.PHONY: image-base
+image-base: ## Pin IMAGE_BASE in the Dockerfile, by the digest its registry has now (needs docker)
+	digest=$$(docker buildx imagetools inspect $(IMAGE_BASE) --format '{{.Manifest.Digest}}') \
+	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(IMAGE_BASE)@$$digest|" Dockerfile
+
+.PHONY: sbom
+sbom: build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package an image is made from, with its hashes (CycloneDX)
+	build/tools/cyclonedx-bom/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+	  --mc-type application --output-file build/sbom.json requirements.lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

@@ -68,6 +68,10 @@ class ServiceSettings(BaseSettings):
     max_message_bytes: int = Field(16 * MIB, ge=64 * 1024, validation_alias="MAX_MESSAGE_BYTES")
     """Largest message between services. Larger ones are refused with MESSAGE_TOO_LARGE."""
 
+    max_connection_age_seconds: float = Field(0.0, ge=0, validation_alias="MAX_CONNECTION_AGE_SECONDS")
+    """After this time (a tenth more or less) a caller is asked to connect anew, while its calls under way go
+    on: that is when it looks for addresses again, and finds replicas that were added. 0: never."""
+
     reflection_enabled: bool = Field(True, validation_alias="REFLECTION_ENABLED")
     """Serve gRPC reflection, which grpcurl needs to know the contract."""
 

@@ -64,10 +64,13 @@ class RunningServer:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _options(max_message_bytes: int) -> Sequence[tuple[str, int]]:
+def _options(settings: ServiceSettings) -> Sequence[tuple[str, int]]:
+    # gRPC spreads it by a tenth, and lets calls under way end in their own time.
+    age = settings.max_connection_age_seconds
     return (
-        ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.max_receive_message_length", max_message_bytes),
+        *([("grpc.max_connection_age_ms", round(age * 1000))] if age else []),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
         # A second process on the same port must fail, not share it.
         ("grpc.so_reuseport", 0),
         # Clients ping every 12 s (see channel.py); this is what is still tolerated.
@@ -124,7 +127,7 @@ async def serve(
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
     ]
-    server = grpc.aio.server(options=_options(settings.max_message_bytes))
+    server = grpc.aio.server(options=_options(settings))
     layered = LayeredServer(server, layers, gate)
     for service in services:
         service.register(layered)

@@ -17,7 +17,7 @@ from tools.metrics import instruments
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "k8s" / "components" / "monitoring"
-RULES = yaml.safe_load((FOLDER / "rules.yaml").read_text())
+RULES = yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
