@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.qdrant_server import free_ports
 from docuquery_client import AsyncDocuQuery
+from docuquery_client.ports import free_ports
 from docuquery_client.stack import Ports, start_stack, wait_until_whole
 from docuquery_client.supervision import ServiceSpec, Stack
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.qdrant_server import free_ports
+from docuquery_client.ports import free_ports
 from docuquery_client.processes import ManagedProcess
 
 _START_SECONDS = 120.0

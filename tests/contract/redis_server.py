@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.qdrant_server import free_ports
+from docuquery_client.ports import free_ports
 
 INSTALL_HINT = "Install it with `apt-get install redis-server`, or set REDIS_BINARY to one."
 _START_SECONDS = 20.0

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.qdrant_server import Servers, free_ports
+from benchmarks.qdrant_server import Servers
+from docuquery_client.ports import free_ports
 from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.retrieval.model import ChunkKey

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.qdrant_server import free_ports
 from docuquery_client import AsyncDocuQuery
+from docuquery_client.ports import free_ports
 from docuquery_client.stack import Ports, wait_until_whole
 from tests.e2e.support import SAMPLES, ingest_all
 from tests.image.dockerfile import DOCKERFILE, ROOT, parse

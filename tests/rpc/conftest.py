@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docuquery_client.ports import free_ports
 from tests.contract.store_targets import ENGINES, Targets
 
 
@@ -25,5 +25,4 @@ async def store(
 @pytest.fixture
 def free_port() -> int:
     """A port nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        return int(opened.getsockname()[1])
+    return free_ports(1)[0]

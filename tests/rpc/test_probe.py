@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.qdrant_server import free_ports
+from docuquery_client.ports import free_ports
 from libs.rpc.probe import EXIT_NO_PORT, EXIT_NOT_SERVING, EXIT_SERVING, health_port, main
 from libs.rpc.server import serve
 from libs.settings import ServiceSettings

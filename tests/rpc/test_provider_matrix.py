@@ -116,7 +116,7 @@ async def system(
             "\n".join(
                 f'[[provider]]\nname = "{name}"\nadapter = "{adapter}"\nmodel = "m-1"\n'
                 f'base_url = "http://127.0.0.1:{server.port}{path}"\n'
-                f"timeout_seconds = 1\ncontext_window_tokens = {window}\n"
+                f"timeout_seconds = 2\ncontext_window_tokens = {window}\n"
                 for name, server, window in (("first", first, 8000), ("second", second, 16_000))
             )
         )

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import structlog
 
-from benchmarks.qdrant_server import free_ports
 from docuquery.common.v1 import document_pb2, error_reason_pb2, passage_pb2, reindex_pb2
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
+from docuquery_client.ports import free_ports
 from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
 from services.retrieval.store.manifest import read_manifest

@@ -102,6 +102,7 @@ async def require_all_there(client: Client, acknowledged: dict[str, str]) -> Non
     assert (await client.stats()).chunk_count >= CHUNKS * len(acknowledged)
 
 
+@pytest.mark.slow
 async def test_a_killed_node_loses_nothing_and_stops_nothing(tmp_path: Path, servers: Servers) -> None:
     """First the node in use is killed, under load; then it comes back, and another one goes."""
     async with running(tmp_path, **store(servers)) as client:

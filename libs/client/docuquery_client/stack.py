@@ -21,6 +21,7 @@ import grpc
 from docuquery.gateway.v1.docuquery_service_pb2 import COMPONENT_STATE_SERVING, GetSystemStatusResponse
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
+from docuquery_client.ports import free_ports
 from docuquery_client.processes import LineCallback
 from docuquery_client.supervision import START_TIMEOUT_SECONDS, ServiceSpec, Stack, StackError
 from docuquery_client.tls import Tls
@@ -40,12 +41,7 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Four ports nobody listens on at this moment."""
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-        try:
-            return cls(*(opened.getsockname()[1] for opened in sockets))
-        finally:
-            for opened in sockets:
-                opened.close()
+        return cls(*free_ports(4))
 
 
 def service_specs(

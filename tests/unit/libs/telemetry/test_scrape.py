@@ -9,15 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from docuquery_client.ports import free_ports
 from libs.telemetry.metrics import Gauge
 from libs.telemetry.scrape import MetricsPort
 
 FOLLOWED = Gauge("test_followed", "Read on the loop.")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        return int(opened.getsockname()[1])
 
 
 def scrape(port: int) -> str:
@@ -26,7 +22,7 @@ def scrape(port: int) -> str:
 
 
 async def test_a_scrape_shows_what_is_followed_at_that_moment() -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     metrics_port = MetricsPort("127.0.0.1", port, asyncio.get_running_loop())
     try:
         FOLLOWED.follow(lambda: 42.0)
@@ -40,7 +36,7 @@ async def test_a_scrape_shows_what_is_followed_at_that_moment() -> None:
 
 
 async def test_a_loop_that_is_held_up_does_not_keep_the_scrape_waiting_for_ever() -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     metrics_port = MetricsPort("127.0.0.1", port, asyncio.get_running_loop())
     try:
         with ThreadPoolExecutor(1) as thread:
