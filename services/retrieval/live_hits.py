@@ -80,9 +80,10 @@ class LiveFinder:
                 if self._ended.get(attempt_id, asking) >= asking
             }
             is_new = any(map(passes, (live[name] for name in legs.passed_over & live.keys())))
-            if not is_new and (not new or not await self._may_miss(tenant, new, live)):
+            ended, may_miss = await self._judge(tenant, new, live) if new else (frozenset(), False)
+            if not (is_new or may_miss):
                 break
-            dead |= new
+            dead |= ended
         return LiveHits(legs, live, others)
 
     async def _others(self, tenant: str, query: ChunkQuery, legs: Legs) -> Legs | None:
@@ -91,15 +92,15 @@ class LiveFinder:
         dense, sparse = ({hit.key for hit in leg.hits} for leg in (legs.dense, legs.sparse))
         return await self._chunks.score(tenant, query, found_by_one(dense, sparse))
 
-    async def _may_miss(
+    async def _judge(
         self, tenant: str, dead: AbstractSet[str], live: Mapping[str, DocumentRecord]
-    ) -> bool:
-        """Whether a document of one of the `dead` attempts may be missing; remembers those that ended."""
+    ) -> tuple[AbstractSet[str], bool]:
+        """Those of the `dead` that have ended, which are remembered; whether a document may be missing."""
         unfinished = await self._records.still_open(tenant, dead)
         closed = dead - unfinished.keys()
         # One that is not open may have become live since: what has ended is not live after that either.
         ended = closed - (await self._records.live(tenant, closed)).keys() if closed else closed
         self._ended.put(dict.fromkeys(ended, self._askings))
-        return bool(closed) or any(
+        return ended, bool(closed) or any(
             record.live is not None and record.live.attempt_id not in live for record in unfinished.values()
         )
