@@ -78,6 +78,7 @@ class Passage:
     """Expanded by its neighbours when the request says so; its key is that of the chunk found."""
     record: DocumentRecord
     score: float
+    """The best of the chunks it is made of."""
     dense: float | None
     sparse: float | None
     fused: float
@@ -163,14 +164,15 @@ class Searcher:
             Passage(
                 chunk=chunks[key],
                 record=candidates.records[key.attempt_id],
-                score=score(key),
+                # What stands around may fit better: reranking does not go by this score.
+                score=max(score(each) for each in window.keys if each in fused),
                 dense=candidates.dense.get(key),
                 sparse=candidates.sparse.get(key),
                 fused=fused[key],
                 rerank=reranked.scores.get(key),
             )
-            for key in (window.key for window in wanted)
-            if key in chunks  # else deleted while we searched
+            for window in wanted
+            if (key := window.key) in chunks  # else deleted while we searched
         ]
         return Found(passages, reranked.skipped)
 

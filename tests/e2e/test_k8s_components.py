@@ -122,6 +122,7 @@ async def test_qdrant_takes_tls_and_a_key_and_retrieval_finds_it(tmp_path: Path)
             assert "185" in (await _ask(system.client)).answer
 
 
+@pytest.mark.slow
 async def test_the_backup_job_checks_writes_and_forgets(tmp_path: Path) -> None:
     async with running_system(tmp_path) as system:
         await ingest_all(system.client, SAMPLES)

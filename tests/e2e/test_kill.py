@@ -91,6 +91,7 @@ def stored_chunks(data_dir: Path) -> int:
     return sum(EdgeShard.load(str(shard)).info().points_count for shard in shards)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_thousand_documents_survive_the_death_of_every_service_they_pass(tmp_path: Path) -> None:
     """Ingest, retrieval and gateway are killed in the middle of a stream; the client goes on by itself.

@@ -35,11 +35,11 @@ async def test_a_document_becomes_a_checked_cited_answer(tmp_path: Path) -> None
         assert cited.before or cited.after
 
         # With the neighbours of its passages, the answer's citations still point at what they quote.
-        wide = await client.ask(
-            "What is the hotel limit per night in Paris?", top_k=2, expand_chunks=2, max_per_document=1
-        )
+        question = "What is the hotel limit per night in Paris?"
+        narrow = await client.ask(question, top_k=2, expand_chunks=0, max_per_document=1)
+        wide = await client.ask(question, top_k=2, expand_chunks=2, max_per_document=1)
         assert len({source.document_id for source in wide.sources}) == len(wide.sources)
-        assert max(len(s.text) for s in wide.sources) > max(len(s.text) for s in hotel.sources)
+        assert max(len(s.text) for s in wide.sources) > max(len(s.text) for s in narrow.sources)
         assert "185" in wide.answer
         for citation in wide.citations:
             span = citation.source_span

@@ -55,6 +55,7 @@ async def is_done(system: System) -> bool:
     return not (await system.client.get_system_status()).HasField("reindex")
 
 
+@pytest.mark.slow
 async def test_questions_are_answered_by_words_until_the_new_model_has_embedded_everything(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ QUESTION = "What is the mascot of the firm?"
 FACT = "The mascot of the firm is a heron."
 
 
+@pytest.mark.slow
 @pytest.mark.externals
 async def test_conversations_outlive_the_service_and_answers_outlive_redis(tmp_path: Path) -> None:
     with redis_server(tmp_path / "redis") as redis:

@@ -166,6 +166,7 @@ async def test_the_former_model_of_the_same_server_still_answers(
         assert (await client.stats()).embedder == "openai/former"
 
 
+@pytest.mark.slow
 async def test_going_back_in_the_middle_loses_nothing(server: EmbeddingsServer, tmp_path: Path) -> None:
     """What was uploaded meanwhile, by words only, is given its former vectors when those are set again."""
     async with running(tmp_path, **new(server)) as client:
@@ -262,6 +263,7 @@ async def child(
             process.kill()
 
 
+@pytest.mark.slow
 async def test_a_kill_in_the_middle_costs_what_was_under_way(
     server: EmbeddingsServer, tmp_path: Path
 ) -> None:
@@ -304,6 +306,7 @@ def read_place(folder: Path) -> str:
     return manifest.spaces.current.place
 
 
+@pytest.mark.slow
 async def test_a_kill_after_the_switch_leaves_the_new_space_alone(
     server: EmbeddingsServer, tmp_path: Path
 ) -> None:

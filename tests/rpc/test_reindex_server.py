@@ -184,6 +184,7 @@ async def finds_by_meaning(client: Client, source: str, chunks: int) -> bool:
     return len(await client.search(QUERY, limit=200, mode=DENSE, filter=only)) == chunks
 
 
+@pytest.mark.slow
 async def test_what_one_process_uploads_the_other_finds_while_they_restart_in_turn(
     server: EmbeddingsServer, tmp_path: Path, store: dict[str, Any]
 ) -> None:
@@ -230,6 +231,7 @@ async def test_a_process_that_starts_after_the_switch_has_caught_up_before_it_se
             assert len(found) == 5, "by words, until the embedder is back"
 
 
+@pytest.mark.slow
 async def test_the_command_goes_on_alone_and_says_what_is_to_be_done(
     server: EmbeddingsServer, tmp_path: Path, store: dict[str, Any]
 ) -> None:

@@ -251,6 +251,7 @@ async def test_expanded_passages_are_the_text_around_and_never_overlap(client: C
         "oil rotor pump", expand_chunks=3, filter=where("source", equals="manual.md")
     )
     assert whole.text == MANUAL.text
+    assert whole.score == max(passage.score for passage in plain), "it holds what fits best"
 
 
 async def test_no_document_gives_more_than_its_cap(client: Client) -> None:
