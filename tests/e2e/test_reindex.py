@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from docuquery.common.v1.answer_pb2 import DEGRADATION_KIND_SPARSE_ONLY
 from docuquery.common.v1.passage_pb2 import SearchMode
 from tests.contract.embeddings_server import EmbeddingsServer, Received, Slow, Status, Step
