@@ -8,7 +8,8 @@ by the public client, in a stack of its own: with the embedded store, a Qdrant s
 Without --store it is the store the environment names. Questions are four to nine words of such sentences.
 
 Prints the latency of one caller after the other, without and with reranking, then rate and latency at 16 in
-flight, the time retrieval takes to answer a health check meanwhile (its event loop's lag), the CPU time a
+flight, the time retrieval takes to answer a health check on its HEALTH_PORT meanwhile (its event loop's lag;
+those on its main port wait in line like all calls), the CPU time a
 search takes in each process, and memory. With --while-indexing the 16 ask once more while four uploads at a
 time go on. --json writes all of it to a file. With --data the store is kept in FOLDER and found there the
 next time (not a cluster's).
@@ -31,6 +32,7 @@ from benchmarks.search_load import IN_FLIGHT, Latency, Load, one_caller, under_l
 from benchmarks.search_stores import STORES, StartedStore, started
 from benchmarks.texts import document, questions, sentences_of
 from docuquery_client.client import AsyncDocuQuery
+from docuquery_client.ports import free_ports
 from docuquery_client.stack import start_stack
 from docuquery_client.supervision import Stack
 from docuquery_client.upload_files import UploadFile
@@ -81,12 +83,14 @@ class Measurement:
         self._store = store
         self._work = work
         self._asked = questions(sentences, random.Random(2))
+        (self._health_port,) = free_ports(1)
 
     async def run(self) -> list[Result]:
         """Fills and asks, size by size."""
         env = {
             **self._store.env,
             "INGEST_SPOOL_DIR": f"{self._work}/spool",
+            "RETRIEVAL_HEALTH_PORT": str(self._health_port),
             "RATE_LIMIT_REQUESTS": "1000000",
             "LOG_LEVEL": "WARNING",
         }
@@ -117,7 +121,9 @@ class Measurement:
         return Result(name, stored, single, reranked, load, indexing, memory)
 
     async def _under_load(self, stack: Stack, client: AsyncDocuQuery) -> Load:
-        return await under_load(client, stack, self._store_pids, self._asked, self._arguments.seconds)
+        return await under_load(
+            client, stack, self._store_pids, self._health_port, self._asked, self._arguments.seconds
+        )
 
     @property
     def _store_pids(self) -> dict[str, int]:

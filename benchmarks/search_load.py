@@ -64,12 +64,17 @@ async def one_caller(client: AsyncDocuQuery, asked: Iterator[str], *, rerank: bo
 
 
 async def under_load(
-    client: AsyncDocuQuery, stack: Stack, store_pids: dict[str, int], asked: Iterator[str], seconds: float
+    client: AsyncDocuQuery,
+    stack: Stack,
+    store_pids: dict[str, int],
+    health_port: int,
+    asked: Iterator[str],
+    seconds: float,
 ) -> Load:
-    """Asks with 16 callers at once."""
+    """Asks with 16 callers at once; on `health_port`, retrieval's, checks do not wait behind searches."""
     latencies: list[float] = []
     pids = {name: process.pid for name, process in stack.processes.items()} | store_pids
-    async with watched_health(stack.addresses["retrieval"]) as checks, watched(pids) as usage:
+    async with watched_health(f"127.0.0.1:{health_port}") as checks, watched(pids) as usage:
         started, cpu = time.perf_counter(), time.process_time()
 
         async def ask() -> None:
