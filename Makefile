@@ -138,9 +138,10 @@ proto-release: node_modules/.installed ## Record protos/ as the released contrac
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
 .PHONY: docs
-docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, .env.example
+docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, docs/contracts.md, .env.example
 	$(BIN)/python -m tools.configuration
 	$(BIN)/python -m tools.metrics
+	$(BIN)/python -m tools.contracts
 
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
