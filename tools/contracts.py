@@ -102,7 +102,7 @@ def document() -> str:
     """The text of docs/contracts.md."""
     parts = [_HEAD]
     for title, names in _PARTS.items():
-        parts.append(f"\n## {title}\n")
+        parts.append(f"## {title}\n")
         for name in names:
             for file in files():
                 if file.name.startswith(_PACKAGE.replace(".", "/") + name):

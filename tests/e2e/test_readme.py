@@ -40,3 +40,15 @@ async def test_the_python_example_of_the_readme_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "185" in done.stdout
     assert "expenses-and-travel.md" in done.stdout
+
+
+async def test_every_docuquery_command_of_the_readme_works(tmp_path: Path) -> None:
+    commands = commands_of(README, ".venv/bin/docuquery")
+    commands += re.findall(r"^\$ (docuquery .*)$", README, re.M)
+    assert len(commands) >= 6
+    async with running_system(tmp_path) as system:
+        for command in commands:
+            where = f"docuquery --address {system.address}"
+            done = await run(re.sub(r"^\S*docuquery", where, command), {})
+            assert done.code == 0, f"{command}\n{done.said}"
+            assert done.out.strip(), command
