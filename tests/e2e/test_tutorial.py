@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.qdrant_server import NoServerError, find_program
+from docuquery_client.ports import free_ports
 from docuquery_client.stack import Ports
 from tests.contract.llm_server import End, Finish, Open, Text
 from tests.contract.llm_thread import model_server
@@ -23,11 +23,6 @@ PAGE = (ROOT / "docs" / "tutorial.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)
 INSTALLING = ("make install\n", "npm install ")
 ANSWER = "The limit per night in Paris is €185"
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
 
 
 def run(script: str, folder: Path, env: dict[str, str]) -> str:
@@ -70,9 +65,9 @@ def test_every_command_works_one_after_the_other(tmp_path: Path) -> None:
     typed = [block for block in BLOCKS if not block.startswith(INSTALLING)]
     script = "\n".join(f"echo '=== {number}'\n{block}" for number, block in enumerate(typed))
     with model_server(Open(), Text(f"{ANSWER} [1]."), Finish("stop"), End()) as model:
-        there = {port: free_port() for port in ("6333", "6334", "50053", "50063")}
-        there["11434"] = str(model.port)
-        script = re.sub(rf"\b({'|'.join(there)})\b", lambda found: there[found[1]], script)
+        named = ("6333", "6334", "50053", "50063")
+        there = {"11434": model.port, **dict(zip(named, free_ports(len(named)), strict=True))}
+        script = re.sub(rf"\b({'|'.join(there)})\b", lambda found: str(there[found[1]]), script)
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DOCUQUERY_")},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
