@@ -16,7 +16,7 @@ from benchmarks.qdrant_server import Servers
 @contextmanager
 def one_server(folder: Path, **environment: str) -> Iterator[Servers]:
     """A single node."""
-    _require_program()
+    require_program()
     with servers.one_server(folder, **environment) as running:
         yield running
 
@@ -24,12 +24,13 @@ def one_server(folder: Path, **environment: str) -> Iterator[Servers]:
 @contextmanager
 def cluster(folder: Path, **environment: str) -> Iterator[Servers]:
     """Three nodes that form a cluster."""
-    _require_program()
+    require_program()
     with servers.cluster(folder, **environment) as running:
         yield running
 
 
-def _require_program() -> None:
+def require_program() -> None:
+    """Skips the test where there is no server program, unless REQUIRE_EXTERNALS=1."""
     try:
         servers.find_program()
     except servers.NoServerError as error:

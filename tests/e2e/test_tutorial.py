@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.qdrant_server import NoServerError, find_program
 from docuquery_client.ports import free_ports
 from docuquery_client.stack import Ports
 from tests.contract.llm_server import End, Finish, Open, Text
 from tests.contract.llm_thread import model_server
+from tests.contract.qdrant_server import require_program
 from tests.e2e.support import ROOT, require
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -53,12 +53,7 @@ def run(script: str, folder: Path, env: dict[str, str]) -> str:
 def test_every_command_works_one_after_the_other(tmp_path: Path) -> None:
     for program in ("curl", "openssl"):
         require(program)
-    try:
-        find_program()
-    except NoServerError as error:
-        if os.environ.get("REQUIRE_EXTERNALS") == "1":
-            raise
-        pytest.skip(str(error))
+    require_program()
     for name in ("samples", "node_modules"):
         (tmp_path / name).symlink_to(ROOT / name)
     ports = Ports.free()
