@@ -36,7 +36,6 @@ from docuquery_client.stack import start_stack
 from docuquery_client.supervision import Stack
 from docuquery_client.upload_files import UploadFile
 
-
 _IDLE = ("ingest", "answer")
 """Services a search does not need."""
 
