@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,8 @@ def missing(before: Report, after: Report) -> list[str]:
     return [f"{part}: {name}" for part, name in before.by_name if (part, name) not in after.by_name]
 
 
-def main() -> int:
-    """Reads the arguments, prints, returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the arguments (None: those of the process), prints, returns the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.compare")
     parser.add_argument("baseline", type=Path)
     parser.add_argument("new", type=Path)
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument(
         "--any-machine", action="store_true", help="compare whatever the reports were made on"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         before, after = read(options.baseline), read(options.new)
     except (OSError, KeyError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from llama_index.core import Document, StorageContext, VectorStoreIndex
@@ -14,6 +15,7 @@ from benchmarks.peers.job import Job, run_peer, whole
 from services.retrieval.embedders.local import LocalEmbedder
 
 _EMBEDDER = LocalEmbedder.load()
+_SENTENCES = re.compile(r"[^.!?]*[.!?]+\s*|[^.!?]+")
 
 
 class Vectors(BaseEmbedding):  # type: ignore[misc] # not installed where types are checked
@@ -46,7 +48,10 @@ class LlamaIndex:
         store = QdrantVectorStore("documents", client=client)
         # Its sizes are tokens: a tokenizer that makes one of each character makes them characters.
         splitter = SentenceSplitter(
-            chunk_size=job.chunk_characters, chunk_overlap=job.overlap_characters, tokenizer=list
+            chunk_size=job.chunk_characters,
+            chunk_overlap=job.overlap_characters,
+            tokenizer=list,
+            chunking_tokenizer_fn=_SENTENCES.findall,  # its own would fetch a model of nltk's
         )
         self._splitter = splitter
         self._index = VectorStoreIndex(
