@@ -122,19 +122,22 @@ async def overhead(size: Size) -> list[Figure]:
 
 async def litellm(size: Size) -> list[Figure]:
     """The same for LiteLLM's proxy beside its upstream; the limits are the gateway's."""
-    added, rate, p99 = [], [], []
+    added, rate, p99, fallen = [], [], [], []
     async with models() as server, litellm_proxy(server) as proxied, httpx2.AsyncClient() as client:
         calls = [partial(completion, client, url) for url in (f"http://127.0.0.1:{server}/v1", proxied)]
+        calls.append(partial(completion, client, proxied, "down"))
         for call in calls:
             await in_turn(call, size.calls)
         for _ in range(size.rounds):
-            direct, through = [await in_turn(call, size.calls) for call in calls]
+            direct, through, failing = [await in_turn(call, size.calls) for call in calls]
             added.append(percentile(through.answered, 50) - percentile(direct.answered, 50))
+            fallen.append(percentile(failing.answered, 50) - percentile(through.answered, 50))
             loaded = await at_a_time(calls[1], IN_FLIGHT, seconds=size.seconds)
             rate.append(loaded.rate)
             p99.append(percentile(loaded.answered, 99))
     return [
         Figure("LiteLLM's proxy adds, p50", added, "ms", 2),
+        Figure("its fallback after a 500 costs, p50", fallen, "ms", 5),
         Figure(f"answers a second at {IN_FLIGHT} in flight", rate, "/s", 300, at_least=True),
         Figure(f"p99 at {IN_FLIGHT} in flight", p99, "ms", 60),
     ]
