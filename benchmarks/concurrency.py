@@ -119,7 +119,7 @@ def main() -> None:
         print(f"load by {asking.name}")
         measurements = asyncio.run(measure(options, Path(folder), asking))
     if options.json:
-        measurement.write(options.json, measurements, conditions={"generator": asking.name})
+        measurement.write(options.json, measurements, generator=asking.name)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ _PERCENTILES = ("p50", "p95", "p99")
 
 
 def draw(folder: Path, report: Report) -> list[str]:
-    """Writes `callers.png`, `cost-curve.png` and `memory.png`; returns their names.
+    """Writes `callers.png`, `cost-curve.png` and `memory.png`, if their parts were run; returns their names.
 
     The folder is made where there is none.
     """
@@ -23,7 +23,13 @@ def draw(folder: Path, report: Report) -> list[str]:
 
     folder.mkdir(parents=True, exist_ok=True)
     names = []
-    for name, columns, fill in (("callers", 2, _callers), ("cost-curve", 2, _curve), ("memory", 1, _memory)):
+    for name, part, columns, fill in (
+        ("callers", "callers", 2, _callers),
+        ("cost-curve", "search at ", 2, _curve),
+        ("memory", "memory", 1, _memory),
+    ):
+        if not any(one.name.startswith(part) for one in report.parts):
+            continue
         drawing = Figure(figsize=(4.5 * columns, 3.6), layout="constrained")
         axes = drawing.subplots(1, columns, squeeze=False)[0]
         fill(list(axes), report)

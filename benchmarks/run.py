@@ -1,7 +1,7 @@
 """All of the benchmarks in one run: ingest, search, questions, streaming, memory, start-up, overhead.
 
     python -m benchmarks.run [--quick | --full] [--rounds N] [--json FILE] [--markdown FILE] [--png FOLDER]
-                             [--only PART,...] [--note TEXT] [PATH...]
+                             [--only MODULE,...] [--note TEXT] [PATH...]
 
 Without PATH it takes samples/handbook, and makes texts and PDFs of its sentences, enough to be measured. Each
 part is a process (`python -m benchmarks.<part>`), one at a time; what they print goes by. The figures of all
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,14 @@ def run_part(part: Part, work: Path) -> PartResult:
     return PartResult(part.name, shown, round(load, 2), seconds, measurement.joined(runs))
 
 
+def sort_out(paths: list[str], work: Path) -> None:
+    """Copies PDFs into `work`/pdfs and all other files into `work`/texts, so that each is measured apart."""
+    for number, found in enumerate(select(paths).files):
+        kind = "pdfs" if found.path.suffix.lower() == ".pdf" else "texts"
+        (work / kind).mkdir(exist_ok=True)
+        shutil.copyfile(found.path, work / kind / f"{number:05}{found.path.suffix}")
+
+
 def run_all(sizes: Sizes, paths: list[str], only: list[str], note: str) -> Report:
     """Makes what is missing, runs every part."""
     with tempfile.TemporaryDirectory() as folder:
@@ -55,11 +64,9 @@ def run_all(sizes: Sizes, paths: list[str], only: list[str], note: str) -> Repor
         if own:
             write_texts(work / "texts", paths, sizes.texts)
             write_pdfs(work / "pdfs", paths, sizes.pdfs, sizes.pdf_pages)
-            texts, pdfs = [str(work / "texts")], [str(work / "pdfs")]
         else:
-            files = [str(found.path) for found in select(paths).files]
-            pdfs = [file for file in files if file.lower().endswith(".pdf")]
-            texts = [file for file in files if file not in pdfs]
+            sort_out(paths, work)
+        texts, pdfs = ([str(work / kind)] if (work / kind).exists() else [] for kind in ("texts", "pdfs"))
         wanted = [part for part in parts(sizes, paths, texts, pdfs, work) if not only or part.module in only]
         results = [run_part(part, work) for part in wanted]
     program = ghz.find_program()

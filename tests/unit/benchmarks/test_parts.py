@@ -19,6 +19,7 @@ from benchmarks.load import Figure
 from benchmarks.measurement import Measurement
 from benchmarks.parts import FULL, NORMAL, QUICK, Sizes, parts
 from benchmarks.peers.job import Job, Outcome, Way, distinct
+from benchmarks.run import sort_out
 from benchmarks.texts import sentences_of
 
 
@@ -34,6 +35,15 @@ def test_what_is_not_among_the_files_is_not_ingested(tmp_path: Path) -> None:
     names = [part.name for part in parts(QUICK, ["samples"], ["a.txt"], [], tmp_path)]
     assert "ingest of text" in names
     assert "ingest of PDF" not in names
+
+
+def test_pdfs_are_measured_apart_whatever_their_folders(tmp_path: Path) -> None:
+    for folder, name in (("a", "x.PDF"), ("b", "x.PDF"), ("b", "y.md")):
+        (tmp_path / "in" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / folder / name).write_text(folder)
+    sort_out([str(tmp_path / "in")], tmp_path)
+    assert sorted(path.read_text() for path in (tmp_path / "pdfs").iterdir()) == ["a", "b"]
+    assert [path.suffix for path in (tmp_path / "texts").iterdir()] == [".md"]
 
 
 def test_a_run_needs_rounds_and_sizes() -> None:
