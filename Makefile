@@ -73,11 +73,21 @@ eval: eval-report ## Ask the golden set; fails where it is worse than the commit
 eval-baseline: eval-report ## Make what the golden set gives now the baseline
 	$(BIN)/python -m tests.evals.gate build/eval.json --write
 
-BENCH_FILES ?= samples/handbook
+BENCH_FILES ?=
+BENCH_OPTIONS ?=
 
-.PHONY: bench
-bench: dev ## Measure ingest: rate, CPU time, memory (BENCH_FILES=folder)
-	$(BIN)/python -m benchmarks.ingest $(BENCH_FILES)
+.PHONY: bench bench-compare bench-baseline
+bench: dev ## Measure everything (BENCH_FILES=folder, BENCH_OPTIONS="--quick"); writes build/bench.json and .md, build/bench/
+	mkdir -p build
+	$(BIN)/python -m benchmarks.run --json build/bench.json --markdown build/bench.md --png build/bench \
+	  $(BENCH_OPTIONS) $(BENCH_FILES)
+
+bench-compare: ## Say where build/bench.json is worse than the committed baseline
+	$(BIN)/python -m benchmarks.compare docs/benchmarks/baseline.json build/bench.json
+
+bench-baseline: dev ## Make what is measured now the committed baseline
+	$(BIN)/python -m benchmarks.run --json docs/benchmarks/baseline.json --markdown docs/benchmarks/baseline.md \
+	  --png docs/benchmarks $(BENCH_OPTIONS)
 
 COST_OPTIONS ?=
 

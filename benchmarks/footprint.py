@@ -1,4 +1,6 @@
-"""What the four services take while they work: `python -m benchmarks.footprint [--seconds N] [PATH...]`.
+"""What the four services take while they work.
+
+    python -m benchmarks.footprint [--seconds N] [--json FILE] [PATH...]
 
 Starts them with an empty embedded store, uploads the files over and over under new names, then asks the
 questions of samples/questions.jsonl, several at a time. Prints the memory of each service when idle and at
@@ -15,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import measurement
+from benchmarks.measurement import Measurement
 from benchmarks.processes import cpu_seconds, tree
 from docuquery_client.cli.ingest_files import select
 from docuquery_client.client import AsyncDocuQuery
@@ -52,7 +56,9 @@ class Watch:
             await asyncio.sleep(_SAMPLE_SECONDS)
 
 
-async def measure(files: list[UploadFile], questions: list[str], seconds: float, at_a_time: int) -> None:
+async def measure(
+    files: list[UploadFile], questions: list[str], seconds: float, at_a_time: int
+) -> list[Measurement]:
     """Prints the table."""
     with tempfile.TemporaryDirectory() as folder:
         env = {
@@ -74,9 +80,17 @@ async def measure(files: list[UploadFile], questions: list[str], seconds: float,
             watching.cancel()
     print(f"{chunks} chunks stored, {asked} questions asked, {at_a_time} at a time\n")
     print("| service | idle, MiB | peak, MiB | CPU a question, ms |\n|---|---|---|---|")
+    measured = []
     for name in pids:
         cost = asking[name] / asked * 1000
+        measured += [
+            Measurement(f"{name}, idle memory", "MiB", (idle[name],)),
+            Measurement(f"{name}, peak memory", "MiB", (watch.peak[name],)),
+        ]
+        if name != "ingest":  # a question does not come there
+            measured.append(Measurement(f"{name}, CPU time a question", "ms", (cost,)))
         print(f"| {name} | {idle[name]:.0f} | {watch.peak[name]:.0f} | {cost:.1f} |")
+    return measured
 
 
 async def _upload(client: AsyncDocuQuery, files: list[UploadFile], seconds: float) -> int:
@@ -110,10 +124,13 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", default=["samples/handbook"])
     parser.add_argument("--seconds", type=float, default=30.0, help="of uploading, and of asking")
     parser.add_argument("--at-a-time", type=int, default=16, help="questions")
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     files = [UploadFile(found.path, source=found.source) for found in select(options.paths).files]
     questions = [json.loads(line)["question"] for line in _QUESTIONS.read_text().splitlines()]
-    asyncio.run(measure(files, questions, options.seconds, options.at_a_time))
+    measured = asyncio.run(measure(files, questions, options.seconds, options.at_a_time))
+    if options.json:
+        measurement.write(options.json, measured)
 
 
 if __name__ == "__main__":

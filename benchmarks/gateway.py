@@ -1,6 +1,7 @@
 """What the gateway costs, and what it does when a provider is dead or too much is asked of it.
 
-    python -m benchmarks.gateway [overhead|litellm|fallback|dead|overload ...] [--quick]
+    python -m benchmarks.gateway [overhead|litellm|fallback|dead|overload ...] [--quick] [--rounds N]
+                                 [--seconds S] [--json FILE]
 
 overhead   a question through the gateway beside the same three calls over plain grpc.aio servers, in turn and
            at 16 in flight; the first token of a streamed answer, likewise. The services behind do nothing.
@@ -24,13 +25,15 @@ import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import httpx2
 
+from benchmarks import measurement
 from benchmarks.gateway_processes import gateway_over, models, stubs, whole_system
 from benchmarks.litellm_proxy import completion, litellm_proxy
 from benchmarks.load import FIGURES_HEADER, Call, Figure, Timings, a_second, at_a_time, in_turn, percentile
@@ -119,19 +122,22 @@ async def overhead(size: Size) -> list[Figure]:
 
 async def litellm(size: Size) -> list[Figure]:
     """The same for LiteLLM's proxy beside its upstream; the limits are the gateway's."""
-    added, rate, p99 = [], [], []
+    added, rate, p99, fallen = [], [], [], []
     async with models() as server, litellm_proxy(server) as proxied, httpx2.AsyncClient() as client:
         calls = [partial(completion, client, url) for url in (f"http://127.0.0.1:{server}/v1", proxied)]
+        calls.append(partial(completion, client, proxied, "down"))
         for call in calls:
             await in_turn(call, size.calls)
         for _ in range(size.rounds):
-            direct, through = [await in_turn(call, size.calls) for call in calls]
+            direct, through, failing = [await in_turn(call, size.calls) for call in calls]
             added.append(percentile(through.answered, 50) - percentile(direct.answered, 50))
+            fallen.append(percentile(failing.answered, 50) - percentile(through.answered, 50))
             loaded = await at_a_time(calls[1], IN_FLIGHT, seconds=size.seconds)
             rate.append(loaded.rate)
             p99.append(percentile(loaded.answered, 99))
     return [
         Figure("LiteLLM's proxy adds, p50", added, "ms", 2),
+        Figure("its fallback after a 500 costs, p50", fallen, "ms", 5),
         Figure(f"answers a second at {IN_FLIGHT} in flight", rate, "/s", 300, at_least=True),
         Figure(f"p99 at {IN_FLIGHT} in flight", p99, "ms", 60),
     ]
@@ -242,13 +248,16 @@ MEASUREMENTS = {
 }
 
 
-async def measure(names: list[str], size: Size) -> None:
+async def measure(names: list[str], size: Size) -> list[Figure]:
     """Runs the measurements and prints their tables."""
+    measured = []
     for name in names:
         figures = await MEASUREMENTS[name](size)
         print(f"\n{name}\n\n{FIGURES_HEADER}")
         for figure in figures:
             print(figure.line(), flush=True)
+        measured += figures
+    return measured
 
 
 def main() -> None:
@@ -256,10 +265,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.gateway")
     parser.add_argument("names", nargs="*", metavar="WHAT")
     parser.add_argument("--quick", action="store_true", help="make everything short")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=0.0, help="of each burst")
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASUREMENTS):
         parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
-    asyncio.run(measure(arguments.names or list(MEASUREMENTS), QUICK if arguments.quick else Size()))
+    size = QUICK if arguments.quick else Size()
+    size = replace(size, rounds=arguments.rounds or size.rounds, seconds=arguments.seconds or size.seconds)
+    figures = asyncio.run(measure(arguments.names or list(MEASUREMENTS), size))
+    if arguments.json:
+        measurement.write(arguments.json, [figure.measurement for figure in figures])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast files become searchable, through the gateway, and what that takes.
 
-    python -m benchmarks.ingest [--rounds N] PATH...
+    python -m benchmarks.ingest [--rounds N] [--json FILE] PATH...
 
 Each round starts the four services with an empty embedded store in a temporary folder, uploads every file
 over one stream by the public client, and waits until the last one is acknowledged INDEXED: durable and
@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import measurement
+from benchmarks.measurement import Measurement
 from benchmarks.processes import Usage, watched
 from docuquery_client.cli.ingest_files import select
 from docuquery_client.client import AsyncDocuQuery
@@ -98,12 +100,35 @@ def alone(files: list[UploadFile]) -> dict[str, float]:
     return seconds
 
 
+def measured(rounds: list[Round], steps: dict[str, float]) -> list[Measurement]:
+    """The figures of the rounds, and the limit each step alone sets."""
+    size = rounds[0].size_bytes
+    found = [
+        Measurement("rate", "MB/s", tuple(one.size_bytes / one.seconds / _MB for one in rounds), True),
+        Measurement("documents", "/s", tuple(one.documents / one.seconds for one in rounds), True),
+        Measurement("chunks", "/s", tuple(one.chunks / one.seconds for one in rounds), True),
+        Measurement("failed", "files", tuple(float(one.failed) for one in rounds)),
+    ]
+    if any(one.pages for one in rounds):
+        found.append(Measurement("pages", "/s", tuple(one.pages / one.seconds for one in rounds), True))
+    for name in rounds[0].usage.cpu_seconds:
+        cpu = tuple(one.usage.cpu_seconds[name] / size * _MB for one in rounds)
+        found.append(Measurement(f"{name}, CPU time", "s/MB", cpu))
+    for name in rounds[0].usage.peak_mib:
+        peak = tuple(one.usage.peak_mib[name] for one in rounds)
+        found.append(Measurement(f"{name}, peak memory", "MiB", peak))
+    for step, seconds in steps.items():
+        found.append(Measurement(f"limit: {step} alone", "MB/s", (size / seconds / _MB,), True))
+    return found
+
+
 def main() -> None:
-    """Runs the rounds and prints."""
+    """Runs the rounds, prints, writes."""
     parser = argparse.ArgumentParser(prog="benchmarks.ingest")
     parser.add_argument("paths", nargs="+", metavar="PATH")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=16)
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     files = [UploadFile(found.path, source=found.source) for found in select(arguments.paths).files]
     rounds = []
@@ -121,8 +146,11 @@ def main() -> None:
         print(f"  CPU seconds: {cpu}\n  peak MiB:    {memory}")
     median = statistics.median(round.size_bytes / round.seconds for round in rounds)
     print(f"median {median / _MB:.2f} MB/s of {len(rounds)} rounds")
-    for step, seconds in alone(files).items():
+    steps = alone(files)
+    for step, seconds in steps.items():
         print(f"{step} alone: {seconds:.2f} s of CPU time, {rounds[0].size_bytes / seconds / _MB:.1f} MB/s")
+    if arguments.json:
+        measurement.write(arguments.json, measured(rounds, steps))
 
 
 if __name__ == "__main__":

@@ -22,11 +22,14 @@ _START_SECONDS = 120.0
 _CONFIG = """\
 model_list:
   - model_name: zero
-    litellm_params: {model: openai/zero, api_base: "http://127.0.0.1:%d/v1", api_key: none}
+    litellm_params: {model: openai/zero, api_base: "http://127.0.0.1:%(port)d/v1", api_key: none}
+  - model_name: down
+    litellm_params: {model: openai/down, api_base: "http://127.0.0.1:%(port)d/down", api_key: none}
 litellm_settings: {num_retries: 0, telemetry: false}
+router_settings: {num_retries: 0, disable_cooldowns: true, fallbacks: [{down: [zero]}]}
 """
 _QUESTION = {"role": "user", "content": "What is the hotel limit?"}
-_BODY = {"model": "zero", "stream": True, "messages": [_QUESTION]}
+_BODY = {"stream": True, "messages": [_QUESTION]}
 _ENVIRONMENT = {
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
@@ -39,7 +42,7 @@ async def litellm_proxy(models_port: int) -> AsyncIterator[str]:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
-        config.write_text(_CONFIG % models_port)
+        config.write_text(_CONFIG % {"port": models_port})
         command = (os.environ["LITELLM"], "--config", str(config), "--host", "127.0.0.1", "--port", str(port))
         process = await ManagedProcess.start("litellm", command, os.environ | _ENVIRONMENT)
         try:
@@ -59,9 +62,10 @@ async def _is_there(client: httpx2.AsyncClient, url: str) -> bool:
         return False
 
 
-async def completion(client: httpx2.AsyncClient, base_url: str) -> None:
-    """One streamed answer, to its end. Raises httpx2.HTTPError."""
-    async with client.stream("POST", f"{base_url}/chat/completions", json=_BODY, timeout=60) as response:
+async def completion(client: httpx2.AsyncClient, base_url: str, model: str = "zero") -> None:
+    """One streamed answer, to its end; `down` is answered 500 and then by `zero`. Raises httpx2.HTTPError."""
+    body = {"model": model, **_BODY}
+    async with client.stream("POST", f"{base_url}/chat/completions", json=body, timeout=60) as response:
         response.raise_for_status()
         async for _ in response.aiter_bytes():
             pass

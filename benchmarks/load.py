@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import grpc
 
+from benchmarks.measurement import Measurement
+
 Call: TypeAlias = Callable[[], Awaitable[object]]
 
 
@@ -103,6 +105,11 @@ class Figure:
     limit: float
     at_least: bool = False
     """Whether the limit is a lower one."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The figure without its limit."""
+        return Measurement(self.name, self.unit, tuple(self.values), self.at_least)
 
     def line(self) -> str:
         """A row of a table: the median, the spread, the limit, and whether it is kept."""

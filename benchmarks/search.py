@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import tempfile
@@ -27,6 +26,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from benchmarks import measurement
+from benchmarks.measurement import Measurement
 from benchmarks.processes import resident_mib
 from benchmarks.search_load import IN_FLIGHT, Latency, Load, one_caller, under_load, uploading
 from benchmarks.search_stores import STORES, StartedStore, started
@@ -36,6 +37,9 @@ from docuquery_client.ports import free_ports
 from docuquery_client.stack import start_stack
 from docuquery_client.supervision import Stack
 from docuquery_client.upload_files import UploadFile
+
+_IDLE = ("ingest", "answer")
+"""Services a search does not need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ async def fill(client: AsyncDocuQuery, sentences: list[str], wanted: int, folder
     return stored
 
 
-class Measurement:
+class Session:
     """One running stack, and what is asked of it."""
 
     def __init__(
@@ -130,6 +134,36 @@ class Measurement:
         return {f"node {number}": node.pid for number, node in enumerate(self._store.nodes, start=1)}
 
 
+def measured(result: Result) -> list[Measurement]:
+    """The figures at one size, each of one round."""
+    prefix = f"{result.store}, "
+    latencies = {
+        "one caller": result.one_caller,
+        "one caller, reranked": result.one_caller_reranked,
+        f"{IN_FLIGHT} in flight": result.in_flight_16.latency,
+        "health check meanwhile": result.in_flight_16.health_check,
+    }
+    load = result.in_flight_16
+    return [
+        Measurement(f"{prefix}stored", "chunks", (float(result.chunks),), None),
+        *(
+            Measurement(f"{prefix}{of}, {name}", "ms", (value,))
+            for of, found in latencies.items()
+            for name, value in (("p50", found.p50_ms), ("p95", found.p95_ms), ("p99", found.p99_ms))
+        ),
+        Measurement(f"{prefix}{IN_FLIGHT} in flight, rate", "/s", (load.per_second,), True),
+        *(
+            Measurement(f"{prefix}{name}, CPU time a search", "ms", (cpu,))
+            for name, cpu in load.cpu_ms_per_search.items()
+            if name not in _IDLE
+        ),
+        *(
+            Measurement(f"{prefix}{of}, memory", "MiB", (float(mib),))
+            for of, mib in result.memory_mib.items()
+        ),
+    ]
+
+
 def _print(title: str, load: Load) -> None:
     print(f"{title}: {load.per_second:.0f}/s, {load.latency}")
     print(f"  health check of retrieval meanwhile: {load.health_check}")
@@ -156,10 +190,15 @@ def main() -> None:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder = arguments.data.resolve() if arguments.data else work
         store = stack.enter_context(started(arguments.store, folder))
-        results = asyncio.run(Measurement(arguments, sentences, store, work).run())
+        results = asyncio.run(Session(arguments, sentences, store, work).run())
     if arguments.json:
-        report = {"cpus": os.cpu_count(), "results": [asdict(result) for result in results]}
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        # Of several sizes each is a result; the measurements, whose names say no size, are the largest one's.
+        measurement.write(
+            arguments.json,
+            measured(results[-1]),
+            cpus=os.cpu_count(),
+            results=[asdict(result) for result in results],
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What DocuQuery adds to a provider's stream, token by token.
 
     python -m benchmarks.streaming [--rounds N] [--tokens N] [--gap-ms MS] [--adapter openai|anthropic]
+                                   [--json FILE]
 
 A model server of its own process sends tokens over HTTP on loopback, and a stack of four processes passes
 them to a client of StreamQuery. Each token is the time it was sent at, so the client knows how long it was on
@@ -28,6 +29,8 @@ from typing import Any
 
 import grpc
 
+from benchmarks import measurement
+from benchmarks.measurement import Measurement
 from benchmarks.processes import cpu_seconds
 from docuquery.gateway.v1.docuquery_service_pb2 import QueryRequest
 from docuquery_client.client import AsyncDocuQuery
@@ -253,6 +256,25 @@ def report(found: dict[str, Timings], cpu_ms: float, args: argparse.Namespace) -
     each = statistics.median(ours.per_token) - statistics.median(bare.per_token)
     print(f"over bare gRPC: first token {first:.2f}, each token {each:.3f}")
     print(f"CPU time of gateway and answer: {cpu_ms:.3f} a token")
+    if args.json:
+        measurement.write(args.json, measured(ours, bare, cpu_ms))
+
+
+def measured(ours: Timings, bare: Timings, cpu_ms: float) -> list[Measurement]:
+    """The figures, each with its value in every round, and what we add to the bare stream."""
+
+    def added(our: list[float], theirs: list[float]) -> tuple[float, ...]:
+        return tuple(one - other for one, other in zip(our, theirs, strict=True))
+
+    return [
+        Measurement("first token", "ms", tuple(ours.first)),
+        Measurement("first token, bare gRPC", "ms", tuple(bare.first)),
+        Measurement("first token, added", "ms", added(ours.first, bare.first)),
+        Measurement("each token", "ms", tuple(ours.per_token)),
+        Measurement("each token, bare gRPC", "ms", tuple(bare.per_token)),
+        Measurement("each token, added", "ms", added(ours.per_token, bare.per_token)),
+        Measurement("CPU time of gateway and answer a token", "ms", (cpu_ms,)),
+    ]
 
 
 def _both(values: list[float]) -> str:
@@ -268,6 +290,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=400, help="of a burst; a paced stream has a tenth")
     parser.add_argument("--gap-ms", type=float, default=10.0, help="between paced tokens")
     parser.add_argument("--adapter", choices=("openai", "anthropic"), default="openai")
+    parser.add_argument("--json", type=Path)
     parser.add_argument("--send", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     asyncio.run(send_for_ever() if args.send else run(args))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _SENTENCE = re.compile(r"[^.!?\n]{40,200}[.!?]")
@@ -13,14 +14,19 @@ _PARAGRAPH_SENTENCES = 5
 
 
 def sentences_of(paths: list[str]) -> list[str]:
-    """The sentences of all text files below `paths`."""
-    files = [file for path in paths for file in sorted(Path(path).rglob("*")) if file.is_file()]
-    found = [
-        match.group() for file in files for match in _SENTENCE.finditer(file.read_text("utf-8", "ignore"))
-    ]
+    """The sentences of all text files (UTF-8) among and below `paths`."""
+    found = [match.group() for text in _texts(paths) for match in _SENTENCE.finditer(text)]
     if len(found) < 100:
         raise SystemExit("PATH holds too little text: at least 100 sentences are needed.")
     return found
+
+
+def _texts(paths: list[str]) -> Iterator[str]:
+    for path in map(Path, paths):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                with suppress(UnicodeDecodeError):  # not a text
+                    yield file.read_text("utf-8")
 
 
 def questions(sentences: list[str], rng: random.Random) -> Iterator[str]:
