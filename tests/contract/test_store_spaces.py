@@ -42,7 +42,11 @@ SHARED = ("server", "cluster")
 SECOND = VectorSpace("test/second", 16, ENCODER.name)
 
 
-@pytest.fixture(params=ENGINES)
+# A cluster does nothing here that one server does not, but for taking its time.
+_MARKS = {"cluster": pytest.mark.slow}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in ENGINES])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -308,7 +312,7 @@ async def upload(stores: Stores, number: int, embedder: HashEmbedder, count: int
     )
 
 
-@pytest.fixture(params=SHARED)
+@pytest.fixture(params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in SHARED])
 async def rolling(
     request: pytest.FixtureRequest, targets: Targets, tmp_path: Path
 ) -> AsyncIterator[tuple[Stores, Stores]]:
@@ -460,7 +464,7 @@ class Late(SystemClock):
         await super().sleep(seconds if seconds < 1.0 else 3600.0)
 
 
-@pytest.mark.parametrize("engine", SHARED)
+@pytest.mark.parametrize("engine", [pytest.param(name, marks=_MARKS.get(name, ())) for name in SHARED])
 async def test_the_former_space_goes_when_nobody_searches_it_and_fails_no_upload(
     targets: Targets, engine: str, place: Path
 ) -> None:
@@ -487,7 +491,7 @@ async def test_the_former_space_goes_when_nobody_searches_it_and_fails_no_upload
             await mirror_of(old, FIRST).write(TENANT, [embedded(attempt, 0)])
 
 
-@pytest.mark.parametrize("engine", SHARED)
+@pytest.mark.parametrize("engine", [pytest.param(name, marks=_MARKS.get(name, ())) for name in SHARED])
 async def test_one_process_fills_at_a_time_and_others_see_how_far_it_is(
     targets: Targets, engine: str, place: Path
 ) -> None:
@@ -512,7 +516,7 @@ async def test_one_process_fills_at_a_time_and_others_see_how_far_it_is(
             await fill_and_switch(filling, second())
 
 
-@pytest.mark.parametrize("engine", SHARED)
+@pytest.mark.parametrize("engine", [pytest.param(name, marks=_MARKS.get(name, ())) for name in SHARED])
 async def test_the_way_back_needs_no_filling_until_it_is_finished(
     targets: Targets, engine: str, place: Path
 ) -> None:

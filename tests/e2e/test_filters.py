@@ -100,7 +100,7 @@ CASES: list[tuple[Filter, set[str]]] = [
 ]
 
 
-@pytest.fixture(params=["edge", "server"])
+@pytest.fixture(params=["edge", pytest.param("server", marks=pytest.mark.slow)])
 async def client(
     request: pytest.FixtureRequest, targets: Targets, tmp_path: Path
 ) -> AsyncIterator[AsyncDocuQuery]:

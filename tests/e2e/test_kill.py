@@ -131,6 +131,7 @@ async def test_a_thousand_documents_survive_the_death_of_every_service_they_pass
     assert stored_chunks(tmp_path / "data" / "retrieval") == stats.chunk_count
 
 
+@pytest.mark.slow
 async def test_a_killed_answer_service_comes_back_without_the_gateway_being_restarted(tmp_path: Path) -> None:
     async with running_system(tmp_path) as system:
         await system.client.upload_document("mascot.txt", b"The mascot of the firm is a heron.")

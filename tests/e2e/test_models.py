@@ -69,6 +69,7 @@ async def test_models_answer_fall_back_and_never_switch_after_the_first_text(tmp
         assert answer_pb2.DEGRADATION_KIND_EXTRACTIVE_ONLY in [d.kind for d in last.degradations]
 
 
+@pytest.mark.slow
 async def test_what_was_asked_before_needs_no_model_until_the_documents_change(tmp_path: Path) -> None:
     """The semantic cache in four processes, through an upload, a delete, and the death of retrieval."""
     async with (

@@ -40,7 +40,7 @@ def client_of(system: System, tenant: str) -> AsyncDocuQuery:
     return AsyncDocuQuery(system.address, api_key=f"key of {tenant}")
 
 
-@pytest.mark.parametrize("engine", ["edge", "server"])
+@pytest.mark.parametrize("engine", ["edge", pytest.param("server", marks=pytest.mark.slow)])
 async def test_no_method_gives_or_takes_what_is_anothers(
     targets: Targets, tmp_path: Path, engine: str
 ) -> None:
