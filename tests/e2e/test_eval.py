@@ -78,6 +78,15 @@ def test_a_collection_is_measured_by_a_system_of_its_own(tmp_path: Path, tempora
     assert list(temporary.iterdir()) == []
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """A child does not inherit that interrupts are ignored, as they are in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_nothing_behind(
     tmp_path: Path, temporary: Path, number: signal.Signals
