@@ -9,10 +9,9 @@ Without --store it is the store the environment names. Questions are four to nin
 
 Prints the latency of one caller after the other, without and with reranking, then rate and latency at 16 in
 flight, the time retrieval takes to answer a health check on its HEALTH_PORT meanwhile (its event loop's lag;
-those on its main port wait in line like all calls), the CPU time a
-search takes in each process, and memory. With --while-indexing the 16 ask once more while four uploads at a
-time go on. --json writes all of it to a file. With --data the store is kept in FOLDER and found there the
-next time (not a cluster's).
+checks on its main port wait in line like all calls), the CPU time a search takes in each process, and memory.
+With --while-indexing the 16 ask once more while four uploads at a time go on. --json writes all of it to a
+file. With --data the store is kept in FOLDER and found there the next time (not a cluster's).
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ SHARED = ("server", "cluster")
 SECOND = VectorSpace("test/second", 16, ENCODER.name)
 
 
-# A cluster does nothing here that one server does not, but for taking its time.
+# One server shows what many processes do to a store; a cluster repeats it in minutes.
 _MARKS = {"cluster": pytest.mark.slow}
 
 

@@ -56,7 +56,7 @@ from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Select
 # Asked for beyond the expected share when hits are dropped afterwards.
 _DEPTH_MARGIN = 1.5
 _IS_LACKING = has_one_of(LACKS, LACKABLE)
-_NO: frozenset[str] = frozenset()
+_NO_ATTEMPTS: frozenset[str] = frozenset()
 
 
 class ServerChunkStore:
@@ -105,7 +105,7 @@ class ServerChunkStore:
         probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
         replies = await self._collection.query([*requests, *probe.requests])
         dense, sparse = await self._legs(query, replies[: len(requests)])
-        found = _NO
+        found = _NO_ATTEMPTS
         if query.filter:
             found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
         if plan.is_to_be_judged:
@@ -115,7 +115,7 @@ class ServerChunkStore:
             None if sparse is None else plan.leg(sparse, query.depth),
             probe.learn(replies[len(requests) :]),
             relied_on=plan.named - found,
-            passed_over=found - plan.keep if plan.keep is not None else _NO,
+            passed_over=found - plan.keep if plan.keep is not None else _NO_ATTEMPTS,
         )
 
     async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
