@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,10 @@ from services.retrieval.store.questions import (
     SparseVector,
 )
 from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_hidden import HiddenChunks
 from services.retrieval.store.server_hits import HitReader
 from services.retrieval.store.server_idf import IdfCache
+from services.retrieval.store.server_plan import Plan, planned
 from services.retrieval.store.server_points import (
     ALL,
     DENSE,
@@ -51,10 +52,8 @@ from services.retrieval.store.server_points import (
     to_values,
     touching,
 )
-from services.retrieval.store.server_selection import MAX_NAMED_ATTEMPTS, Selector
+from services.retrieval.store.server_selection import Selector
 
-# Asked for beyond the expected share when hits are dropped afterwards.
-_DEPTH_MARGIN = 1.5
 _IS_LACKING = has_one_of(LACKS, LACKABLE)
 _NO_ATTEMPTS: frozenset[str] = frozenset()
 
@@ -62,18 +61,23 @@ _NO_ATTEMPTS: frozenset[str] = frozenset()
 class ServerChunkStore:
     """Implements `ChunkStore` and `Lacking` for one space."""
 
-    def __init__(self, collection: Collection, selector: Selector, idf: IdfCache) -> None:
+    def __init__(
+        self, collection: Collection, selector: Selector, idf: IdfCache, hidden: HiddenChunks
+    ) -> None:
         self._collection = collection
         self._selector = selector
         self._idf = idf
+        self._hidden = hidden
         self._hits = HitReader(collection)
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         if not chunks:
             return
+        attempt_ids = {item.chunk.key.attempt_id for item in chunks}
         await self._collection.upsert([_to_point(tenant, item) for item in chunks])
+        self._hidden.note(attempt_ids)
         self._idf.note(len(chunks))
-        self._hits.remember(tenant, {item.chunk.key.attempt_id for item in chunks})
+        self._hits.remember(tenant, attempt_ids)
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
         by_id = {_id(tenant, key).uuid: key for key in keys}
@@ -95,16 +99,16 @@ class ServerChunkStore:
         return highest
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
-        plan = await self._plan(tenant, query)
+        plan = await planned(self._selector, tenant, query)
         if plan is None:
             nothing = Leg()
             return Legs(
                 nothing if query.dense is not None else None, nothing if query.sparse is not None else None
             )
-        requests = self._requests(query, plan.filter, plan.filter, plan.depth)
-        probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
-        replies = await self._collection.query([*requests, *probe.requests])
-        dense, sparse = await self._legs(query, replies[: len(requests)])
+        dense, sparse, idf = await self._ask(query, plan)
+        is_short = dense is not None and len(dense) < min(plan.depth, plan.chunks)
+        if is_short and await self._hidden.uncover(plan.named, len(dense or ())):
+            dense, sparse, idf = await self._ask(query, plan)
         found = _NO_ATTEMPTS
         if query.filter:
             found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
@@ -113,7 +117,7 @@ class ServerChunkStore:
         return Legs(
             None if dense is None else plan.leg(dense, query.depth),
             None if sparse is None else plan.leg(sparse, query.depth),
-            probe.learn(replies[len(requests) :]),
+            idf,
             relied_on=plan.named - found,
             passed_over=found - plan.keep if plan.keep is not None else _NO_ATTEMPTS,
         )
@@ -162,18 +166,15 @@ class ServerChunkStore:
     async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:  # noqa: ARG002  # all tenants'
         return await self._idf.get(terms)
 
-    async def _plan(self, tenant: str, query: ChunkQuery) -> _Plan | None:
-        if not query.filter:
-            return _Plan(query.depth, every(has_text("tenant", tenant)))
-        selection = await self._selector.select(tenant, query.filter)
-        passing = selection.attempt_ids
-        if passing is not None and not passing:
-            return None
-        if passing is not None and len(passing) <= MAX_NAMED_ATTEMPTS:
-            # They are the tenant's own; a second condition would cost as much as the first.
-            return _Plan(query.depth, every(has_one_of("attempt_id", passing)), named=passing)
-        depth = math.ceil(query.depth / selection.share * _DEPTH_MARGIN)
-        return _Plan(depth, every(has_text("tenant", tenant)), passing, is_to_be_judged=passing is None)
+    async def _ask(
+        self, query: ChunkQuery, plan: Plan
+    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None, Mapping[int, float]]:
+        """What either index finds, and the idf of the terms, in one round trip."""
+        requests = self._requests(query, plan.filter, plan.filter, plan.depth)
+        probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
+        replies = await self._collection.query([*requests, *probe.requests])
+        dense, sparse = await self._legs(query, replies[: len(requests)])
+        return dense, sparse, probe.learn(replies[len(requests) :])
 
     def _requests(
         self, query: ChunkQuery, of_dense: q.Filter, of_sparse: q.Filter, limit: int
@@ -197,27 +198,6 @@ class ServerChunkStore:
         if query.sparse is None:
             return dense, None
         return dense, await self._hits.read(rest[0]) if rest else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How to ask the engine."""
-
-    depth: int
-    filter: q.Filter
-    keep: frozenset[str] | None = None
-    """Of the hits, keep those of these attempts; None keeps all."""
-    is_to_be_judged: bool = False
-    """Whether the documents of the hits are yet to be looked at."""
-    named: frozenset[str] = frozenset()
-    """The attempts that `filter` names."""
-
-    def leg(self, hits: tuple[Hit, ...], wanted: int) -> Leg:
-        """The first `wanted` hits to keep."""
-        asked_all = len(hits) >= self.depth
-        if self.keep is not None:
-            hits = tuple(hit for hit in hits if hit.key.attempt_id in self.keep)
-        return Leg(hits[:wanted], is_cut=asked_all or len(hits) > wanted)
 
 
 def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, limit: int) -> q.QueryPoints:

@@ -10,7 +10,7 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 from services.retrieval.store.server_nodes import Nodes
-from services.retrieval.store.server_points import ALL, NONE
+from services.retrieval.store.server_points import ALL, NONE, to_values
 from services.retrieval.together import both
 
 _QUORUM = q.ReadConsistency(type=q.Quorum)
@@ -53,6 +53,18 @@ class Collection:
         await self.nodes.points(
             "Delete",
             q.DeletePoints(collection_name=self.name, wait=True, points=selector, ordering=ordering),
+        )
+
+    async def set_payload(self, payload: Mapping[str, int], wanted: q.Filter) -> None:
+        """Adds fields to the payload of every point that passes."""
+        await self.nodes.points(
+            "SetPayload",
+            q.SetPayloadPoints(
+                collection_name=self.name,
+                wait=True,
+                payload=to_values(payload),
+                points_selector=q.PointsSelector(filter=wanted),
+            ),
         )
 
     async def retrieve(

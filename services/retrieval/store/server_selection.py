@@ -14,7 +14,7 @@ from services.retrieval.filters import Filter, predicate
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_index import RecordIndex
 from services.retrieval.store.server_points import KIND_RECORD, every, has_one_of, has_text, only
-from services.retrieval.store.server_record_payloads import record_from_point, text_of
+from services.retrieval.store.server_record_payloads import integer_of, record_from_point, text_of
 
 # Beyond this many attempts named in a filter it is cheaper to ask for more hits and drop what does not pass.
 MAX_NAMED_ATTEMPTS = 1000
@@ -22,6 +22,7 @@ MAX_NAMED_ATTEMPTS = 1000
 # miss their documents for so long.
 _KEEP_SECONDS = 10.0
 _MAX_REMEMBERED_TENANTS = 10_000
+_LIVE = only("live_attempt", "chunks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Selection:
 
     attempt_ids: frozenset[str] | None
     """None: they are many, and the engine is to be asked about those that matter (`Selector.passing`)."""
+    chunks: int = 0
+    """Of those attempts; not known where they are many."""
     share: float = 1.0
     """About how many of the tenant's documents pass; more than 0."""
 
@@ -57,11 +60,11 @@ class Selector:
         if out_of_date or not translation.is_exact:
             others = [self._index.out_of_date(has_text("tenant", tenant))] if out_of_date else []
             return await self._judged(tenant, wanted, [translation.may_pass, *others])
-        some = await self._documents.first(translation.may_pass, MAX_NAMED_ATTEMPTS + 1, only("live_attempt"))
+        some = await self._documents.first(translation.may_pass, MAX_NAMED_ATTEMPTS + 1, _LIVE)
         if len(some) <= MAX_NAMED_ATTEMPTS:
-            return Selection(_live_attempts(some))
+            return Selection(_live_attempts(some), sum(integer_of(point.payload, "chunks") for point in some))
         passing = await self._documents.count(translation.may_pass, exact=False)
-        return Selection(None, max(1, passing) / max(1, passing, await self._size(tenant)))
+        return Selection(None, share=max(1, passing) / max(1, passing, await self._size(tenant)))
 
     async def passing(self, tenant: str, wanted: Filter, attempt_ids: Group[str]) -> frozenset[str]:
         """Those of `attempt_ids` that are live and whose documents pass `wanted`.
@@ -81,16 +84,15 @@ class Selector:
     async def _judged(self, tenant: str, wanted: Filter, may_pass: Iterable[q.Filter]) -> Selection:
         """By reading each record that may pass."""
         passes = predicate(wanted)
-        attempt_ids = set()
+        chunk_counts: dict[str, int] = {}
         for some in may_pass:
             async for point in self._documents.scroll(some, only("record")):
                 record = record_from_point(point)
                 if record.live is not None and passes(record):
-                    attempt_ids.add(record.live.attempt_id)
-        if len(attempt_ids) <= MAX_NAMED_ATTEMPTS:
-            return Selection(frozenset(attempt_ids))
-        share = len(attempt_ids) / max(len(attempt_ids), await self._size(tenant))
-        return Selection(frozenset(attempt_ids), share)
+                    chunk_counts[record.live.attempt_id] = record.live.chunk_count
+        number = len(chunk_counts)
+        share = 1.0 if number <= MAX_NAMED_ATTEMPTS else number / max(number, await self._size(tenant))
+        return Selection(frozenset(chunk_counts), sum(chunk_counts.values()), share)
 
     async def _size(self, tenant: str) -> int:
         records = every(has_text("tenant", tenant), has_text("kind", KIND_RECORD))

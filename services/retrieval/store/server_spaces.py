@@ -17,6 +17,7 @@ from services.retrieval.store.progress import FillProgress, ReindexState, Reinde
 from services.retrieval.store.server_beats import BEAT_SECONDS, Beats, Silence
 from services.retrieval.store.server_chunks import ServerChunkStore
 from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_hidden import HiddenChunks
 from services.retrieval.store.server_idf import IdfCache
 from services.retrieval.store.server_layout import Layout, drop_chunks, open_chunks
 from services.retrieval.store.server_manifest import change_server_manifest, read_server_manifest
@@ -47,6 +48,7 @@ class Place:
 class _Opened:
     collection: Collection
     idf: IdfCache
+    hidden: HiddenChunks
     chunks: ServerChunkStore
 
 
@@ -141,6 +143,8 @@ class ServerSpaces:
                 await self.refresh()
                 if self._kept.others:
                     await searching.beat()
+                for opened in list(self._opened.values()):
+                    await opened.hidden.revisit()
             except DocuQueryError as error:
                 log.warning("spaces_not_read", error=error.message)
             except Exception as error:
@@ -240,8 +244,9 @@ class ServerSpaces:
         collection = await open_chunks(
             place.nodes, place.prefix, kept, place.layout, place.clock, may_make=may_make
         )
-        idf = IdfCache(collection, place.clock)
-        return _Opened(collection, idf, ServerChunkStore(collection, self._selector, idf))
+        idf, hidden = IdfCache(collection, place.clock), HiddenChunks(collection, kept.space.dimensions)
+        chunks = ServerChunkStore(collection, self._selector, idf, hidden)
+        return _Opened(collection, idf, hidden, chunks)
 
     def _beats_of(self, space: VectorSpace) -> Beats:
         return Beats(self._place.documents, f"search {space}", self._place.clock)
