@@ -33,6 +33,7 @@ from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
 from services.retrieval.repeated import redescribed, unneeded
 from services.retrieval.store.protocol import Stores, Totals
+from services.retrieval.together import both
 
 BeforeCommit: TypeAlias = "Callable[[str, str], Awaitable[None]]"
 
@@ -200,11 +201,8 @@ class Documents:
         totals = await self._totals(tenant)
         if self._before_commit is not None:
             await self._before_commit(tenant, token)
-        stored = StoredParts(
-            await self._chunks.count(tenant, token),
-            await self._chunks.highest_ordinal(tenant, token),
-            await self._texts.extents(tenant, token),
-        )
+        extent, texts = await both(self._chunks.extent(tenant, token), self._texts.extents(tenant, token))
+        stored = StoredParts(extent.chunks, extent.highest_ordinal, texts)
 
         def decide(found: DocumentRecord | None) -> DocumentRecord:
             if found and found.live and found.live.attempt_id == token:

@@ -111,7 +111,8 @@ class Indexer:
         missing = [chunk for chunk in piece.chunks if chunk.key not in stored]
         await self._store(tenant, document_id, token, missing)
         written = await self._chunks.count(tenant, token)
-        await self._note_progress(tenant, document_id, token, piece, written)
+        if written != piece.chunks_total:  # else a commit, which says more, follows at once
+            await self._note_progress(tenant, document_id, token, piece, written)
         return written
 
     async def _store(self, tenant: str, document_id: str, token: str, chunks: Sequence[Chunk]) -> None:
@@ -173,8 +174,8 @@ class Indexer:
             record, attempt = owned_attempt(found, token)
             now = self._clock.now()
             recent = attempt.stage is Stage.INDEXING and now - attempt.update_time < _PROGRESS_EVERY
-            if recent or written == piece.chunks_total:
-                return record  # a commit, which says more, follows at once
+            if recent:
+                return record
             attempt = replace(
                 attempt,
                 status=Status.PROCESSING,

@@ -113,7 +113,7 @@ async def test_a_chunk_without_a_vector_is_found_by_the_other_index_and_named(st
     assert {hit.key.ordinal for hit in legs.sparse.hits} == {0, 2}
     assert await stores.chunks.existing(TENANT, keys) == {keys[0]}
     assert await stores.chunks.count(TENANT, attempt) == 4
-    assert await stores.chunks.highest_ordinal(TENANT, attempt) == 3
+    assert await stores.chunks.extent(TENANT, attempt) == (4, 3)
     assert set(await stores.chunks.fetch(TENANT, keys)) == set(keys)
     found = await stores.chunks.embedded(TENANT, keys)
     assert [found[key].dense is None for key in keys] == [False, False, True, True]
@@ -361,7 +361,7 @@ async def test_an_attempt_of_both_processes_is_whole_in_both_spaces_when_it_is_c
     await mirror_of(old, FIRST).settle(TENANT, attempt)
     for stores in rolling:
         assert await stores.chunks.count(TENANT, attempt) == 5
-        assert await stores.chunks.highest_ordinal(TENANT, attempt) == 4
+        assert await stores.chunks.extent(TENANT, attempt) == (5, 4)
     existing = await new.chunks.existing(TENANT, [ChunkKey(attempt, i) for i in range(5)])
     assert {key.ordinal for key in existing} == {3, 4}, "the rest lacks what the other cannot make"
 

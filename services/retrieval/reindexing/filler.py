@@ -153,11 +153,12 @@ class SpaceFiller:
         token = record.attempt.attempt_id
         others = self._stores.spaces.kept.others
         if record.attempt.is_open and others and (record.live is None or record.live.attempt_id != token):
-            highest = [
-                await self._stores.spaces.chunks(kept.space).highest_ordinal(tenant, token)
+            extents = [
+                await self._stores.spaces.chunks(kept.space).extent(tenant, token)
                 for kept in self._stores.spaces.kept.all
             ]
-            wanted.append(_Attempt(record.document_id, token, max(highest) + 1, is_live=False))
+            highest = max(extent.highest_ordinal for extent in extents)
+            wanted.append(_Attempt(record.document_id, token, highest + 1, is_live=False))
         return wanted
 
     async def _fill_group(self, tenant: str, group: Sequence[_Attempt], found: Pass, *, waits: bool) -> None:

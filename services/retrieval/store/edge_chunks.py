@@ -23,6 +23,7 @@ from services.retrieval.store.edge_space import DENSE, SPARSE, EdgeSpace, attemp
 from services.retrieval.store.edge_tenant import EdgeTenant, EdgeTenants
 from services.retrieval.store.edge_written import Written
 from services.retrieval.store.payloads import LACKS, chunk_from_payload, lacks_of
+from services.retrieval.store.protocol import Extent
 from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Hit, Leg, Legs
 
 Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
@@ -90,18 +91,18 @@ class EdgeChunkStore:
         with engine_errors("count"):
             return opened.space(self._place).shard.count(edge.CountRequest(filter=wanted, exact=True))
 
-    async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
+    async def extent(self, tenant: str, attempt_id: str) -> Extent:
         opened = self._tenants.find(tenant)
         if opened is None:
-            return -1
+            return Extent(0, -1)
         written = self._written(opened, attempt_id)
         if written is not None:
-            return max(written.ordinals, default=-1)
+            return Extent(len(written.ordinals), max(written.ordinals, default=-1))
         wanted = edge.Filter(must=[match("attempt_id", attempt_id)])
         shard = opened.space(self._place).shard
-        with engine_errors("highest_ordinal"):
+        with engine_errors("extent"):
             ids = [cast("int", record.id) for record in scroll(shard, wanted, with_payload=False)]
-        return max(map(ordinal_in, ids), default=-1)
+        return Extent(len(ids), max(map(ordinal_in, ids), default=-1))
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         opened = self._tenants.find(tenant)

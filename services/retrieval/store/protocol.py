@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.retrieval.filters import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
 from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Legs
 from services.retrieval.store.spaces_protocol import Spaces
+
+
+class Extent(NamedTuple):
+    """How many chunks an attempt has, and how far they reach."""
+
+    chunks: int
+    highest_ordinal: int
+    """-1 when there is none."""
 
 
 class ChunkStore(Protocol):
@@ -33,8 +41,8 @@ class ChunkStore(Protocol):
         """Chunks stored for an attempt, those without a vector included."""
         ...
 
-    async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
-        """The highest ordinal among them; -1 when there is none."""
+    async def extent(self, tenant: str, attempt_id: str) -> Extent:
+        """Chunks stored for an attempt, as `count`, and how far they reach."""
         ...
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from qdrant_client import grpc as q
 
 from services.retrieval.model import Chunk, ChunkKey
+from services.retrieval.store.batched import Batcher
 from services.retrieval.store.payloads import (
     LACKABLE,
     LACKS,
@@ -18,6 +20,7 @@ from services.retrieval.store.payloads import (
     chunk_to_payload,
     lacks_of,
 )
+from services.retrieval.store.protocol import Extent
 from services.retrieval.store.questions import (
     ChunkKeys,
     ChunkQuery,
@@ -27,7 +30,7 @@ from services.retrieval.store.questions import (
     Legs,
     SparseVector,
 )
-from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_collections import MOST_READS, Collection
 from services.retrieval.store.server_hidden import HiddenChunks
 from services.retrieval.store.server_hits import HitReader
 from services.retrieval.store.server_idf import IdfCache
@@ -69,6 +72,7 @@ class ServerChunkStore:
         self._idf = idf
         self._hidden = hidden
         self._hits = HitReader(collection)
+        self._counts = Batcher(self._count, most=MOST_READS, under_way=1)
 
     async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
         if not chunks:
@@ -85,18 +89,31 @@ class ServerChunkStore:
         return frozenset(by_id[point.id.uuid] for point in found if LACKS not in point.payload)
 
     async def count(self, tenant: str, attempt_id: str) -> int:
-        return await self._collection.count(_of_attempt(tenant, attempt_id))
+        return await self._counts.ask((tenant, attempt_id))
 
-    async def highest_ordinal(self, tenant: str, attempt_id: str) -> int:
+    async def _count(self, attempts: Sequence[tuple[str, str]]) -> Sequence[int]:
+        """Of attempts of several tenants: one call for each tenant."""
+        by_tenant: dict[str, set[str]] = defaultdict(set)
+        for tenant, attempt_id in attempts:
+            by_tenant[tenant].add(attempt_id)
+        found = {
+            tenant: await self._collection.facet(
+                "attempt_id", every(has_one_of("attempt_id", attempt_ids), has_text("tenant", tenant))
+            )
+            for tenant, attempt_ids in by_tenant.items()
+        }
+        return [found[tenant].get(attempt_id, 0) for tenant, attempt_id in attempts]
+
+    async def extent(self, tenant: str, attempt_id: str) -> Extent:
         count = await self.count(tenant, attempt_id)
         if count == 0:
-            return -1
+            return Extent(0, -1)
         # The ids of an attempt are in order, and n chunks reach the ordinal n - 1 at least.
         first = point_id(id_base(tenant, attempt_id), count - 1)
         highest = count - 1
         async for point in self._collection.scroll(_of_attempt(tenant, attempt_id), start=first):
             highest = split_id(point.id.uuid)[1]
-        return highest
+        return Extent(count, highest)
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         plan = await planned(self._selector, tenant, query)

@@ -7,7 +7,7 @@ from qdrant_client import grpc as q
 
 from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_index import RecordIndex
-from services.retrieval.store.server_points import MEDIUM, has_id, has_text, only, selected, to_values
+from services.retrieval.store.server_points import has_id, has_text, only, selected, to_values
 from services.retrieval.store.server_record_payloads import record_from_point, text_of
 
 log = structlog.get_logger()
@@ -32,17 +32,7 @@ async def bring_up_to_date(documents: Collection, index: RecordIndex) -> None:
         setting = q.PointsUpdateOperation.SetPayload(payload=fields, points_selector=unchanged)
         waiting.append(q.PointsUpdateOperation(set_payload=setting))
         if len(waiting) == _AT_ONCE:
-            await _write(documents, waiting)
+            await documents.change(waiting)
             waiting = []
-    await _write(documents, waiting)
+    await documents.change(waiting)
     log.info("filter_fields_indexed", documents=total)
-
-
-async def _write(documents: Collection, operations: list[q.PointsUpdateOperation]) -> None:
-    if operations:
-        await documents.nodes.points(
-            "UpdateBatch",
-            q.UpdateBatchPoints(
-                collection_name=documents.name, wait=True, operations=operations, ordering=MEDIUM
-            ),
-        )

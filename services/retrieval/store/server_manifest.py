@@ -26,6 +26,7 @@ from services.retrieval.store.server_points import (
     has_id,
     has_integer,
     has_text,
+    selected,
     to_values,
 )
 from services.retrieval.store.spaces import KeptSpaces, spaces_from_fields, spaces_to_fields
@@ -89,15 +90,8 @@ async def change_server_manifest(
             return before
         after = ServerManifest(spaces, before.page_token_key, before.revision + 1)
         token = secrets.token_hex(8)
-        await documents.nodes.points(
-            "OverwritePayload",
-            q.SetPayloadPoints(
-                collection_name=documents.name,
-                wait=True,
-                payload=to_values(_to_payload(after, token)),
-                points_selector=q.PointsSelector(filter=every(has_id([_POINT.uuid]), _is_revision(before))),
-                ordering=MEDIUM,
-            ),
+        await documents.overwrite(
+            _to_payload(after, token), selected(has_id([_POINT.uuid]), _is_revision(before))
         )
         if (await _read(documents) or {}).get("token") == token:
             return after

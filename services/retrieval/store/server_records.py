@@ -184,20 +184,10 @@ class ServerRecordStore:
         await self._documents.delete(mine, ordering=MEDIUM)
 
     async def _overwrite(self, point: q.PointId, expected_revision: int, payload: Payload) -> None:
-        await self._documents.nodes.points(
-            "OverwritePayload",
-            q.SetPayloadPoints(
-                collection_name=self._documents.name,
-                wait=True,
-                payload=to_values(payload),
-                points_selector=selected(
-                    has_id([point.uuid]),
-                    has_integer("revision", expected_revision),
-                    has_text("kind", KIND_RECORD),
-                ),
-                ordering=MEDIUM,
-            ),
+        as_expected = selected(
+            has_id([point.uuid]), has_integer("revision", expected_revision), has_text("kind", KIND_RECORD)
         )
+        await self._documents.overwrite(payload, as_expected)
 
     async def _older(
         self, tenant: str, query: DocumentQuery, after: Cursor | None

@@ -50,16 +50,7 @@ class ServerRevisions:
 
     async def advance_all(self) -> None:
         # One token for all: it need only be a new one.
-        await self._documents.nodes.points(
-            "OverwritePayload",
-            q.SetPayloadPoints(
-                collection_name=self._documents.name,
-                wait=True,
-                payload=to_values(_payload()),
-                points_selector=selected(has_text("kind", KIND_REVISION)),
-                ordering=MEDIUM,
-            ),
-        )
+        await self._documents.overwrite(_payload(), selected(has_text("kind", KIND_REVISION)))
 
     async def _write(self, point: q.PointId, update_filter: q.Filter | None) -> None:
         new = q.PointStruct(id=point, vectors=_NO_VECTORS, payload=to_values(_payload()))
