@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection as Group
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,8 +17,9 @@ from qdrant_client import grpc as q
 
 from services.retrieval.model import DocumentRecord
 from services.retrieval.remembered import Remembered
+from services.retrieval.store.batched import Batcher
 from services.retrieval.store.payloads import record_from_payload
-from services.retrieval.store.server_collections import Collection
+from services.retrieval.store.server_collections import MOST_READS, Collection
 from services.retrieval.store.server_points import KIND_RECORD, every, has_one_of, only
 from services.retrieval.store.server_record_payloads import text_of
 from services.retrieval.together import both
@@ -43,6 +44,7 @@ class LiveRecords:
 
     def __init__(self, documents: Collection) -> None:
         self._documents = documents
+        self._confirmations = Batcher(self._confirm, most=MOST_READS, under_way=1)
         self._known: Remembered[str, _Known] = Remembered(_MAX_REMEMBERED)
 
     async def read(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
@@ -70,10 +72,19 @@ class LiveRecords:
 
     async def _all_stand(self, known: Mapping[str, _Known]) -> bool:
         """Whether no record has been written since."""
-        return not known or await self._documents.all_pass(_has_token_of(known), len(known))
+        return not known or await self._confirmations.ask(frozenset(found.token for found in known.values()))
+
+    async def _confirm(self, asked: Sequence[frozenset[str]]) -> Sequence[bool]:
+        """For each set of tokens whether all of them stand."""
+        tokens = frozenset[str]().union(*asked)
+        all_stand = await self._documents.all_pass(_has_token(tokens), len(tokens))
+        if all_stand or len(asked) == 1:
+            return [all_stand] * len(asked)
+        return [await self._documents.all_pass(_has_token(each), len(each)) for each in asked]
 
     async def _standing(self, known: Mapping[str, _Known]) -> dict[str, _Known]:
-        points = await self._documents.scroll_agreed(_has_token_of(known), only("token"))
+        tokens = {found.token for found in known.values()}
+        points = await self._documents.scroll_agreed(_has_token(tokens), only("token"))
         standing = {text_of(point.payload, "token") for point in points}
         return {attempt_id: found for attempt_id, found in known.items() if found.token in standing}
 
@@ -117,5 +128,5 @@ def _parsed(record: str) -> DocumentRecord:
     return record_from_payload(json.loads(record))
 
 
-def _has_token_of(known: Mapping[str, _Known]) -> q.Filter:
-    return every(has_one_of("token", (found.token for found in known.values())))
+def _has_token(tokens: Group[str]) -> q.Filter:
+    return every(has_one_of("token", tokens))
