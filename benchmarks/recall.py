@@ -25,7 +25,7 @@ from libs.clock import SystemClock
 from services.retrieval.embedders.local import LocalEmbedder
 from services.retrieval.store.server_addresses import parse_addresses
 from services.retrieval.store.server_nodes import Nodes, open_nodes
-from services.retrieval.store.server_points import DENSE, NONE, every, has_text
+from services.retrieval.store.server_points import APPROXIMATE, DENSE, NONE, every, has_text
 
 _TENANT = "default"
 _DEPTH = 100
@@ -48,7 +48,7 @@ class Index:
             using=DENSE,
             filter=every(has_text("tenant", _TENANT)),
             limit=_DEPTH,
-            params=q.SearchParams(exact=exact),
+            params=q.SearchParams(exact=True) if exact else APPROXIMATE,
             with_payload=NONE,
         )
         reply = await self._nodes.points("Query", request)

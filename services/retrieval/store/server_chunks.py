@@ -37,6 +37,7 @@ from services.retrieval.store.server_idf import IdfCache
 from services.retrieval.store.server_plan import Plan, planned
 from services.retrieval.store.server_points import (
     ALL,
+    APPROXIMATE,
     DENSE,
     NONE,
     SPARSE,
@@ -225,6 +226,7 @@ def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, lim
         filter=wanted,
         limit=limit,
         with_payload=NONE,
+        params=APPROXIMATE,
     )
 
 

@@ -26,6 +26,8 @@ _BASE_LENGTH = 28
 MAX_SERIAL = (1 << 32) - 1
 ALL = q.WithPayloadSelector(enable=True)
 NONE = q.WithPayloadSelector(enable=False)
+APPROXIMATE = q.SearchParams(hnsw_ef=128)
+"""Chunks looked at on the way through a graph of vectors; as many as are asked for where those are more."""
 
 
 @lru_cache(maxsize=32_768)  # points of one attempt come together, and a search names a hundred attempts
