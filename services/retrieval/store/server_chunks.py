@@ -30,7 +30,8 @@ from services.retrieval.store.questions import (
     Legs,
     SparseVector,
 )
-from services.retrieval.store.server_collections import MOST_READS, Collection
+from services.retrieval.store.server_calls import MOST_READS
+from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_hidden import HiddenChunks
 from services.retrieval.store.server_hits import HitReader
 from services.retrieval.store.server_idf import IdfCache

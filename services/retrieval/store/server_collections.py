@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any
 
-from google.protobuf.message import Message
 from qdrant_client import grpc as q
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
-from services.retrieval.store.batched import Batcher
+from services.retrieval.store.server_calls import BatchedCalls
 from services.retrieval.store.server_nodes import Nodes
-from services.retrieval.store.server_points import ALL, MEDIUM, NONE, to_values
+from services.retrieval.store.server_points import ALL, NONE, to_values
 from services.retrieval.together import both
 
 _QUORUM = q.ReadConsistency(type=q.Quorum)
@@ -23,26 +20,6 @@ _SCROLL_POINTS = 1000
 # Replicas differ while a write is on its way to them: some milliseconds, seconds when a node has just died.
 _AGREE_TRIES = 60
 _AGREE_PAUSE_SECONDS = 0.05
-# Queries keep several cores busy, and a quick one should not wait for a slow one.
-_QUERIES_UNDER_WAY = 2
-MOST_READS = 16
-"""Callers whose reads go in one call."""
-_MOST_WRITES = 8
-
-
-class _Reading(NamedTuple):
-    """What points that are read in one call have in common; messages as bytes."""
-
-    payload: bytes
-    vectors: bool
-    consistency: bytes
-
-
-class _Writing(NamedTuple):
-    """What points that are written in one call have in common; messages as bytes."""
-
-    ordering: bytes
-    update_filter: bytes
 
 
 class Collection:
@@ -53,10 +30,7 @@ class Collection:
         self.nodes = nodes
         self._clock = clock
         self._is_replicated = is_replicated
-        self._queries = Batcher(self._query, most=MOST_READS, under_way=_QUERIES_UNDER_WAY)
-        self._changes = Batcher(self._change, most=_MOST_WRITES, under_way=1)
-        self._reads: dict[_Reading, Batcher[Sequence[q.PointId], Sequence[q.RetrievedPoint]]] = {}
-        self._writes: dict[_Writing, Batcher[Sequence[q.PointStruct], None]] = {}
+        self._calls = BatchedCalls(nodes, name)
 
     async def upsert(
         self,
@@ -66,30 +40,7 @@ class Collection:
         update_filter: q.Filter | None = None,
     ) -> None:
         """Stores points. With `update_filter`, one that is there is only replaced if it passes."""
-        writing = _Writing(_bytes(ordering), _bytes(update_filter))
-        if writing not in self._writes:
-            send = partial(self._upsert, ordering=ordering, update_filter=update_filter)
-            self._writes[writing] = Batcher(send, most=_MOST_WRITES, under_way=1)
-        await self._writes[writing].ask(points)
-
-    async def _upsert(
-        self,
-        parts: Sequence[Sequence[q.PointStruct]],
-        *,
-        ordering: q.WriteOrdering | None,
-        update_filter: q.Filter | None,
-    ) -> Sequence[None]:
-        await self.nodes.points(
-            "Upsert",
-            q.UpsertPoints(
-                collection_name=self.name,
-                wait=True,
-                points=chain.from_iterable(parts),
-                ordering=ordering,
-                update_filter=update_filter,
-            ),
-        )
-        return [None] * len(parts)
+        await self._calls.upsert(points, ordering, update_filter)
 
     async def delete(self, selector: q.PointsSelector, *, ordering: q.WriteOrdering | None = None) -> None:
         """Deletes points."""
@@ -103,24 +54,12 @@ class Collection:
         overwrite = q.PointsUpdateOperation.OverwritePayload(
             payload=to_values(payload), points_selector=selector
         )
-        await self._changes.ask([q.PointsUpdateOperation(overwrite_payload=overwrite)])
+        await self._calls.change([q.PointsUpdateOperation(overwrite_payload=overwrite)])
 
     async def change(self, operations: Sequence[q.PointsUpdateOperation]) -> None:
         """Makes several changes, one after the other."""
         if operations:
-            await self._changes.ask(operations)
-
-    async def _change(self, parts: Sequence[Sequence[q.PointsUpdateOperation]]) -> Sequence[None]:
-        await self.nodes.points(
-            "UpdateBatch",
-            q.UpdateBatchPoints(
-                collection_name=self.name,
-                wait=True,
-                operations=chain.from_iterable(parts),
-                ordering=MEDIUM,
-            ),
-        )
-        return [None] * len(parts)
+            await self._calls.change(operations)
 
     async def set_payload(self, payload: Mapping[str, int], wanted: q.Filter) -> None:
         """Adds fields to the payload of every point that passes."""
@@ -142,36 +81,7 @@ class Collection:
         consistency: q.ReadConsistency | None = None,
     ) -> Sequence[q.RetrievedPoint]:
         """Those of `ids` that are there."""
-        if not ids:
-            return ()
-        reading = _Reading(_bytes(payload), vectors, _bytes(consistency))
-        if reading not in self._reads:
-            send = partial(self._get, payload=payload, vectors=vectors, consistency=consistency)
-            self._reads[reading] = Batcher(send, most=MOST_READS, under_way=1)
-        return await self._reads[reading].ask(ids)
-
-    async def _get(
-        self,
-        parts: Sequence[Sequence[q.PointId]],
-        *,
-        payload: q.WithPayloadSelector,
-        vectors: bool,
-        consistency: q.ReadConsistency | None,
-    ) -> Sequence[Sequence[q.RetrievedPoint]]:
-        reply = await self.nodes.points(
-            "Get",
-            q.GetPoints(
-                collection_name=self.name,
-                ids=chain.from_iterable(parts),
-                with_payload=payload,
-                with_vectors=q.WithVectorsSelector(enable=vectors),
-                read_consistency=consistency,
-            ),
-        )
-        if len(parts) == 1:
-            return [list(reply.result)]
-        found = {point.id.uuid: point for point in reply.result}
-        return [[found[point.uuid] for point in part if point.uuid in found] for part in parts]
+        return await self._calls.get(ids, payload, vectors, consistency) if ids else ()
 
     async def retrieve_agreed(
         self, ids: Sequence[q.PointId], payload: q.WithPayloadSelector = ALL
@@ -258,14 +168,7 @@ class Collection:
 
     async def query(self, requests: Sequence[q.QueryPoints]) -> Sequence[Sequence[q.ScoredPoint]]:
         """The hits of several searches, made in one round trip."""
-        return await self._queries.ask(requests) if requests else ()
-
-    async def _query(
-        self, parts: Sequence[Sequence[q.QueryPoints]]
-    ) -> Sequence[Sequence[Sequence[q.ScoredPoint]]]:
-        batch = q.QueryBatchPoints(collection_name=self.name, query_points=chain.from_iterable(parts))
-        found = iter((await self.nodes.points("QueryBatch", batch)).result)
-        return [[hits.result for hits in islice(found, len(part))] for part in parts]
+        return await self._calls.query(requests) if requests else ()
 
     async def count(self, wanted: q.Filter | None = None, *, exact: bool = True) -> int:
         """Points that pass."""
@@ -295,10 +198,6 @@ class Collection:
 
 # More distinct values than a store of this kind can hold.
 _FACET_LIMIT = 100_000_000
-
-
-def _bytes(message: Message | None) -> bytes:
-    return message.SerializeToString(deterministic=True) if message is not None else b""
 
 
 async def _listed(points: AsyncIterator[q.RetrievedPoint]) -> list[q.RetrievedPoint]:

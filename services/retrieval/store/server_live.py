@@ -19,7 +19,8 @@ from services.retrieval.model import DocumentRecord
 from services.retrieval.remembered import Remembered
 from services.retrieval.store.batched import Batcher
 from services.retrieval.store.payloads import record_from_payload
-from services.retrieval.store.server_collections import MOST_READS, Collection
+from services.retrieval.store.server_calls import MOST_READS
+from services.retrieval.store.server_collections import Collection
 from services.retrieval.store.server_points import KIND_RECORD, every, has_one_of, only
 from services.retrieval.store.server_record_payloads import text_of
 from services.retrieval.together import both
