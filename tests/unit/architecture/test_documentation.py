@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.architecture.edges import CALLS, calls_between_services
+
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FOLDERS = "benchmarks|docs|k8s|libs|protos|samples|services|tests|tools"
@@ -65,3 +67,18 @@ def test_security_names_evidence_in_every_row() -> None:
     assert len(rows) > 25
     assert sum("**LLM" in row for row in rows) == 10
     assert [row for row in rows if not _NAMED.search(row.split(" | ")[-1])] == []
+
+
+def test_the_table_of_services_says_who_calls_whom() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(rf"^\| ({'|'.join(CALLS)}) \|[^|]*\| ([^|]*) \|", table, re.M)
+    assert {name for name, _ in rows} == set(CALLS)
+    assert {(name, called) for name, calls in rows for called in calls.split(", ") if called in CALLS} == (
+        calls_between_services()
+    )
+
+
+def test_the_index_of_documents_lists_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = set(_LINK.findall(index.read_text()))
+    assert {page.name for page in index.parent.glob("*.md")} - {index.name} <= listed

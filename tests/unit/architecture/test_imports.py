@@ -6,21 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.architecture.edges import CALLS, OWNERS
+
 ROOT = Path(__file__).parents[3]
-SERVICES = ("ingest", "retrieval", "answer", "gateway")
+SERVICES = tuple(CALLS)
 SIX_FILES = ("__init__.py", "__main__.py", "settings.py", "app.py", "servicer.py", "convert.py")
 
-# Which contracts a service may speak besides the common types: its own, and those it calls.
-CONTRACTS = {
-    "ingest": {"ingest", "retrieval"},
-    "retrieval": {"retrieval"},
-    "answer": {"answer"},
-    "gateway": {"gateway", "ingest", "retrieval", "answer"},
-}
-LLM_SDKS = {"openai", "anthropic"}
 EMBEDDERS = ROOT / "services/retrieval/embedders"
 """Speak OpenAI's embeddings, and so use its SDK too."""
-STORES = {"qdrant_client", "qdrant_edge"}
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -48,7 +41,7 @@ def test_a_service_imports_no_other_service(service: str) -> None:
 def test_a_service_speaks_only_the_contracts_of_its_edges(service: str) -> None:
     modules = {m for _, m in imports_below(ROOT / "services" / service) if m.startswith("docuquery.")}
     assert modules, "a service without a contract is not one"
-    assert {m.split(".")[1] for m in modules} <= CONTRACTS[service] | {"common"}
+    assert {m.split(".")[1] for m in modules} <= CALLS[service] | {service, "common"}
 
 
 def test_the_shared_runtime_knows_no_service() -> None:
@@ -68,7 +61,7 @@ def test_the_client_stands_alone() -> None:
         assert not module.startswith(("services", "libs")), path
 
 
-@pytest.mark.parametrize(("owner", "packages"), [("answer", LLM_SDKS), ("retrieval", STORES)])
+@pytest.mark.parametrize(("owner", "packages"), OWNERS.items())
 def test_sdks_stay_with_their_owner(owner: str, packages: set[str]) -> None:
     for service in set(SERVICES) - {owner}:
         for path, module in imports_below(ROOT / "services" / service):

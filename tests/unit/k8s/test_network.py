@@ -1,8 +1,7 @@
-"""The network policies draw the edges of docs/architecture.md, and no others."""
+"""The network policies draw the edges of the architecture, and no others."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.k8s.manifests import K8S, ROOT, Build, builds, combination, combined, overlay
+from tests.unit.architecture.edges import calls_between_services
+from tests.unit.k8s.manifests import K8S, Build, builds, combination, combined, overlay
 from tools.configuration import SERVICES
 
 pytestmark = pytest.mark.externals
@@ -26,14 +26,6 @@ class Edge:
     source: str
     target: str
     port: int
-
-
-def documented() -> set[tuple[str, str]]:
-    """The calls between services in the table of docs/architecture.md."""
-    table = (ROOT / "docs" / "architecture.md").read_text()
-    rows = re.findall(r"^\| (gateway|ingest|retrieval|answer) \|[^|]*\| ([^|]*) \|", table, re.M)
-    assert {name for name, _ in rows} == set(SERVICES)
-    return {(name, called) for name, calls in rows for called in calls.split(", ") if called in SERVICES}
 
 
 def guarded() -> list[Build]:
@@ -73,11 +65,11 @@ def ingress(build: Build) -> set[Edge]:
     return edges
 
 
-def test_services_call_each_other_as_documented_and_both_ends_allow_it() -> None:
+def test_services_call_each_other_as_the_architecture_says_and_both_ends_allow_it() -> None:
     for build in guarded():
         for edges in (egress(build), ingress(build)):
             between = {edge for edge in edges if {edge.source, edge.target} <= set(SERVICES)}
-            assert {(edge.source, edge.target) for edge in between} == documented(), build.name
+            assert {(edge.source, edge.target) for edge in between} == calls_between_services(), build.name
             for edge in between:
                 assert edge.port == _number(build, edge.target, "grpc"), edge
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.rpc.health import LIVENESS, READINESS
-from tests.unit.k8s.manifests import Build, Pod, builds
+from tests.unit.k8s.manifests import ROOT, Build, Pod, builds, overlay
 from tools.configuration import SERVICES
 
 pytestmark = pytest.mark.externals
@@ -163,3 +163,11 @@ def test_the_embedded_store_is_one_pod_with_a_volume(built: list[Build]) -> None
 def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     assert set(selector) == {"matchLabels"}
     return set(selector["matchLabels"].items()) <= set(labels.items())
+
+
+def test_the_picture_of_a_cluster_shows_as_many_pods_as_production_has() -> None:
+    cluster = (ROOT / "docs" / "images" / "growth.svg").read_text().partition("<!-- a cluster -->")[2]
+    drawn = dict(re.findall(r">(gateway|ingest|retrieval|answer)</text>\s*<text[^>]*>(\d+ to \d+)", cluster))
+    scalers = {name: overlay("prod").one("HorizontalPodAutoscaler", name)["spec"] for name in SERVICES}
+    assert drawn == {name: f"{one['minReplicas']} to {one['maxReplicas']}" for name, one in scalers.items()}
+    assert f"{overlay('prod').one('StatefulSet', 'qdrant')['spec']['replicas']} nodes" in cluster
