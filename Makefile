@@ -147,6 +147,10 @@ proto-lint: node_modules/.installed ## Lint protos/ and compare them with the la
 proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
+.PHONY: protos-archive
+protos-archive: dev ## Pack protos/ for callers: build/docuquery-protos-<version>.tar.gz, always the same bytes
+	$(BIN)/python -m tools.protos_archive
+
 .PHONY: docs
 docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, docs/contracts.md, .env.example
 	$(BIN)/python -m tools.configuration
