@@ -152,10 +152,11 @@ protos-archive: dev ## Pack protos/ for callers: build/docuquery-protos-<version
 	$(BIN)/python -m tools.protos_archive
 
 .PHONY: docs
-docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, docs/contracts.md, .env.example
+docs: dev ## Write what is made from code: docs/configuration.md, metrics.md, contracts.md, callers.md, .env.example
 	$(BIN)/python -m tools.configuration
 	$(BIN)/python -m tools.metrics
 	$(BIN)/python -m tools.contracts
+	$(BIN)/python -m tools.callers
 
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)

@@ -1,6 +1,6 @@
 """Packs the contracts for callers: `make protos-archive` writes build/docuquery-protos-<version>.tar.gz.
 
-The same contracts give the same bytes: files in order, one time and no owner for all, nothing of this machine.
+The same contracts give the same bytes: files in order, one time and no owner for all, nothing of the machine.
 """
 
 from __future__ import annotations
