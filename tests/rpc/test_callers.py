@@ -16,6 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import ParseDict
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.conversation_pb2 import Conversation
 from docuquery.gateway.v1 import admin_service_pb2, docuquery_service_pb2
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
@@ -24,6 +25,7 @@ from docuquery.gateway.v1.docuquery_service_pb2_grpc import (
     DocuQueryServiceStub,
     add_DocuQueryServiceServicer_to_server,
 )
+from libs.errors import DocuQueryError
 from libs.rpc.context import Identity
 from libs.rpc.server import ServiceRegistration, serve
 from libs.settings import ServiceSettings
@@ -127,6 +129,16 @@ async def test_grpc_repeats_by_the_service_config_what_the_page_says_and_nothing
     assert {name: tried[full_name(name)] for name in METHODS} == {
         name: 3 if one.repeat is Repeat.GRPC else 1 for name, one in CALLS.items()
     }
+
+
+async def test_grpc_does_not_repeat_what_the_gateway_refused_in_words() -> None:
+    options = [("grpc.service_config", service_config())]
+    async with running() as system, grpc.aio.insecure_channel(system.address, options=options) as channel:
+        system.retrieval.error = DocuQueryError(reasons.ERROR_REASON_STORE_UNAVAILABLE, "The store is away.")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(channel, "GetStats", timeout=10)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert len(system.retrieval.calls("GetStats")) == 1
 
 
 class Replica(DocuQueryServiceServicer):
