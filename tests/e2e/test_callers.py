@@ -37,7 +37,7 @@ SETTINGS = {
         ]
     ),
     "RATE_LIMIT_CLASSES": "one=1",
-    "RATE_LIMIT_WINDOW": "2",
+    "RATE_LIMIT_WINDOW": "3",
 }
 QUESTION = "What is the mascot of the firm?"
 SENTENCE = "The mascot of the firm is a heron."
