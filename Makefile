@@ -147,11 +147,20 @@ proto-lint: node_modules/.installed ## Lint protos/ and compare them with the la
 proto-release: node_modules/.installed ## Record protos/ as the released contract later ones may not break
 	$(BUF) build --exclude-source-info -o protos/released.binpb
 
+.PHONY: test-examples
+test-examples: dev node_modules/.installed ## Build the callers of examples/ and let them ask (needs Go, Maven, Node.js)
+	REQUIRE_EXTERNALS=1 $(BIN)/python -m pytest tests/e2e/test_callers.py
+
+.PHONY: protos-archive
+protos-archive: dev ## Pack protos/ for callers: build/docuquery-protos-<version>.tar.gz, always the same bytes
+	$(BIN)/python -m tools.protos_archive
+
 .PHONY: docs
-docs: dev ## Write what is made from code: docs/configuration.md, docs/metrics.md, docs/contracts.md, .env.example
+docs: dev ## Write what is made from code: docs/configuration.md, metrics.md, contracts.md, callers.md, .env.example
 	$(BIN)/python -m tools.configuration
 	$(BIN)/python -m tools.metrics
 	$(BIN)/python -m tools.contracts
+	$(BIN)/python -m tools.callers
 
 .PHONY: lock
 lock: $(BIN)/uv ## Pin the newest allowed dependencies (names, versions, hashes)
@@ -199,6 +208,14 @@ image-base: ## Pin IMAGE_BASE in the Dockerfile, by the digest its registry has 
 sbom: build/tools/cyclonedx-bom/.installed ## Write build/sbom.json: every package an image is made from, with its hashes (CycloneDX)
 	build/tools/cyclonedx-bom/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
 	  --mc-type application --output-file build/sbom.json requirements.lock
+
+.PHONY: release-files
+release-files: protos-archive sbom ## Collect what a release has besides its image in build/release (TAG=v1.2.3)
+	@[ "$(TAG)" = "v$(VERSION)" ] || { echo 'TAG must be v$(VERSION), the version in pyproject.toml'; exit 1; }
+	rm -rf build/release && mkdir -p build/release
+	cp build/docuquery-protos-$(VERSION).tar.gz build/sbom.json build/release
+	cd build/release && sha256sum * > SHA256SUMS
+	awk '/^## / {part++} part == 1' CHANGELOG.md > build/release-notes.md
 
 .PHONY: clean
 clean: ## Remove what the other targets made, but not your data

@@ -13,6 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _DAY = timedelta(days=1)
+_SIGNS_ONLY = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,9 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = _name(name)
-        builder = _builder(self._subject, self._subject, self._key, days=30)
+        builder = self._builder(self._subject, self._key, days=30)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(_SIGNS_ONLY, critical=True)
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
@@ -44,7 +56,7 @@ class Authority:
         Issued again under one name, it replaces the files, as a rotation does.
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), self._subject, key, days)
+        builder = self._builder(_name(name), key, days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
@@ -61,20 +73,24 @@ class Authority:
         )
         return pair
 
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: float
-) -> x509.CertificateBuilder:
-    end = datetime.now(UTC) + timedelta(days=days)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(min(datetime.now(UTC), end) - _DAY)
-        .not_valid_after(end)
-    )
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: float
+    ) -> x509.CertificateBuilder:
+        end = datetime.now(UTC) + timedelta(days=days)
+        of_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        of_ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(min(datetime.now(UTC), end) - _DAY)
+            .not_valid_after(end)
+            # From Python 3.13 on these are asked for, as is the key usage of the authority.
+            .add_extension(of_key, critical=False)
+            .add_extension(of_ours, critical=False)
+        )
 
 
 def _name(text: str) -> x509.Name:

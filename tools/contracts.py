@@ -52,7 +52,8 @@ services** is not for callers: only the services speak it. Contracts only grow: 
 them with `protos/released.binpb`, and `tests/e2e/test_released_contract.py` calls with the released ones.
 
 A field is *optional* where an absent one means something else than zero; fields of a *oneof* exclude each
-other. How calls look on the wire: [grpcurl.md](grpcurl.md).
+other. How calls look on the wire: [grpcurl.md](grpcurl.md). Deadlines, limits, what may be sent again, and
+callers in Go, Java and Python: [callers.md](callers.md).
 """
 
 

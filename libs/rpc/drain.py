@@ -39,6 +39,10 @@ class Drain:
             if self._count == 0:
                 self._idle.set()
 
+    def is_refusing(self) -> bool:
+        """Whether the drain has begun, so that calls that come are refused."""
+        return self._draining
+
     async def refusing_layer(self, call: IncomingCall) -> None:
         """Raises SHUTTING_DOWN for calls that come after the drain began."""
         if self._draining:

@@ -25,18 +25,23 @@ IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
 
-async def request_id_layer(call: IncomingCall) -> None:
+def request_id_layer(is_refusing: Callable[[], bool] = lambda: False) -> Layer:
     """Takes the caller's request id or makes one, and sends it back before anything else.
 
     Except to one of our own services in a unary call: it named the request itself, and headers of their own
-    cost a short call a tenth of its time.
+    cost a short call a tenth of its time. And except while `is_refusing`: gRPC repeats a call elsewhere only
+    when no header of it has been sent (gRFC A6); the error holds the id.
     """
-    call.request_id = request_id_from(call.metadata)
-    structlog.contextvars.bind_contextvars(request_id=call.request_id)
-    known = TENANT_KEY in call.metadata and call.metadata.get(REQUEST_ID_KEY) == call.request_id
-    if call.response_streaming or not known:
-        await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
-    await call.proceed()
+
+    async def layer(call: IncomingCall) -> None:
+        call.request_id = request_id_from(call.metadata)
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        known = TENANT_KEY in call.metadata and call.metadata.get(REQUEST_ID_KEY) == call.request_id
+        if (call.response_streaming or not known) and not is_refusing():
+            await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+        await call.proceed()
+
+    return layer
 
 
 def logging_layer(clock: Clock) -> Layer:

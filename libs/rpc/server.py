@@ -117,7 +117,7 @@ async def serve(
     drain = Drain(clock)
     layers: list[Layer] = [
         drain.counting_layer,  # outermost: a call counts until its last log line is written
-        request_id_layer,  # before logging: every line carries the id
+        request_id_layer(drain.is_refusing),  # before logging: every line carries the id
         *([tracing_layer] if tracing.is_on() else []),  # before logging: every line carries its ids, too
         *([metrics_layer(name, clock)] if CALLS.is_on else []),  # counts the status the caller gets
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
@@ -136,7 +136,7 @@ async def serve(
     # Neither logged nor drained: probes would fill the log, and a watch never ends by itself.
     door: list[Layer] = [about_layer(clock, program_version() if tells_version else "")]
     if check_infrastructure is not None:
-        door += [request_id_layer, error_layer, door_layer(check_infrastructure)]
+        door += [request_id_layer(), error_layer, door_layer(check_infrastructure)]
     infrastructure = LayeredServer(server, door)
     health_pb2_grpc.add_HealthServicer_to_server(
         health.servicer,

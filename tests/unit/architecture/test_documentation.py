@@ -12,7 +12,7 @@ from tests.unit.architecture.edges import CALLS, calls_between_services
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_FOLDERS = "benchmarks|docs|k8s|libs|protos|samples|services|tests|tools"
+_FOLDERS = "benchmarks|docs|examples|k8s|libs|protos|samples|services|tests|tools"
 _NAMED = re.compile(
     rf"(?<![\w/.])((?:{_FOLDERS})/[\w./-]*\w\.(?:py|md|j2|toml|jsonl|proto|yaml|binpb))(?:::(\w+))?"
 )

@@ -19,6 +19,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
         "docuquery ask": "tests/e2e/test_readme.py",
         "grpcurl ": "tests/e2e/test_readme.py",
     },
+    "docs/callers.md": {"buf generate": "tests/e2e/test_callers.py"},
     # Fails for a command it does not know; checks what needs a cluster or a container engine.
     "docs/deployment.md": {"": "tests/e2e/test_deployment_docs.py"},
     "docs/evaluation.md": {"": "tests/e2e/test_evaluation_docs.py"},

@@ -1,4 +1,4 @@
-"""Alerts and dashboard speak of metrics and labels that exist, and every alert has a runbook entry."""
+"""Alerts, dashboard and objectives name metrics and labels that exist; every alert has a runbook entry."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import promql_parser
 import pytest
 import yaml
 
+from libs.errors import CODES, reason_name
 from libs.telemetry.metrics import Counter, Histogram
+from tools.configuration import SERVICES
+from tools.contracts import files
 from tools.metrics import instruments
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +24,7 @@ FOLDER = ROOT / "k8s" / "components" / "monitoring"
 RULES = yaml.safe_load((FOLDER / "rules.yaml").read_text())["spec"]
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+CALLERS = (ROOT / "docs" / "callers.md").read_text()
 
 # Of prometheus_client's own collectors.
 PROCESS = {
@@ -30,6 +35,13 @@ PROCESS = {
 }
 SCRAPED = {"instance", "job", "le"}
 """Labels that are not the instrument's."""
+VALUES = {
+    "service": set(SERVICES),
+    "method": {method.name for file in files() for service in file.service for method in service.method},
+    "code": {code.name for code in grpc.StatusCode},
+    "reason": {"", *map(reason_name, CODES)},
+}
+"""What labels can be that have the same values everywhere."""
 
 
 def known() -> dict[str, set[str]]:
@@ -57,6 +69,11 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield panel["title"], target["expr"].replace("$__rate_interval", "5m").replace("$service", ".*")
 
 
+def objectives() -> Iterator[tuple[str, str]]:
+    for number, block in enumerate(re.findall(r"```promql\n(.*?)```", CALLERS, re.S), 1):
+        yield f"docs/callers.md, {number}", block
+
+
 def selectors(expression: Any) -> Iterator[Any]:
     if isinstance(expression, promql_parser.VectorSelector):
         yield expression
@@ -73,7 +90,7 @@ def grouped(expression: str) -> set[str]:
     return {label.strip() for names in lists for label in names.split(",") if label.strip()}
 
 
-@pytest.mark.parametrize(("where", "expression"), list(expressions()))
+@pytest.mark.parametrize(("where", "expression"), [*expressions(), *objectives()])
 def test_an_expression_is_promql_over_series_and_labels_that_exist(where: str, expression: str) -> None:
     found = list(selectors(promql_parser.parse(expression)))
     assert found
@@ -82,8 +99,15 @@ def test_an_expression_is_promql_over_series_and_labels_that_exist(where: str, e
         assert selector.name in KNOWN, where
         matched = {matcher.name for matcher in selector.matchers.matchers} - {"__name__"}
         assert matched <= KNOWN[selector.name] | SCRAPED, where
+        for matcher in selector.matchers.matchers:
+            if matcher.name in VALUES and ".*" not in matcher.value:
+                assert set(matcher.value.split("|")) <= VALUES[matcher.name], where
         labels |= KNOWN[selector.name]
     assert grouped(expression) <= labels, where
+
+
+def test_the_objectives_are_found() -> None:
+    assert len(list(objectives())) >= 5
 
 
 def test_every_alert_has_an_entry_in_the_runbook_and_no_entry_is_left_over() -> None:
