@@ -11,7 +11,8 @@ fallback   a question whose first provider answers 500 beside one asked of the s
 dead       50 questions a second for a minute, the first provider refusing connections: who is answered, what
            is asked in vain, and how long it takes beside the same without the dead provider.
 overload   the most the whole system answers, then ten times as many questions a second; the callers have a
-           core of their own.
+           core of their own. Its limit: what is left of the other core when a plain grpc.aio server turns the
+           rest away.
 
 Every server is a process of its own; variants take turns in one run. Prints the median over the rounds, the
 spread, and the limit beside it. `--quick` makes everything short, to see that it runs.
@@ -34,9 +35,10 @@ import grpc
 import httpx2
 
 from benchmarks import measurement
-from benchmarks.gateway_processes import gateway_over, models, stubs, whole_system
+from benchmarks.gateway_processes import gateway_over, models, refusing, stubs, whole_system
 from benchmarks.litellm_proxy import completion, litellm_proxy
 from benchmarks.load import FIGURES_HEADER, Call, Figure, Timings, a_second, at_a_time, in_turn, percentile
+from benchmarks.processes import cpu_seconds
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
@@ -212,8 +214,18 @@ async def dead(size: Size) -> list[Figure]:
     ]
 
 
+async def refusal_seconds(size: Size) -> float:
+    """CPU time of one refusal by a server that does nothing else."""
+    async with refusing() as (address, pid), api_of(address) as api:
+        await at_a_time(questions(api), IN_FLIGHT, count=size.calls)
+        before = cpu_seconds(pid)
+        refused = len((await at_a_time(questions(api), IN_FLIGHT, seconds=size.seconds)).refused)
+        return (cpu_seconds(pid) - before) / refused
+
+
 async def overload(size: Size) -> list[Figure]:
     """Ten times what can be answered. The services have one core, the callers the other."""
+    one_refusal = await refusal_seconds(size)
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, set(cores[:-1] or cores))  # what is started from here on stays there
     async with models() as server, whole_system(server, first="none") as address, api_of(address) as api:
@@ -228,10 +240,13 @@ async def overload(size: Size) -> list[Figure]:
     os.sched_setaffinity(0, set(cores))
     sent = len(flood.answered) + len(flood.refused) + len(flood.failed)
     nan = float("nan")
+    limit = 1 - (sent / flood.lasted - peak) * one_refusal
     return [
         Figure("peak, answers a second", [peak], "/s", 0, at_least=True),
         Figure("asked, times the peak", [sent / flood.lasted / peak], "x", 0, at_least=True),
         Figure("goodput of the peak", [100 * flood.rate / peak], "%", 80, at_least=True),
+        Figure("a plain server's refusal, CPU time", [1000 * one_refusal], "ms", 1),
+        Figure("goodput at most, by that", [100 * limit], "%", 0, at_least=True),
         Figure("p99 of those answered", [percentile(flood.answered, 99)], "ms", 5000),
         Figure("p99 of refusals", [percentile(flood.refused, 99) if flood.refused else nan], "ms", 5000),
         Figure("neither answered nor refused", [100 * len(flood.failed) / sent], "%", 100),

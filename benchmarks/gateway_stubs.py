@@ -1,11 +1,11 @@
 """The services behind the gateway doing nothing, in processes of their own; and the gateway doing nothing.
 
-    python -m benchmarks.gateway_stubs {retrieval|answer|bare-retrieval|bare-answer|bare-gateway|models} PORT
+    python -m benchmarks.gateway_stubs KIND PORT
 
 `retrieval` and `answer` are served as the real ones are, and reply at once with five passages and a whole
-answer. The `bare-` ones send the same messages over plain grpc.aio servers, and the bare gateway only calls
-them: what three hops cost by themselves. `models` speaks OpenAI's format: `/down/...` answers 500,
-everything else at once.
+answer. `bare-retrieval` and `bare-answer` send the same messages over plain grpc.aio servers, and
+`bare-gateway` only calls them: what three hops cost by themselves; `bare-refusal` turns every question away.
+`models` speaks OpenAI's format: `/down/...` answers 500, everything else at once.
 """
 
 from __future__ import annotations
@@ -132,6 +132,14 @@ class BareGateway(DocuQueryServiceServicer):
                 yield pb.StreamQueryResponse(completed=pb.QueryResult(answer=event.completed.answer))
 
 
+class BareRefusal(DocuQueryServiceServicer):
+    """Turns everybody away."""
+
+    async def Query(self, _request: object, context: Any) -> pb.QueryResponse:
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        raise AssertionError("abort raises")
+
+
 async def _serve_layered(name: str, full_name: str, register: Any, port: int) -> None:
     settings = ServiceSettings(_env_file=None, port=port)
     async with serve(name=name, settings=settings, services=[ServiceRegistration(full_name, register)]):
@@ -167,6 +175,9 @@ async def _run(kind: str, port: int, targets: list[str]) -> None:
                 ]
                 gateway = BareGateway(*channels)  # type: ignore[abstract]
                 await _serve_bare(partial(add_DocuQueryServiceServicer_to_server, gateway), port)
+        case "bare-refusal":
+            refusal = BareRefusal()  # type: ignore[abstract]
+            await _serve_bare(partial(add_DocuQueryServiceServicer_to_server, refusal), port)
         case "models":
             await serve_models(port)
         case _:
