@@ -21,6 +21,10 @@ _MAX_LOOK_BACK = 4_000  # characters looked back for a sentence's beginning
 
 _JOINERS = re.compile(r"[\W_]*(?:(?:and|but|while|whereas|or|und|aber|et|mais|y|pero)\b\W*)?", re.IGNORECASE)
 
+MAX_CITATIONS = 500
+"""Most citations of one answer, so that a model that repeats `[1-20]` cannot make the reply larger than callers
+accept (4 MiB by gRPC's default). What follows is measured as if it had no markers."""
+
 TrackerEvent = str | Citation
 
 
@@ -167,6 +171,8 @@ class CitationTracker:
         text = self.answer
         events: list[TrackerEvent] = []
         for source in sources:
+            if len(self._citations) == MAX_CITATIONS:
+                break
             start, index, finding = max(
                 (
                     (start, index, self._checks.check(text[start:end], index))
