@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.answer.language.numerals import chinese_numbers
 from services.answer.citations.opposites import EXCLUSIVE_KEYS, Pole, poles_of
 from services.answer.language.folding import fold
+from services.answer.language.numerals import chinese_numbers
 from services.answer.language.words import Word, words
 
 _MONTHS = {

@@ -66,7 +66,7 @@ class Question:
     is_superlative: bool = False
     """Whether it asks for an extreme: the most, the largest, the first."""
     figures: frozenset[str] = frozenset()
-    """Years, versions, codes and clauses it names; those of the last of several questions, if it names any."""
+    """Years, versions, codes and clauses it names; of several questions, those of the last if it has any."""
 
     @property
     def is_certain_kind(self) -> bool:
