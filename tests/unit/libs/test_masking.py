@@ -102,7 +102,9 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
 
 @given(
     st.recursive(
-        EMAILS | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(EMAILS, inner), max_leaves=8
+        EMAILS | st.integers(),
+        lambda inner: st.lists(inner, min_size=1) | st.dictionaries(EMAILS, inner, min_size=1),
+        max_leaves=8,
     )
 )
 def test_texts_are_found_wherever_they_are_nested(value: object) -> None:
