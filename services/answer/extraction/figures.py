@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from services.answer.extraction.ranges import ranges
 from services.answer.language.numerals import chinese_numbers
 
 _PARTS = r"\d+(?:\.\d+)*"
 _CURRENCY = "EUR|USD|GBP|CHF|JPY|CNY"
+# No decade (1970s), which may be written as a century, no amount, no count ("1500 miles").
+_YEAR = re.compile(
+    r"(?<![\w.,:$€£¥-])((?:1\d|20)\d\d)"
+    rf"(?!\w|%|[.,:]\d|['’]s\b|\s*[$€£¥]|\s+(?:[a-z]+s|{_CURRENCY}|[Ee]uro|km|kg|[gm]b|people)\b)"
+)
+_ANY_YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 _FIGURES = (
-    # A year: no decade (1970s), which may be written as a century, no amount, no count ("1500 miles").
-    re.compile(
-        r"(?<![\w.,:$€£¥-])((?:1\d|20)\d\d)"
-        rf"(?!\w|%|[.,:]\d|['’]s\b|\s*[$€£¥]|\s+(?:[a-z]+s|{_CURRENCY}|[Ee]uro|km|kg|[gm]b|people)\b)"
-    ),
+    _YEAR,
     # A code. With two digits: CO2, mp3 and Q3 have other names as well.
     re.compile(rf"(?<![\w-])(?!mid-|pre-|post-|FY|{_CURRENCY})([A-Za-z]{{1,6}}[-_]?\d{{2,}}(?:[-_]?\w+)*)"),
     # A version. One point may be that of a quantity ("2.5 days"), but not in "of StationLink 5.0".
@@ -50,6 +53,16 @@ class Figures:
         self._text = _plain(text)
         self._ranges = ranges(text)
         self._spelled = chinese_numbers(text)
+
+    def answer(self, figures: Iterable[str]) -> bool:
+        """Whether the text may speak of them: it states each, but for years where it states none at all.
+
+        Rules that hold until they are changed name no year, and are asked for with this year's.
+        """
+        return all(
+            self.hold(figure) or (_YEAR.fullmatch(figure) is not None and not _ANY_YEAR.search(self._text))
+            for figure in figures
+        )
 
     def hold(self, figure: str) -> bool:
         """Whether the text states it: as it is, as part of a date or a longer version, or in a range.

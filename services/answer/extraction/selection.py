@@ -93,7 +93,7 @@ class Choice:
     signals: Signals
     """What speaks for and against them."""
     states_figures: bool
-    """Whether the best one's passage states every year, version, code and clause that the question names."""
+    """Whether the best one's passage may speak of the years, versions, codes and clauses the question names."""
 
 
 def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors) -> Considered:
@@ -157,8 +157,7 @@ def evidence_of(best: Scored, missing: float) -> float:
 def _states(source: SourceText, figures: frozenset[str]) -> bool:
     if not figures:
         return True
-    stated = Figures(f"{source.title} {source.headings} {source.text}")
-    return all(map(stated.hold, figures))
+    return Figures(f"{source.title} {source.headings} {source.text}").answer(figures)
 
 
 def _choose(

@@ -73,6 +73,13 @@ def test_another_one_is_not_it(figure: str, text: str) -> None:
     assert not Figures(text).hold(figure)
 
 
+def test_a_text_without_any_year_may_speak_of_every_year_but_not_of_every_version() -> None:
+    assert Figures("The limit is 180 euros.").answer(["2031"])
+    assert not Figures("The limit has been 180 euros since 2019.").answer(["2031"])
+    assert not Figures("The limit is 180 euros.").answer(["5.0"])
+    assert Figures("In 2031 version 5.0 came out.").answer(["2031", "5.0"])
+
+
 @given(st.text(), st.text())
 def test_any_text_will_do(question: str, text: str) -> None:
     for figure in figures_of(question):

@@ -104,6 +104,8 @@ def test_what_stands_of_another_year_or_version_is_no_answer() -> None:
     assert answer("What ended the USB dongle in 2023?", notes) == []
     named = SourceText("It ended the USB dongle and brought a card.", 0.5, title="Release notes 2023")
     assert answer("What ended the USB dongle in 2023?", named) == [named.text]
+    timeless = SourceText("The hotel limit in Paris is 180 euros a night.", 0.5)
+    assert answer("What is the hotel limit in Paris in 2031?", timeless) == [timeless.text]
     joined = "What ended the USB dongle in 2023? And what in June 2024?"
     assert answer(joined, notes) == [notes.text]
 
