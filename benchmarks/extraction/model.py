@@ -38,7 +38,7 @@ class Answered:
     is_right: bool
     """Whether the chosen sentences hold a marked span; never for a question without an answer."""
     states_figures: bool
-    """Whether their passage may speak of the years, versions and codes of the question; else none are given."""
+    """Whether their passage may speak of the question's years, versions and codes; else none are given."""
     confidence: float = 0.0
 
 

@@ -93,7 +93,7 @@ class Choice:
     signals: Signals
     """What speaks for and against them."""
     states_figures: bool
-    """Whether the best one's passage may speak of the years, versions, codes and clauses the question names."""
+    """Whether the best one's passage may speak of the years, versions, codes and clauses in the question."""
 
 
 def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors) -> Considered:
