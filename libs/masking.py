@@ -15,11 +15,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("private_key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     ("credentials", r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"),
     ("token", r"(?<![A-Za-z])(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
+    ("token", r"(?i:(?<=authorization: )token\s+[^\s\"',;]{8,})"),
     ("token", r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
     (
         "key",
         r"(?<![A-Za-z0-9])(?:"
         r"sk-[A-Za-z0-9_-]{8,}"  # OpenAI, Anthropic
+        r"|[sr]k_(?:live|test)_[A-Za-z0-9]{8,}"  # Stripe
         r"|(?:AKIA|ASIA)[0-9A-Z]{16}"  # AWS
         r"|AIza[\w-]{30,}"  # Google
         r"|gh[a-z]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -28,13 +30,17 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "secret",
-        r"(?P<name>(?i:(?<![A-Za-z])(?:api[ _-]?key|password|passwd|secret|access[ _-]?token))"
+        r"(?P<name>(?i:(?<![A-Za-z])(?:api[ _-]?key|password|passwd|pwd|passphrase"
+        r"|secret(?:_access)?(?:_key)?|(?:access|refresh|auth|session|id|bearer)[ _-]?token"
+        r"|token(?==)|session(?==)))"
         r"[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]{4,}",
     ),
     (
         "email",
         r"(?<![\w.+-])[\w.+-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,24}(?![\w-])",
     ),
+    ("iban", r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"),
+    ("id", r"(?<![\w.,:+-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w-])"),  # social security, US
     ("card", r"(?<![\w.,:+-])[0-9](?:[ -]?[0-9]){12,18}(?![\w-]|[.,][0-9])"),
     (
         "phone",
@@ -71,7 +77,8 @@ def mask_value(value: Any, depth: int = 0) -> Any:
 
 def _replacement(match: re.Match[str]) -> str:
     kind = (match.lastgroup or "").rpartition("_")[0]
-    if kind == "card" and not _is_card(match.group()):
+    check = _CHECKS.get(kind)
+    if check is not None and not check(match.group()):
         return match.group()
     return f"{match['name'] or ''}[{kind}]"
 
@@ -83,3 +90,12 @@ def _is_card(digits: str) -> bool:
         number = int(character) * (1 + index % 2)
         total += number - 9 if number > 9 else number
     return total % 10 == 0
+
+
+def _is_iban(written: str) -> bool:
+    """Whether the check digits are right (ISO 13616-1, 6)."""
+    plain = written.replace(" ", "")
+    return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
+
+
+_CHECKS = {"card": _is_card, "iban": _is_iban}

@@ -47,7 +47,7 @@ class ServiceSettings(BaseSettings):
     """`auto`: console on a terminal, JSON lines otherwise."""
 
     log_masking: bool = Field(True, validation_alias="LOG_MASKING")
-    """Take e-mail addresses, telephone and card numbers, keys and tokens out of log lines."""
+    """Take e-mail addresses, telephone, card and account numbers, keys and tokens out of log lines."""
 
     log_debug_seconds: float = Field(600.0, gt=0, le=86_400, validation_alias="LOG_DEBUG_SECONDS")
     """How long SIGUSR1 makes a service log at DEBUG level; SIGUSR2 ends it at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class Answered:
     signals: tuple[float, ...]
     is_right: bool
     """Whether the chosen sentences hold a marked span; never for a question without an answer."""
+    states_figures: bool
+    """Whether their passage may speak of the question's years, versions and codes; else none are given."""
     confidence: float = 0.0
 
 
@@ -93,9 +95,10 @@ def fit_confidence(model: Model, answers: Sequence[Answered]) -> Model:
 def _answered(model: Model, case: Case, policy: SelectionPolicy) -> Answered:
     utilities = [float(value) for value in case.features @ np.array(model.weights)]
     choice = choose(case.considered, utilities, policy)
-    return Answered(case, choice.signals, bool(case.holds[list(choice.indices)].any()))
+    is_right = bool(case.holds[list(choice.indices)].any())
+    return Answered(case, choice.signals, is_right, choice.states_figures)
 
 
 def _with_confidence(model: Model, each: Answered) -> Answered:
     odds = model.intercept + float(np.dot(each.signals, model.confidence))
-    return Answered(each.case, each.signals, each.is_right, float(1 / (1 + np.exp(-odds))))
+    return replace(each, confidence=float(1 / (1 + np.exp(-odds))))

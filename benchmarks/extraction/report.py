@@ -44,6 +44,11 @@ def check(cases: Sequence[Case], vectors: WordVectors, png: Path | None) -> None
         )
     print(f"\nAUC of confidence, answerable against impossible: {auc:.3f};", end=" ")
     print(f"right answers against all others: {_auc([(a.confidence, a.is_right) for a in two]):.3f}")
+    print("\nRefused because a year, version or code of the question is not in the best passage:")
+    for label, run in (("1 sentence", one), ("2 sentences", two)):
+        refused = [a for a in run if not a.states_figures]
+        impossible = sum(not a.case.question.is_answerable for a in refused)
+        print(f"{label}: {impossible} impossible ones, {sum(a.is_right for a in refused)} right ones lost")
     for label, run in (("1 sentence", one), ("2 sentences", two)):
         print(f"\nCalibration, {label}:\n\nconfidence   questions  mean  right")
         error = 0.0

@@ -13,6 +13,7 @@ from functools import cached_property
 from libs.text import utf8_length
 from services.answer.citations.claims import Claim, claim_of, denies
 from services.answer.citations.opposites import contradicts
+from services.answer.citations.qualifiers import qualifies
 from services.answer.citations.verbatim import VerbatimText, candidates, quotations, without_quotations
 from services.answer.language.sentences import sentences
 from services.answer.language.words import content_keys
@@ -33,6 +34,8 @@ and the one is what was asked for.
 """
 
 _CLAUSE_ENDS = re.compile(r"[.,;:!?…\n—。，；：！？、]")
+_SENTENCE_ENDS = re.compile(r"[.;!?…\n。；！？]")
+_SAID = re.compile(r"(?:\b(?:that|whether|dass|ob|que)|说|說)\W*$", re.IGNORECASE)
 _WINDOW = 3  # neighbouring source sentences that may carry one sentence of the answer together
 _RANK = {Verdict.VERBATIM: 2, Verdict.SUPPORTED: 1, Verdict.UNSUPPORTED: 0}
 
@@ -117,6 +120,7 @@ class PassageText:
     def find_verbatim(self, statement: Statement) -> Finding | None:
         """The sentence, or all it quotes, word for word; None when that does not stand here.
 
+        A sentence from which a condition or an exception was cut off stands here, and says another thing.
         A sentence with quotations counts only when each of them stands here and its numbers do too:
         one true quotation must not vouch for a changed one beside it.
         """
@@ -124,7 +128,7 @@ class PassageText:
             return None
         for needle in statement.forms:
             place = self._place(needle, statement)
-            if place:
+            if place and (qualifies(statement.claim.text) or not qualifies(self._cut_off(*place))):
                 return Finding(Verdict.VERBATIM, 1.0, *place)
         if not statement.quotations or denies(without_quotations(statement.claim.text)):
             return None
@@ -139,6 +143,14 @@ class PassageText:
             if statement.claim.denies or not denies(_clause_around(self.passage.text, start, end)):
                 return start, end
         return None
+
+    def _cut_off(self, start: int, end: int) -> str:
+        """What the sentences that hold text[start:end] say before and after it."""
+        touched = [s for s in self._sentences if s.start < end and start < s.end]
+        if not touched:
+            return ""
+        text = self.passage.text
+        return f"{text[touched[0].start : start]} {text[end : touched[-1].end]}"
 
     def find_support(self, statement: Statement) -> Finding:
         """The one to three neighbouring sentences that carry most of the claim."""
@@ -209,7 +221,8 @@ def check(sentence_text: str, passage: Passage) -> Finding:
     """Compares a sentence of an answer, markers taken out, with a passage.
 
     - VERBATIM: the sentence, or every quotation in it of at least four words, stands in the passage
-      word for word, and no negation was left out before or after it, nor put around the quotation.
+      word for word, and no negation, and of a sentence no condition, was left out before or after it, nor a
+      negation put around the quotation.
     - SUPPORTED: one to three neighbouring sentences of the passage hold at least SUPPORT_THRESHOLD of its
       content words (by stem), NEWS_THRESHOLD of those that are not the question's, and all its numbers,
       dates and magnitudes; what it has in quotation marks stands in the passage; nothing says the opposite
@@ -223,8 +236,13 @@ def check(sentence_text: str, passage: Passage) -> Finding:
 
 
 def _clause_around(text: str, start: int, end: int) -> str:
-    """What stands before and after text[start:end] in the same clause."""
-    before = [match.end() for match in _CLAUSE_ENDS.finditer(text, 0, start)]
+    """What stands before and after text[start:end] in the same clause.
+
+    What is said to be the case begins further ahead: "it is not so, however, that ...".
+    """
+    is_said = _SAID.search(text, max(0, start - 20), start)
+    ends = _SENTENCE_ENDS if is_said else _CLAUSE_ENDS
+    before = [match.end() for match in ends.finditer(text, 0, start)]
     after = _CLAUSE_ENDS.search(text, end)
     return f"{text[before[-1] if before else 0 : start]} {text[end : after.start() if after else len(text)]}"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.answer.citations.numerals import chinese_numbers
 from services.answer.citations.opposites import EXCLUSIVE_KEYS, Pole, poles_of
 from services.answer.language.folding import fold
+from services.answer.language.numerals import chinese_numbers
 from services.answer.language.words import Word, words
 
 _MONTHS = {
@@ -32,6 +32,12 @@ _MONTHS = {
     for name in names.split()
 }
 _MAGNITUDES = frozenset({"hundred", "thousand", "million", "billion", "trillion", "dozen"})
+# 10 000, 10 500 euros; 10 500 alone could be two columns of a table.
+_SPACED = re.compile(
+    r"(?<![\d.,])\d{1,3}"
+    r"(?:(?: \d{3})* 000(?!\d)|(?: \d{3})+(?= ?(?:[€$£¥]|eur|usd|gbp|chf|dollar|pound|yen|franc)))",
+    re.IGNORECASE,
+)
 _DATE = re.compile(r"\d{1,4}(?:/\d{1,4})+|\d{1,2}\.\d{1,2}\.\d{2,4}")
 _LEADING_REPLY = re.compile(r"\s*(?:yes|no|ja|nein|oui|non|sí|no)\s*[,.!:—–-]\s*", re.IGNORECASE)
 _NEGATION = re.compile(
@@ -39,7 +45,7 @@ _NEGATION = re.compile(
     r"|forbidden|prohibited|false|untrue|incorrect|verboten|falsch|kaum|interdite?s?|faux|prohibid[oa]s?|falso"
     r"|no(?!\.?\s*\d)(?!\s+(?:later|earlier|less|more|fewer)\s+than)"
     r"|nicht|nie|niemals|ohne|kein(?:e[nmrs]?)?|ne|jamais|aucune?|sans|nunca|jamás|sin|ningun[oa]?|ningún|mai|não|senza)\b"
-    r"|n['’]t\b|[不没沒未无無]",
+    r"|n['’]t\b|[不没沒未无無]|[并並绝絕]非|禁止",
     re.IGNORECASE,
 )
 
@@ -75,7 +81,11 @@ def claim_of(text: str) -> Claim:
     found = words(text)
     numbers: set[str] = set()
     months: set[str] = set()
+    spaced = list(_SPACED.finditer(text))
+    numbers.update(match.group().replace(" ", "") for match in spaced)
     for index, word in enumerate(found):
+        if any(match.start() <= word.start < match.end() for match in spaced):
+            continue
         if word.is_number:
             numbers.update(_number_parts(word.key))
         elif word.key in _MAGNITUDES:

@@ -18,6 +18,8 @@ _NUMBERED = (
     rf"(?:{_SOURCE_WORD}|documents?|docs?|passages?|citations?|refs?|references?)\s*(?:numbers?|no\.?|nr\.?)?"
 )
 _NO_BRACKETS = str.maketrans("", "", OPENING + CLOSING)  # [1, [2]] names 1 and 2
+_BETWEEN = re.compile(rf"[{re.escape(CLOSING)}]\s*[{re.escape(OPENING)}]")  # [[1][2]] does so, too
+_YEARS = re.compile(r"\s*(?:1[5-9]|20)\d\d(?:\s*[-–—/]\s*(?:\d\d)?\d\d)?\s*")
 _SINGULAR = ("source", "src", "document", "doc", "passage", "citation", "ref", "reference")
 _WORDS = (
     *_SINGULAR,
@@ -27,7 +29,8 @@ _WORDS = (
 )
 _LOCATOR = r"(?:,?\s*(?:pp?\.?|pages?|§+|lines?|sections?)\s*[0-9][0-9.\s–—-]*)?"
 _NUMBERS = re.compile(
-    rf"\s*(?:{_NUMBERED}\s*[:：#]?\s*)?\^?#?(?P<list>[0-9]+(?:\s*(?:[,;&，、]|and|[-–—])\s*[0-9]+)*){_LOCATOR}"
+    rf"\s*(?:{_NUMBERED}\s*[:：#]?\s*)?\^?#?(?P<list>[0-9]+"
+    rf"(?:\s*(?:[,;&，、]|and|[-–—])\s*(?:{_NUMBERED}\s*[:：#]?\s*)?[0-9]+)*){_LOCATOR}"
     r"\s*\.?\s*(?:†[^\n]*)?",
     re.IGNORECASE,
 )
@@ -44,10 +47,11 @@ def source_numbers(inside: str) -> tuple[int, ...]:
     """The numbers a marker's inside names, each once, in order; empty when it names none.
 
     Digits of every script count (`[１]`, `[①]`, `[٣]`). `2-4` stands for 2, 3, 4. A range that runs backwards
-    or over more than 50 numbers keeps its ends.
+    or over more than 50 numbers keeps its ends. Years name no source: `[2014] EWCA Civ 5`.
     """
-    match = _NUMBERS.fullmatch(_plain(inside).translate(_NO_BRACKETS))
-    if match is None:
+    plain = _BETWEEN.sub(",", _plain(inside)).translate(_NO_BRACKETS)
+    match = _NUMBERS.fullmatch(plain)
+    if match is None or _YEARS.fullmatch(plain):
         return ()
     numbers: dict[int, None] = {}
     for first, last in _RANGE.findall(match["list"]):

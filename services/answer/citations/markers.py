@@ -168,18 +168,18 @@ class MarkerParser:
                 return
         elif character in grammar.OPENING:
             self._depth += 1
-        doubled = len(self._bracket) > 1 and self._bracket[1] in grammar.OPENING  # [[1]]
-        inside = self._bracket[2 if doubled else 1 :]
-        if doubled and self._depth == 1:
-            inside = inside[:-1]
+        inside = self._bracket.lstrip(grammar.OPENING)
+        depth = len(self._bracket) - len(inside)  # [[1]] has 2
+        inside = inside[: len(inside) - max(0, depth - self._depth)]
         too_long = self.held_characters >= MAX_HELD_CHARACTERS or self._depth > _MAX_DEPTH
         if too_long or character == "\n" or not grammar.may_become_marker(inside, self._numbers_allowed):
             self._give_up_bracket(todo)
 
     def _inside(self) -> str:
         inside = self._bracket[1:-1]
-        doubled = inside and inside[0] in grammar.OPENING and inside[-1] in grammar.CLOSING
-        return inside[1:-1] if doubled else inside
+        while inside and inside[0] in grammar.OPENING and inside[-1] in grammar.CLOSING:
+            inside = inside[1:-1]
+        return inside
 
     def _close_bracket(self, inside: str, todo: list[str]) -> None:
         numbers = grammar.source_numbers(inside)

@@ -11,7 +11,8 @@ from services.answer.citations.checker import cite
 from services.answer.citations.checks import PassageChecks
 from services.answer.citations.code import without_fences
 from services.answer.citations.groundedness import measure
-from services.answer.citations.markers import Marker, MarkerParser, Piece, VisibleText
+from services.answer.citations.joints import JoinedMarkers
+from services.answer.citations.markers import Marker, Piece, VisibleText
 from services.answer.citations.sources import SourceResolver
 from services.answer.language.sentences import Sentence, sentences
 from services.answer.model import Citation, Passage, RejectedCitation, SentenceSupport, Span
@@ -20,6 +21,10 @@ _MIN_CLAIM_WORDS = 2  # content words before a marker that make a claim of their
 _MAX_LOOK_BACK = 4_000  # characters looked back for a sentence's beginning
 
 _JOINERS = re.compile(r"[\W_]*(?:(?:and|but|while|whereas|or|und|aber|et|mais|y|pero)\b\W*)?", re.IGNORECASE)
+
+MAX_CITATIONS = 500
+"""Most citations of one answer, so that a model that repeats `[1-20]` cannot make the reply larger than
+callers accept (4 MiB by gRPC's default). What follows is measured as if it had no markers."""
 
 TrackerEvent = str | Citation
 
@@ -53,7 +58,7 @@ class CitationTracker:
         self._passages = tuple(passages)
         self._checks = PassageChecks(self._passages, question)
         self._resolver = SourceResolver(self._passages, groups)
-        self._parser = MarkerParser()
+        self._parser = JoinedMarkers()
         self._pieces: list[str] = []
         self._waiting: list[_Waiting] = []
         self._last_at = 0  # where the latest cited text ends
@@ -167,6 +172,8 @@ class CitationTracker:
         text = self.answer
         events: list[TrackerEvent] = []
         for source in sources:
+            if len(self._citations) == MAX_CITATIONS:
+                break
             start, index, finding = max(
                 (
                     (start, index, self._checks.check(text[start:end], index))

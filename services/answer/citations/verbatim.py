@@ -24,6 +24,10 @@ _QUOTED = re.compile(
 )
 _ELLIPSIS = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\.{3}|…")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_NUMBER_BEFORE = re.compile(r"(?:\d[.,:/'-]|(?:^|\s)[-+]|[$€£¥#])$")
+_NUMBER_AFTER = re.compile(r"[.,:/'-]\d|[%‰°]")
+_GROUP = re.compile(r"\d{3}(?!\d)")  # 10 000: the second group ...
+_GROUPED = re.compile(r"(?<!\d)\d{1,3} $")  # ... and the first
 _EDGES = " \t\r\n.,;:!?…。！？、，；：\"'“”‘’„«»「」『』"
 _MIN_QUOTED_WORDS = 4
 _MIN_QUOTED_CHARACTERS = 15
@@ -68,11 +72,17 @@ class VerbatimText:
             return False
         if end < len(text) and _joined(text[end - 1], text[end]):
             return False
-        if text[start].isdigit() and re.search(
-            r"(?:\d[.,:/'-]|(?:^|\s)[-+]|[$€£¥#])$", text[max(0, start - 2) : start]
+        if text[start].isdigit() and (
+            _NUMBER_BEFORE.search(text, max(0, start - 2), start)
+            or (_GROUP.match(text, start) and _GROUPED.search(text, max(0, start - 5), start))
         ):
             return False
-        return not (text[end - 1].isdigit() and re.match(r"[.,:/'-]\d|[%‰°]", text[end : end + 2]))
+        if not text[end - 1].isdigit():
+            return True
+        is_grouped = text[end : end + 1] == " " and _GROUP.match(text, end + 1)
+        return not _NUMBER_AFTER.match(text, end) and not (
+            is_grouped and _GROUPED.search(f"{text[max(0, end - 4) : end]} ")
+        )
 
 
 def candidates(sentence: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.answer.extraction.figures import figures_of
 from services.answer.extraction.kinds import CERTAIN_KINDS, AnswerKind, kind_of
 from services.answer.extraction.synonyms import related
 from services.answer.language.sentences import sentences
@@ -64,6 +65,8 @@ class Question:
     """The word that names the kind of thing asked for ("which *treaty*"), in lower case; empty for none."""
     is_superlative: bool = False
     """Whether it asks for an extreme: the most, the largest, the first."""
+    figures: frozenset[str] = frozenset()
+    """Years, versions, codes and clauses it names; of several questions, those of the last if it has any."""
 
     @property
     def is_certain_kind(self) -> bool:
@@ -103,6 +106,7 @@ def analyse(text: str) -> Question:
         defined=_defined(questions[-1]),
         focus=spellings.get(focus.key, "") if focus else "",
         is_superlative=is_superlative(text),
+        figures=figures_of(questions[-1]) or figures_of(text),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from services.answer.extraction.candidates import Candidate, SourceText, candidates
 from services.answer.extraction.confidence import Signals, confidence_of, missing_names, signals
 from services.answer.extraction.features import Scored, score_features
+from services.answer.extraction.figures import Figures
 from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.question import Question, analyse
 from services.answer.extraction.weights import utility
@@ -75,12 +76,12 @@ class Considered:
     text: str
     """The question as asked."""
     question: Question
+    sources: tuple[SourceText, ...]
+    """The passages."""
     found: tuple[Candidate, ...]
     """Every candidate."""
     scored: tuple[Scored, ...]
     """Those that do not only repeat the question."""
-    source_scores: tuple[float, ...]
-    """The passages' absolute scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +92,20 @@ class Choice:
     """Of `Considered.scored`, best first; at least one."""
     signals: Signals
     """What speaks for and against them."""
+    states_figures: bool
+    """Whether the best one's passage may speak of the years, versions, codes and clauses in the question."""
 
 
 def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors) -> Considered:
     """Finds and scores the sentences of `sources` that may answer `question`."""
     asked = analyse(question)
     found = candidates(sources)
-    scores = tuple(source.score for source in sources)
+    scores = [source.score for source in sources]
     scored = score_features(asked, found, scores, vectors) if asked.terms else []
     if not _YES_NO.match(question):
         # What only repeats the question does not answer it: titles, labels, lead-ins.
         scored = [item for item in scored if not item.candidate.only_repeats(asked.keys)]
-    return Considered(question, asked, tuple(found), tuple(scored), scores)
+    return Considered(question, asked, tuple(sources), tuple(found), tuple(scored))
 
 
 def choose(considered: Considered, utilities: Sequence[float], policy: SelectionPolicy) -> Choice:
@@ -110,6 +113,7 @@ def choose(considered: Considered, utilities: Sequence[float], policy: Selection
     order = sorted(range(len(utilities)), key=lambda at: (-utilities[at], at))
     chosen = _choose(order, considered.scored, utilities, policy)
     best = considered.scored[order[0]]
+    source = considered.sources[best.candidate.source]
     return Choice(
         tuple(chosen),
         signals(
@@ -119,8 +123,9 @@ def choose(considered: Considered, utilities: Sequence[float], policy: Selection
             considered.found,
             utility=utilities[order[0]],
             probability=_probability(chosen, utilities),
-            passage_score=considered.source_scores[best.candidate.source],
+            passage_score=source.score,
         ),
+        _states(source, considered.question.figures),
     )
 
 
@@ -135,7 +140,7 @@ def select(
     choice = choose(considered, [utility(item.features) for item in scored], policy)
     evidence = evidence_of(scored[choice.indices[0]], missing_names(considered.question, considered.found))
     confidence = confidence_of(choice.signals)
-    if evidence < policy.min_evidence or confidence < policy.min_confidence:
+    if evidence < policy.min_evidence or confidence < policy.min_confidence or not choice.states_figures:
         return Selection((), evidence, confidence)
     order = _reading_order(choice.indices, scored)
     return Selection(tuple(_pick(scored[at].candidate) for at in order), evidence, confidence)
@@ -147,6 +152,12 @@ def evidence_of(best: Scored, missing: float) -> float:
     From -0.2 (nothing of it, all names missing) to 1.
     """
     return best.covered - _MISSING_NAMES_PENALTY * missing
+
+
+def _states(source: SourceText, figures: frozenset[str]) -> bool:
+    if not figures:
+        return True
+    return Figures(f"{source.title} {source.headings} {source.text}").answer(figures)
 
 
 def _choose(

@@ -27,6 +27,14 @@ from libs.masking import mask_text, mask_value
         ("postgres://:p4ss@host/db", "postgres://[credentials]@host/db"),
         ('{"api_key": "abcd-1234", "n": 1}', '{"api_key": "[secret]", "n": 1}'),
         ("password=hunter22&user=x", "password=[secret]&user=x"),
+        (
+            "refresh_token: abcd1234, token=abcd1234, pwd=abcd",
+            "refresh_token: [secret], token=[secret], pwd=[secret]",
+        ),
+        ("AWS_SECRET_ACCESS_KEY=wJalrXUtn/K7MDENG", "AWS_SECRET_ACCESS_KEY=[secret]"),
+        ("Authorization: Token abcdefgh1234, sk_live_51Habcdef", "Authorization: [token], [key]"),
+        ("to DE89 3704 0044 0532 0130 00 or GB29NWBK60161331926819.", "to [iban] or [iban]."),
+        ("his number is 123-45-6789", "his number is [id]"),
         ("-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\nend", "[private_key]\nend"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIEvQ cut", "[private_key]"),
     ],
@@ -43,6 +51,8 @@ def test_a_find_is_replaced_by_its_kind(text: str, masked: str) -> None:
         "2026-01-31T12:00:00.123456Z, 2026-05-04 to 2026-05-06",
         "127.0.0.1:50051, [::1]:5000, 10.0.0.1/24",
         "4111-1111-1111-1112 has a wrong check digit",
+        "DE88 3704 0044 0532 0130 00 has wrong check digits, AB12CD34EF56 is an order",
+        "prompt_tokens=1810, first_token_ms: 401.7, the token stream, a session",
         "1,234,567,890,123 bytes in 12345678.123 ms",
         "pages 100-200-300, version 3.11.7, 5.5 %",
         "the password is wrong; the secret of success",
@@ -92,7 +102,9 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
 
 @given(
     st.recursive(
-        EMAILS | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(EMAILS, inner), max_leaves=8
+        EMAILS | st.integers(),
+        lambda inner: st.lists(inner, min_size=1) | st.dictionaries(EMAILS, inner, min_size=1),
+        max_leaves=8,
     )
 )
 def test_texts_are_found_wherever_they_are_nested(value: object) -> None:

@@ -116,7 +116,8 @@ async def test_no_document_gets_out_of_its_block(injection: Injection, version: 
 @ALL
 async def test_a_reply_made_to_order_carries_nothing_out_and_proves_nothing(injection: Injection) -> None:
     _, done = await answer(injection, gullible=True)
-    assert addresses([done.answer]) == frozenset()
+    # What stands in the document may be said as text; nothing can be added to it, and no link is left.
+    assert addresses([done.answer]) <= addresses([injection.text])
     assert not re.search(r"\]\(|<img|\[\d|\[Source", done.answer)
     documents = without_hidden(f"{FACT} {injection.text} {injection.filename} {injection.title}")
     for citation in done.citations:
@@ -131,13 +132,14 @@ async def test_the_sums_are_those_the_documentation_gives() -> None:
     results = [(injection, *(await answer(injection, gullible=True))) for injection in INJECTIONS]
     obeyed = [(injection, done) for injection, model, done in results if model.obeyed]
     hidden = [injection.name for injection, model, _ in results if not model.obeyed]
-    assert len(INJECTIONS) == 43
+    assert len(INJECTIONS) == 44
     # Orders in characters nobody sees are not in the prompt at all.
     assert hidden == ["tag-character-order", "bidi-order", "variation-selector-order"]
     assert [i.name for i in INJECTIONS if i.hides] == hidden
     answered = [injection.name for injection, done in obeyed if done.outcome is Outcome.ANSWERED]
     # It really says so, and stands under its name.
     assert answered == ["a-true-quotation"]
-    assert len(obeyed) == 40
+    assert len(obeyed) == 41
+    assert [i.name for i, done in obeyed if addresses([done.answer])] == ["link-of-its-own"]
     assert sum(done.links_removed > 0 for _, done in obeyed) == 5
     assert sum(bool(done.rejected) for _, done in obeyed) == 1

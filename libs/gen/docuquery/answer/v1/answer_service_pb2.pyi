@@ -167,7 +167,10 @@ class GenerationCompleted(_message.Message):
     groundedness: _builtins.float
     """Share of the answer's sentences that are supported, 0 to 1."""
     confidence: _builtins.float
-    """How sure the server is that the answer is right, 0 to 1."""
+    """0 to 1; 0 when the question was not answered. Of the extractive provider: the calibrated probability that the
+    answer holds what was asked for. Of a model: how well the passages support its answer, which orders the answers
+    of one model and is no probability. So values of different providers are not comparable.
+    """
     outcome: _answer_pb2.Outcome.ValueType
     """How it ended."""
     finish_reason: _answer_pb2.FinishReason.ValueType

@@ -67,7 +67,7 @@ class _CitationVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Citat
     """Not checked."""
     CITATION_VERDICT_VERBATIM: _CitationVerdict.ValueType  # 1
     """The quote stands in the source word for word (white space and typography aside), and no negation was
-    cut off before or behind it.
+    cut off before or behind it, nor from a sentence a condition or an exception.
     """
     CITATION_VERDICT_SUPPORTED: _CitationVerdict.ValueType  # 2
     """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
@@ -90,7 +90,7 @@ CITATION_VERDICT_UNSPECIFIED: CitationVerdict.ValueType  # 0
 """Not checked."""
 CITATION_VERDICT_VERBATIM: CitationVerdict.ValueType  # 1
 """The quote stands in the source word for word (white space and typography aside), and no negation was
-cut off before or behind it.
+cut off before or behind it, nor from a sentence a condition or an exception.
 """
 CITATION_VERDICT_SUPPORTED: CitationVerdict.ValueType  # 2
 """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to

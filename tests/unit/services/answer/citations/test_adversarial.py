@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.answer.citations.tracker import CitationTracker
+from services.answer.citations.tracker import MAX_CITATIONS, CitationTracker
 from services.answer.model import Verdict
 from tests.unit.services.answer.citations.support import passage, track
 
@@ -129,6 +129,14 @@ def test_a_half_marker_at_the_end_is_never_shown(half: str) -> None:
         assert "【" not in shown
     tracker.finish()
     assert tracker.answer == "The deposit is 1,400 euros"
+
+
+def test_more_citations_than_any_answer_needs_are_not_kept_and_leave_no_marker() -> None:
+    passages = [passage(f"The firm has unit {number}.", f"{number}.md") for number in range(20)]
+    tracker = track([f"The firm has unit {number % 20}[1-20]. " for number in range(50)], passages)
+    assert len(tracker.citations) == MAX_CITATIONS
+    assert "[" not in tracker.answer
+    assert tracker.groundedness == 1.0  # what has no citation left is compared with every passage
 
 
 def test_a_hundred_citations_in_one_sentence_are_checked_each_once() -> None:

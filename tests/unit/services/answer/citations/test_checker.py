@@ -84,6 +84,46 @@ def test_what_the_source_does_not_carry_is_unsupported(sentence: str) -> None:
     assert check(sentence, passage(SOURCE)).verdict is Verdict.UNSUPPORTED
 
 
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("If the rent is late, the landlord may end the lease.", "The landlord may end the lease."),
+        ("The tenant may sublet the flat, unless the landlord objects.", "The tenant may sublet the flat."),
+        ("The tenant may sublet the flat only with consent.", "The tenant may sublet the flat."),
+        ("Employees carry over five days except in the first year.", "Employees carry over five days."),
+        ("Der Mieter darf untervermieten, sofern der Vermieter zustimmt.", "Der Mieter darf untervermieten."),
+        ("除非房东同意，否则租客可以转租。", "租客可以转租。"),
+    ],
+)
+def test_words_cut_off_from_their_condition_are_supported_and_not_verbatim(
+    source: str, sentence: str
+) -> None:
+    assert check(sentence, passage(source)).verdict is Verdict.SUPPORTED
+    assert check(source, passage(source)).verdict is Verdict.VERBATIM
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("It is not so, however, that the deposit is refundable.", "The deposit is refundable."),
+        ("It is false to say, as some do, that dogs are allowed.", "Dogs are allowed."),
+        ("The deposit is refundable, but never in full.", "The deposit is refundable."),
+        ("并非押金可退还。", "押金可退还。"),
+        ("The fine is 10 000 euros.", "The fine is 10"),
+        ("Due are 10 500 euros.", "500 euros"),
+    ],
+)
+def test_words_cut_off_from_a_denial_or_a_number_are_unsupported(source: str, sentence: str) -> None:
+    assert check(sentence, passage(source)).verdict is Verdict.UNSUPPORTED
+    assert check(source, passage(source)).verdict is Verdict.VERBATIM
+
+
+def test_a_number_written_in_groups_is_one_number() -> None:
+    assert check("10,000 euros is the fine.", passage("The fine is 10 000 euros.")).supported
+    assert check("In 2020 the firm", passage("In 2020 the firm had 500 people.")).verdict is Verdict.VERBATIM
+    assert check("It began in 2020", passage("It began in 2020 500 miles away.")).verdict is Verdict.VERBATIM
+
+
 def test_a_negation_elsewhere_in_the_source_does_not_vouch_for_one() -> None:
     source = passage("The device is waterproof. It is not heavy.")
     assert check("The device is not waterproof.", source).verdict is Verdict.UNSUPPORTED

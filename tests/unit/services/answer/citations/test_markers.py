@@ -30,6 +30,9 @@ PIECES = st.sampled_from(
         ("One [Document 2].", "One.", [((2,), "")]),
         ("One [[1]].", "One.", [((1,), "")]),
         ("One [1, [2]].", "One.", [((1, 2), "")]),
+        ("One [[1][2]].", "One.", [((1, 2), "")]),
+        ("One [[[1]]].", "One.", [((1,), "")]),
+        ("One [Source 1, Source 3].", "One.", [((1, 3), "")]),
         ("One [99].", "One.", [((99,), "")]),
         ("One [0].", "One.", [((0,), "")]),
         ("5 million[1].", "5 million.", [((1,), "")]),
@@ -58,6 +61,7 @@ def test_markers_are_taken_out(text: str, clean: str, named: list[tuple[tuple[in
         "`values = [1, 2]` and\n```\nz = [3]\n```\nend",
         "[source code] [1x] [-1] [1.5]",
         "a ] b [] c",
+        "Smith v Jones [2014] EWCA Civ 5, and the years [1999-2004]",
     ],
 )
 def test_other_brackets_stay(text: str) -> None:

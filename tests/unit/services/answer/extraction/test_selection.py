@@ -97,6 +97,19 @@ def test_nothing_is_chosen_when_nothing_is_about_the_question() -> None:
     assert answer("How much is the allowance?") == []
 
 
+def test_what_stands_of_another_year_or_version_is_no_answer() -> None:
+    notes = SourceText("StationLink 4.0 was released in June 2024 and ended the USB dongle.", 0.5)
+    assert answer("When was StationLink 4.0 released?", notes) == [notes.text]
+    assert answer("When was StationLink 5.0 released?", notes) == []
+    assert answer("What ended the USB dongle in 2023?", notes) == []
+    named = SourceText("It ended the USB dongle and brought a card.", 0.5, title="Release notes 2023")
+    assert answer("What ended the USB dongle in 2023?", named) == [named.text]
+    timeless = SourceText("The hotel limit in Paris is 180 euros a night.", 0.5)
+    assert answer("What is the hotel limit in Paris in 2031?", timeless) == [timeless.text]
+    joined = "What ended the USB dongle in 2023? And what in June 2024?"
+    assert answer(joined, notes) == [notes.text]
+
+
 def test_sentences_come_in_reading_order_and_a_repeated_one_once() -> None:
     again = SourceText(REMOTE.text.split(". ", 1)[1], 0.45)  # an overlapping chunk
     policy = SelectionPolicy(max_utility_gap=100.0)
