@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -196,7 +197,11 @@ class _Run:
                         yield self._numbered(shown) if isinstance(shown, Citation) else shown
                 else:
                     self._finished = event
-        for shown in (*self._tracker.feed(self._links.finish()), *self._tracker.finish()):
+        for shown in self._tracker.feed(self._links.finish()):
+            yield self._numbered(shown) if isinstance(shown, Citation) else shown
+        for _ in self._tracker.prepare():
+            await asyncio.sleep(0)  # others wait for this loop, too
+        for shown in self._tracker.finish():
             yield self._numbered(shown) if isinstance(shown, Citation) else shown
 
     def _cited(self, cited: Cited) -> list[TrackerEvent]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
 from libs.telemetry import tracing
@@ -197,6 +197,13 @@ class _MeasuredTracker(CitationTracker):
         events = super().cite(piece, quoted)
         self._seconds += time.perf_counter() - began
         return events
+
+    def prepare(self) -> Iterator[None]:
+        began = time.perf_counter()
+        for _ in super().prepare():
+            self._seconds += time.perf_counter() - began
+            yield
+            began = time.perf_counter()
 
     def finish(self) -> list[TrackerEvent]:
         began = time.perf_counter()

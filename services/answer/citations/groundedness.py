@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from libs.text import ByteOffsets
 from services.answer.citations.checks import PassageChecks
@@ -13,8 +13,8 @@ from services.answer.model import Citation, SentenceSupport, Span, Verdict
 _WHOLE = 0.9  # share of a sentence its supported clauses must cover; the rest is joining words
 
 
-def measure(answer: str, citations: Sequence[Citation], checks: PassageChecks) -> list[SentenceSupport]:
-    """The support of each sentence of `answer` that claims something, in order.
+def measure(answer: str, citations: Sequence[Citation], checks: PassageChecks) -> Iterator[SentenceSupport]:
+    """The support of each sentence of `answer` that claims something, in order, one at a time.
 
     Headings and lines that end with a colon, which only introduce, are left out, and so is what has no
     content word. A cited sentence is measured by its own citations: it is supported when one cited
@@ -23,7 +23,6 @@ def measure(answer: str, citations: Sequence[Citation], checks: PassageChecks) -
     marker counts as supported, with its score.
     """
     offsets = ByteOffsets(answer)
-    found: list[SentenceSupport] = []
     for sentence in sentences(without_fences(answer)):
         text = answer[sentence.start : sentence.end]
         if sentence.kind is SentenceKind.HEADING or text.rstrip("*_ ").endswith((":", "：")):
@@ -34,8 +33,7 @@ def measure(answer: str, citations: Sequence[Citation], checks: PassageChecks) -
         own = [c for c in citations if c.answer_span.char_start < end and start < c.answer_span.char_end]
         supported, score = _by_citations(text, start, end, own, checks) if own else _by_passages(text, checks)
         span = Span(start, end, offsets.at(start), offsets.at(end))
-        found.append(SentenceSupport(span, supported, score))
-    return found
+        yield SentenceSupport(span, supported, score)
 
 
 def _by_passages(text: str, checks: PassageChecks) -> tuple[bool, float]:

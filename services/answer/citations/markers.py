@@ -156,7 +156,8 @@ class MarkerParser:
         self._numbers_allowed = not self._code.inside
 
     def _extend_bracket(self, character: str, todo: list[str]) -> None:
-        if character == "\n" and grammar.names_source(self._bracket[1:]):
+        is_too_deep = character in grammar.OPENING and self._depth == _MAX_DEPTH
+        if (character == "\n" or is_too_deep) and grammar.names_source(self._bracket[1:]):
             todo.append(character)
             self._close_bracket(self._bracket[1:], todo)  # `[Source: report.pdf` left open at a line's end
             return
@@ -171,8 +172,8 @@ class MarkerParser:
         inside = self._bracket.lstrip(grammar.OPENING)
         depth = len(self._bracket) - len(inside)  # [[1]] has 2
         inside = inside[: len(inside) - max(0, depth - self._depth)]
-        too_long = self.held_characters >= MAX_HELD_CHARACTERS or self._depth > _MAX_DEPTH
-        if too_long or character == "\n" or not grammar.may_become_marker(inside, self._numbers_allowed):
+        too_much = is_too_deep or self.held_characters >= MAX_HELD_CHARACTERS
+        if too_much or character == "\n" or not grammar.may_become_marker(inside, self._numbers_allowed):
             self._give_up_bracket(todo)
 
     def _inside(self) -> str:

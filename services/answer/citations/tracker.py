@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from libs.text import utf8_length
@@ -108,11 +108,19 @@ class CitationTracker:
         """
         return self._process(self._parser.mark(piece, quoted))
 
+    def prepare(self) -> Iterator[None]:
+        """Does beforehand what is long about `finish`, a sentence at a time.
+
+        Each sentence without a source is compared with every passage.
+        """
+        for _ in measure(self.answer, self.citations, self._checks):
+            yield
+
     def finish(self) -> list[TrackerEvent]:
         """Ends the answer; call it once."""
         events = self._process(self._parser.finish())
         events += self._settle_waiting(final=True)
-        self._sentences = measure(self.answer, self.citations, self._checks)
+        self._sentences = list(measure(self.answer, self.citations, self._checks))
         return events
 
     def _process(self, parsed: Sequence[VisibleText | Marker]) -> list[TrackerEvent]:

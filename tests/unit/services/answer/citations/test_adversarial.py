@@ -232,6 +232,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=18), st.lists(st.integers(0, 400), max_size=14))
 @example(["[[[1]]](", " [1]"], [3])
+@example(["[Source: x", "[[1]", "[[1]"], [])
 def test_whatever_comes_in_whatever_pieces_the_rules_hold(pieces: list[str], cuts: list[int]) -> None:
     text = "".join(pieces)
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})

@@ -107,6 +107,20 @@ def test_a_cited_sentence_is_measured_by_its_own_citation() -> None:
     assert tracker.groundedness == 0.0
 
 
+def test_the_long_part_of_the_end_comes_a_sentence_at_a_time() -> None:
+    """What is prepared and what is not comes to the same; whoever prepares may stop between two sentences."""
+    passages = [passage(f"Crane {n} lifts {n} tons. It was built in {1900 + n}.") for n in range(5)]
+    answer = " ".join(f"Crane {n} lifts {n + n % 2} tons." for n in range(8))
+    prepared, unprepared = CitationTracker(passages), CitationTracker(passages)
+    for tracker in (prepared, unprepared):
+        tracker.feed(answer)
+    assert len(list(prepared.prepare())) == 8
+    prepared.finish()
+    unprepared.finish()
+    assert prepared.sentences == unprepared.sentences
+    assert {sentence.supported for sentence in prepared.sentences} == {True, False}
+
+
 @pytest.mark.parametrize("passages", [[], PASSAGES])
 def test_an_empty_answer_is_not_grounded(passages: list[object]) -> None:
     tracker = track([], PASSAGES if passages else [])
