@@ -31,7 +31,7 @@ def test_memory_a_chunk_is_what_more_chunks_took() -> None:
 def test_one_core_is_what_bounds_the_embedded_store() -> None:
     for one in plot_search.by_store(RESULTS)["edge"]:
         load = one["in_flight_16"]
-        assert load["per_second"] == pytest.approx(1000 / load["cpu_ms_per_search"]["retrieval"], rel=0.03)
+        assert load["per_second"] == pytest.approx(1000 / load["cpu_ms_per_search"]["retrieval"], rel=0.07)
 
 
 def test_the_numbers_of_replicas_follow_from_the_formula() -> None:
@@ -42,9 +42,9 @@ def test_the_numbers_of_replicas_follow_from_the_formula() -> None:
         assert under_way == asked * 5
         assert gateway == max(_replicas(asked, 1.7), math.ceil(under_way / 256))
         assert answer == _replicas(asked, 2.2)
-        assert retrieval == _replicas(asked, 5.0 + 12.6)
-        assert plain == _replicas(asked, 5.0)
-        assert cores == round(asked * 4.2 / 1000 / FULL, 1)
+        assert retrieval == _replicas(asked, 3.8 + 14.5)
+        assert plain == _replicas(asked, 3.8)
+        assert cores == round(asked * 3.5 / 1000 / FULL, 1)
 
 
 def _replicas(asked: float, milliseconds: float) -> int:
