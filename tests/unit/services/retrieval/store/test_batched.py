@@ -44,7 +44,7 @@ class Engine:
 def test_everyone_gets_the_reply_to_his_own_request(numbers: list[int], most: int, under_way: int) -> None:
     async def run() -> None:
         engine = Engine()
-        batcher = Batcher(engine.double, most=most, under_way=under_way)
+        batcher = Batcher(engine.double, most=most, under_way=under_way, most_wait_seconds=60)
         assert await asyncio.gather(*map(batcher.ask, numbers)) == [2 * number for number in numbers]
         assert [number for call in engine.calls for number in call] == numbers, "each once, in order"
         assert all(len(call) <= most for call in engine.calls)
@@ -55,7 +55,7 @@ def test_everyone_gets_the_reply_to_his_own_request(numbers: list[int], most: in
 
 async def test_whoever_is_alone_is_sent_at_once_and_the_rest_gather() -> None:
     engine = Engine()
-    batcher = Batcher(engine.double, most=8, under_way=1)
+    batcher = Batcher(engine.double, most=8, under_way=1, most_wait_seconds=60)
     engine.gate.clear()
     asked = [asyncio.create_task(batcher.ask(number)) for number in range(5)]
     for _ in range(5):
@@ -68,7 +68,7 @@ async def test_whoever_is_alone_is_sent_at_once_and_the_rest_gather() -> None:
 
 async def test_a_call_that_fails_fails_for_all_it_took_along_and_for_nobody_else() -> None:
     engine = Engine()
-    batcher = Batcher(engine.double, most=2, under_way=1)
+    batcher = Batcher(engine.double, most=2, under_way=1, most_wait_seconds=60)
     replies = await asyncio.gather(*map(batcher.ask, (1, -2, 3, 4)), return_exceptions=True)
     assert engine.calls == [[1], [-2, 3], [4]]
     assert (replies[0], replies[3]) == (2, 8)
@@ -78,7 +78,7 @@ async def test_a_call_that_fails_fails_for_all_it_took_along_and_for_nobody_else
 
 async def test_whoever_stops_waiting_stops_nobody_else() -> None:
     engine = Engine()
-    batcher = Batcher(engine.double, most=8, under_way=1)
+    batcher = Batcher(engine.double, most=8, under_way=1, most_wait_seconds=60)
     engine.gate.clear()
     asked = [asyncio.create_task(batcher.ask(number)) for number in range(4)]
     for _ in range(5):
@@ -90,3 +90,19 @@ async def test_whoever_stops_waiting_stops_nobody_else() -> None:
     engine.gate.set()
     assert await asyncio.gather(asked[1], asked[3]) == [2, 6]
     assert engine.calls == [[0], [1, 3]]
+
+
+async def test_nobody_waits_long_for_a_call_that_does_not_end() -> None:
+    engine = Engine()
+    batcher = Batcher(engine.double, most=8, under_way=1)
+    engine.gate.clear()
+    stuck = asyncio.create_task(batcher.ask(1))
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(batcher.ask(number)) for number in (2, 3)]
+    async with asyncio.timeout(5):
+        while len(engine.calls) < 2:  # noqa: ASYNC110 # a timer of the batcher's own
+            await asyncio.sleep(0.01)
+    assert engine.calls == [[1], [2, 3]]
+    engine.gate.set()
+    assert await asyncio.gather(stuck, *later) == [2, 4, 6]
+    assert await batcher.ask(4) == 8
