@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from benchmarks.documents import with_section
 from libs.errors import CODES, RETRYABLE, reason_name
 from libs.settings import ServiceSettings
 from services.gateway import budget
@@ -231,12 +232,7 @@ def parts() -> dict[str, str]:
 def document(text: str) -> str:
     """The page with every part as it is now. Raises ValueError when it has no place for one."""
     for name, part in parts().items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, found, rest = text.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not (found and ended):
-            raise ValueError(f"{FILE.name} has no place for: {name}")
-        text = f"{before}{begin}{part}\n{end}{after}"
+        text = with_section(text, name, part)
     return text
 
 

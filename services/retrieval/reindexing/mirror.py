@@ -53,9 +53,10 @@ class Mirror:
 
     async def _settle(self, tenant: str, attempt_id: str, others: Sequence[VectorSpace]) -> None:
         stores = {space: self._spaces.chunks(space) for space in (self._spaces.own, *others)}
-        extents = [await chunks.extent(tenant, attempt_id) for chunks in stores.values()]
-        if len({extent.chunks for extent in extents}) == 1:
+        counts = [await chunks.count(tenant, attempt_id) for chunks in stores.values()]
+        if len(set(counts)) == 1:  # nearly always, and a count costs less than how far they reach
             return
+        extents = [await chunks.extent(tenant, attempt_id) for chunks in stores.values()]
         highest = max(extent.highest_ordinal for extent in extents)
         for start in range(0, highest + 1, _BATCH_CHUNKS):
             end = min(start + _BATCH_CHUNKS, highest + 1)
