@@ -40,13 +40,13 @@ from services.retrieval.model import (
     Stage,
     Status,
 )
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, EmbeddedChunk, SparseVector
-from services.retrieval.store.server import ServerOptions, open_server
-from services.retrieval.store.server_addresses import parse_addresses
-from services.retrieval.store.server_layout import Layout
-from services.retrieval.store.server_nodes import open_nodes
+from services.retrieval.store.server.connection.addresses import parse_addresses
+from services.retrieval.store.server.connection.nodes import open_nodes
+from services.retrieval.store.server.layout import Layout
+from services.retrieval.store.server.opening import ServerOptions, open_server
 from services.retrieval.store.spaces import VectorSpace
 
 _SPACE = VectorSpace("benchmark/16", 16, "benchmark")

@@ -23,9 +23,9 @@ from benchmarks.qdrant_server import one_server
 from benchmarks.texts import questions, sentences_of
 from libs.clock import SystemClock
 from services.retrieval.embedders.local import LocalEmbedder
-from services.retrieval.store.server_addresses import parse_addresses
-from services.retrieval.store.server_nodes import Nodes, open_nodes
-from services.retrieval.store.server_points import APPROXIMATE, DENSE, NONE, every, has_text
+from services.retrieval.store.server.connection.addresses import parse_addresses
+from services.retrieval.store.server.connection.nodes import Nodes, open_nodes
+from services.retrieval.store.server.connection.points import APPROXIMATE, DENSE, NONE, every, has_text
 
 _TENANT = "default"
 _DEPTH = 100

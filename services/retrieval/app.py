@@ -58,7 +58,7 @@ from services.retrieval.search import Searcher
 from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper
@@ -270,8 +270,8 @@ def _open_qdrant(
     settings: Settings, space: VectorSpace, clock: Clock, *, may_begin: bool = False
 ) -> AbstractAsyncContextManager[Stores]:
     # Its client takes over a second to load; the embedded store has no need of it.
-    from services.retrieval.store.server import ServerOptions, open_server
-    from services.retrieval.store.server_layout import Layout
+    from services.retrieval.store.server.layout import Layout
+    from services.retrieval.store.server.opening import ServerOptions, open_server
 
     options = ServerOptions(
         addresses=settings.qdrant_nodes,

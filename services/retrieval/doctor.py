@@ -13,7 +13,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.app import EMBEDDERS
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.manifest import exclusive, read_manifest
+from services.retrieval.store.edge.manifest import exclusive, read_manifest
 from services.retrieval.store.spaces import VectorSpace
 
 

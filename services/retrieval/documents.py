@@ -33,7 +33,7 @@ from services.retrieval.quota import Quota
 from services.retrieval.records import RecordEditor, owned_attempt
 from services.retrieval.repeated import redescribed, unneeded
 from services.retrieval.store.protocol import Stores, Totals
-from services.retrieval.together import both
+from services.retrieval.store.together import both
 
 BeforeCommit: TypeAlias = "Callable[[str, str], Awaitable[None]]"
 

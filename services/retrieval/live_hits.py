@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from services.retrieval.filters import predicate
 from services.retrieval.model import ChunkKey, DocumentRecord
-from services.retrieval.remembered import Remembered
 from services.retrieval.store.protocol import ChunkStore, RecordStore
 from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Legs
-from services.retrieval.together import both
+from services.retrieval.store.remembered import Remembered
+from services.retrieval.store.together import both
 
 # Each further asking needs a replacement committed during the one before: that is rare, unless a document is
 # replaced without end and the machine is slow.

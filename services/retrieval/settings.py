@@ -11,7 +11,7 @@ from libs.settings import ServiceSettings
 from services.retrieval.embedders.local import MODEL as LOCAL_MODEL
 from services.retrieval.filter_fields import parse_filter_fields
 from services.retrieval.sparse import LANGUAGES
-from services.retrieval.store.server_addresses import Address, parse_addresses
+from services.retrieval.store.server.connection.addresses import Address, parse_addresses
 
 
 class Settings(ServiceSettings):

@@ -20,7 +20,7 @@ from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, Do
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores
 from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Leg, SparseVector
-from services.retrieval.store.server import open_server
+from services.retrieval.store.server.opening import open_server
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (
     DIMENSIONS,

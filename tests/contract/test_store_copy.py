@@ -15,7 +15,7 @@ from services.retrieval.admin.migrate import migrate
 from services.retrieval.admin.vectors import Vectors
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 from tests.contract.retrieval_samples import block, chunk, direction, embedded, record

@@ -15,9 +15,9 @@ from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.retrieval.model import ChunkKey
 from services.retrieval.store.questions import ChunkQuery
-from services.retrieval.store.server import ServerOptions, open_server
-from services.retrieval.store.server_addresses import Address, parse_addresses
-from services.retrieval.store.server_layout import Layout
+from services.retrieval.store.server.connection.addresses import Address, parse_addresses
+from services.retrieval.store.server.layout import Layout
+from services.retrieval.store.server.opening import ServerOptions, open_server
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.qdrant_server import one_server
 from tests.contract.retrieval_samples import block, direction, embedded, record

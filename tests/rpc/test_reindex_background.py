@@ -21,7 +21,7 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery_client.ports import free_ports
 from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
-from services.retrieval.store.manifest import read_manifest
+from services.retrieval.store.edge.manifest import read_manifest
 from tests.contract.embeddings_server import EmbeddingsServer, Slow, Status
 from tests.rpc.reindex_support import (
     OLD,

@@ -16,8 +16,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.admin import archive
 from services.retrieval.admin.console import AdminError, Progress, counted, megabytes, note, say
 from services.retrieval.admin.folder import Counts, held_store
-from services.retrieval.store.edge import edge_stores
-from services.retrieval.store.manifest import (
+from services.retrieval.store.edge.manifest import (
     Manifest,
     exclusive,
     new_manifest,
@@ -25,6 +24,7 @@ from services.retrieval.store.manifest import (
     remove_unused,
     write_manifest,
 )
+from services.retrieval.store.edge.opening import edge_stores
 from services.retrieval.store.walk import live_chunks, live_documents
 
 

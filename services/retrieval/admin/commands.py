@@ -31,7 +31,7 @@ from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.settings import Settings
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.manifest import read_manifest
+from services.retrieval.store.edge.manifest import read_manifest
 from services.retrieval.store.spaces import VectorSpace
 
 EXIT_FAILED = 1

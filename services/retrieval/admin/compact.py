@@ -15,9 +15,9 @@ import qdrant_edge as edge
 
 from services.retrieval.admin.console import AdminError, megabytes, note, say, table
 from services.retrieval.admin.folder import held_store, stored_bytes
-from services.retrieval.store.edge_engine import engine_errors
-from services.retrieval.store.edge_tenant import EdgeTenant, EdgeTenants
-from services.retrieval.store.manifest import remove_unused
+from services.retrieval.store.edge.engine import engine_errors
+from services.retrieval.store.edge.manifest import remove_unused
+from services.retrieval.store.edge.tenant import EdgeTenant, EdgeTenants
 
 # Measured: 100,000 chunks take a minute or two; fewer do not look like a hang.
 _WORTH_A_WORD = 10_000

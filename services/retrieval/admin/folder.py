@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.retrieval.admin.console import AdminError
-from services.retrieval.store.manifest import Manifest, exclusive, read_manifest
+from services.retrieval.store.edge.manifest import Manifest, exclusive, read_manifest
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from services.retrieval.model import DocumentRecord, Status
 from services.retrieval.records import RecordEditor, owned_attempt
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Cursor, DocumentQuery, RecordStore, Totals
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import record

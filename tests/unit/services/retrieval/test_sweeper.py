@@ -17,7 +17,7 @@ from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.lease import ABANDONED
 from services.retrieval.model import Status
 from services.retrieval.records import RecordEditor
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores, Upkeep
 from services.retrieval.store.spaces import VectorSpace
 from services.retrieval.sweeper import Sweeper

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, Span
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.edge import edge_stores, open_edge
-from services.retrieval.store.manifest import read_manifest
+from services.retrieval.store.edge.manifest import read_manifest
+from services.retrieval.store.edge.opening import edge_stores, open_edge
 from services.retrieval.store.protocol import Stores, TextBlock
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace

@@ -17,8 +17,8 @@ from libs.errors import DocuQueryError
 from services.retrieval.admin import archive
 from services.retrieval.admin.backup import backup, restore
 from services.retrieval.admin.console import AdminError
-from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import exclusive, open_manifest, read_manifest
+from services.retrieval.store.edge.manifest import exclusive, open_manifest, read_manifest
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.spaces import VectorSpace
 from tests.unit.services.retrieval.admin.support import SPACE, TENANT, everything, fill, put
 

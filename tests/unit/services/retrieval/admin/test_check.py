@@ -11,7 +11,7 @@ import pytest
 from services.retrieval.admin.check import TenantReport, check_tenant
 from services.retrieval.admin.check_command import check
 from services.retrieval.model import DocumentRecord, LiveVersion, Status
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
 from tests.contract.retrieval_samples import record

@@ -19,8 +19,8 @@ import structlog
 from libs.clock import ManualClock
 from services.retrieval.admin.commands import _parser, main
 from services.retrieval.admin.console import Progress, table
-from services.retrieval.store.edge import open_edge
-from services.retrieval.store.manifest import exclusive, read_manifest
+from services.retrieval.store.edge.manifest import exclusive, read_manifest
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.spaces import VectorSpace
 from tests.unit.services.retrieval.admin.support import ENCODER, HashEmbedder, everything, fill, put
 

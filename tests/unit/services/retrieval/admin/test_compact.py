@@ -22,8 +22,8 @@ from libs.errors import DocuQueryError
 from services.retrieval.admin.child import compact_in_child
 from services.retrieval.admin.compact import compact
 from services.retrieval.admin.console import AdminError
-from services.retrieval.store.edge_space import DENSE, SPARSE
-from services.retrieval.store.manifest import exclusive
+from services.retrieval.store.edge.manifest import exclusive
+from services.retrieval.store.edge.space import DENSE, SPARSE
 from tests.unit.services.retrieval.admin.support import TENANT, everything, fill
 
 POINTS = 1500

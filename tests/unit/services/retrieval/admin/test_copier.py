@@ -19,7 +19,7 @@ from services.retrieval.admin.vectors import Vectors
 from services.retrieval.indexing import contextual_text
 from services.retrieval.model import Chunk, ChunkKey, Status
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace

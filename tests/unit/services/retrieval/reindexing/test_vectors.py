@@ -24,7 +24,7 @@ from services.retrieval.reindexing.vectors import (
     without_foreign,
 )
 from services.retrieval.sparse import Bm25Encoder
-from services.retrieval.store.edge import open_edge
+from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import chunk

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.retrieval.store.progress import FillProgress
-from services.retrieval.store.server_beats import WATCH_SECONDS, Seen, Silence
+from services.retrieval.store.server.beats import WATCH_SECONDS, Seen, Silence
 
 counts = st.integers(0, 10**12)
 

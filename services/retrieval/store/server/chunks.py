@@ -1,0 +1,277 @@
+"""Chunks on a Qdrant server."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection as Group
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import grpc as q
+
+from services.retrieval.model import Chunk, ChunkKey
+from services.retrieval.store.payloads import (
+    LACKABLE,
+    LACKS,
+    chunk_from_payload,
+    chunk_to_payload,
+    lacks_of,
+)
+from services.retrieval.store.protocol import Extent
+from services.retrieval.store.questions import (
+    ChunkKeys,
+    ChunkQuery,
+    EmbeddedChunk,
+    Hit,
+    Leg,
+    Legs,
+    SparseVector,
+)
+from services.retrieval.store.server.connection.batched import Batcher
+from services.retrieval.store.server.connection.calls import MOST_READS
+from services.retrieval.store.server.connection.collections import Collection
+from services.retrieval.store.server.connection.points import (
+    ALL,
+    APPROXIMATE,
+    DENSE,
+    NONE,
+    SPARSE,
+    dense_from,
+    every,
+    from_values,
+    has_id,
+    has_one_of,
+    has_text,
+    id_base,
+    only,
+    point_id,
+    point_uuid,
+    sparse_from,
+    split_id,
+    to_values,
+    touching,
+)
+from services.retrieval.store.server.documents.selection import Selector
+from services.retrieval.store.server.hidden import HiddenChunks
+from services.retrieval.store.server.hits import HitReader
+from services.retrieval.store.server.idf import IdfCache
+from services.retrieval.store.server.plan import Plan, planned
+
+_IS_LACKING = has_one_of(LACKS, LACKABLE)
+_NO_ATTEMPTS: frozenset[str] = frozenset()
+
+
+class ServerChunkStore:
+    """Implements `ChunkStore` and `Lacking` for one space."""
+
+    def __init__(
+        self, collection: Collection, selector: Selector, idf: IdfCache, hidden: HiddenChunks
+    ) -> None:
+        self._collection = collection
+        self._selector = selector
+        self._idf = idf
+        self._hidden = hidden
+        self._hits = HitReader(collection)
+        self._counts = Batcher(self._count, most=MOST_READS, under_way=1)
+
+    async def write(self, tenant: str, chunks: Sequence[EmbeddedChunk]) -> None:
+        if not chunks:
+            return
+        attempt_ids = {item.chunk.key.attempt_id for item in chunks}
+        await self._collection.upsert([_to_point(tenant, item) for item in chunks])
+        self._hidden.note(attempt_ids)
+        self._idf.note(len(chunks))
+        self._hits.remember(tenant, attempt_ids)
+
+    async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
+        by_id = {_id(tenant, key).uuid: key for key in keys}
+        found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id], only(LACKS))
+        return frozenset(by_id[point.id.uuid] for point in found if LACKS not in point.payload)
+
+    async def count(self, tenant: str, attempt_id: str) -> int:
+        return await self._counts.ask((tenant, attempt_id))
+
+    async def _count(self, attempts: Sequence[tuple[str, str]]) -> Sequence[int]:
+        """Of attempts of several tenants: one call for each tenant."""
+        by_tenant: dict[str, set[str]] = defaultdict(set)
+        for tenant, attempt_id in attempts:
+            by_tenant[tenant].add(attempt_id)
+        found = {
+            tenant: await self._collection.facet(
+                "attempt_id", every(has_one_of("attempt_id", attempt_ids), has_text("tenant", tenant))
+            )
+            for tenant, attempt_ids in by_tenant.items()
+        }
+        return [found[tenant].get(attempt_id, 0) for tenant, attempt_id in attempts]
+
+    async def extent(self, tenant: str, attempt_id: str) -> Extent:
+        count = await self.count(tenant, attempt_id)
+        if count == 0:
+            return Extent(0, -1)
+        # The ids of an attempt are in order, and n chunks reach the ordinal n - 1 at least.
+        first = point_id(id_base(tenant, attempt_id), count - 1)
+        highest = count - 1
+        async for point in self._collection.scroll(_of_attempt(tenant, attempt_id), start=first):
+            highest = split_id(point.id.uuid)[1]
+        return Extent(count, highest)
+
+    async def search(self, tenant: str, query: ChunkQuery) -> Legs:
+        plan = await planned(self._selector, tenant, query)
+        if plan is None:
+            nothing = Leg()
+            return Legs(
+                nothing if query.dense is not None else None, nothing if query.sparse is not None else None
+            )
+        dense, sparse, idf = await self._ask(query, plan)
+        is_short = dense is not None and len(dense) < min(plan.depth, plan.chunks)
+        if is_short and await self._hidden.uncover(plan.named, len(dense or ())):
+            dense, sparse, idf = await self._ask(query, plan)
+        found = _NO_ATTEMPTS
+        if query.filter:
+            found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
+        if plan.is_to_be_judged:
+            plan = replace(plan, keep=await self._selector.passing(tenant, query.filter, found))
+        return Legs(
+            None if dense is None else plan.leg(dense, query.depth),
+            None if sparse is None else plan.leg(sparse, query.depth),
+            idf,
+            relied_on=plan.named - found,
+            passed_over=found - plan.keep if plan.keep is not None else _NO_ATTEMPTS,
+        )
+
+    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
+        asked = replace(
+            query, dense=query.dense if keys.dense else None, sparse=query.sparse if keys.sparse else None
+        )
+        of_dense, of_sparse = (
+            every(has_id(_uuid(tenant, key) for key in named)) for named in (keys.dense, keys.sparse)
+        )
+        requests = self._requests(asked, of_dense, of_sparse, max(len(keys.dense), len(keys.sparse)))
+        dense, sparse = await self._legs(asked, await self._collection.query(requests))
+        return Legs(None if dense is None else Leg(dense), None if sparse is None else Leg(sparse))
+
+    async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
+        found = await self._collection.retrieve([_id(tenant, key) for key in keys], ALL)
+        chunks = (chunk_from_payload(from_values(point.payload)) for point in found)
+        return {chunk.key: chunk for chunk in chunks}
+
+    async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
+        found = await self._collection.retrieve([_id(tenant, key) for key in keys], ALL, vectors=True)
+        return {item.chunk.key: item for item in map(_from_point, found)}
+
+    async def between(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[Chunk]:
+        wanted = _of_attempt(tenant, attempt_id)
+        wanted.must.extend(touching(char_start, char_end))
+        return [
+            chunk_from_payload(from_values(point.payload))
+            async for point in self._collection.scroll(wanted, ALL)
+        ]
+
+    async def known_complete(self, tenant: str) -> Mapping[str, int]:
+        return await self._collection.facet(
+            "attempt_id", q.Filter(must=[has_text("tenant", tenant)], must_not=[_IS_LACKING])
+        )
+
+    async def lacking(self, tenant: str) -> Sequence[str]:
+        return sorted(
+            await self._collection.facet("attempt_id", every(has_text("tenant", tenant), _IS_LACKING))
+        )
+
+    async def tenants_lacking(self) -> Sequence[str]:
+        return sorted(await self._collection.facet("tenant", every(_IS_LACKING)))
+
+    async def idf(self, tenant: str, terms: Group[int]) -> Mapping[int, float]:  # noqa: ARG002  # all tenants'
+        return await self._idf.get(terms)
+
+    async def _ask(
+        self, query: ChunkQuery, plan: Plan
+    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None, Mapping[int, float]]:
+        """What either index finds, and the idf of the terms, in one round trip."""
+        requests = self._requests(query, plan.filter, plan.filter, plan.depth)
+        probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
+        replies = await self._collection.query([*requests, *probe.requests])
+        dense, sparse = await self._legs(query, replies[: len(requests)])
+        return dense, sparse, probe.learn(replies[len(requests) :])
+
+    def _requests(
+        self, query: ChunkQuery, of_dense: q.Filter, of_sparse: q.Filter, limit: int
+    ) -> list[q.QueryPoints]:
+        """The questions to the indexes, that to the dense one first; a query without terms is none."""
+        name, requests = self._collection.name, []
+        if query.dense is not None:
+            vector = q.VectorInput(dense=q.DenseVector(data=query.dense.tolist()))
+            requests.append(_nearest(name, vector, DENSE, of_dense, limit))
+        if query.sparse is not None and query.sparse.indices:
+            vector = q.VectorInput(sparse=_to_sparse(query.sparse))
+            requests.append(_nearest(name, vector, SPARSE, of_sparse, limit))
+        return requests
+
+    async def _legs(
+        self, query: ChunkQuery, replies: Sequence[Sequence[q.ScoredPoint]]
+    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
+        """The replies to `_requests` as hits; None for an index that was not asked."""
+        rest = list(replies)
+        dense = None if query.dense is None else await self._hits.read(rest.pop(0))
+        if query.sparse is None:
+            return dense, None
+        return dense, await self._hits.read(rest[0]) if rest else ()
+
+
+def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, limit: int) -> q.QueryPoints:
+    return q.QueryPoints(
+        collection_name=name,
+        query=q.Query(nearest=vector),
+        using=using,
+        filter=wanted,
+        limit=limit,
+        with_payload=NONE,
+        params=APPROXIMATE,
+    )
+
+
+def _uuid(tenant: str, key: ChunkKey) -> str:
+    return point_uuid(id_base(tenant, key.attempt_id), key.ordinal)
+
+
+def _id(tenant: str, key: ChunkKey) -> q.PointId:
+    return q.PointId(uuid=_uuid(tenant, key))
+
+
+def _of_attempt(tenant: str, attempt_id: str) -> q.Filter:
+    return every(has_text("attempt_id", attempt_id), has_text("tenant", tenant))
+
+
+def _to_point(tenant: str, item: EmbeddedChunk) -> q.PointStruct:
+    vectors: dict[str, q.Vector] = {}
+    if item.dense is not None:
+        if not np.isfinite(item.dense).all():
+            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
+            raise ValueError("a vector with a value that is no finite number must not be stored")
+        vectors[DENSE] = q.Vector(dense=q.DenseVector(data=item.dense.tolist()))
+    if item.sparse is not None:
+        vectors[SPARSE] = q.Vector(sparse=_to_sparse(item.sparse))
+    return q.PointStruct(
+        id=_id(tenant, item.chunk.key),
+        vectors=q.Vectors(vectors=q.NamedVectors(vectors=vectors)),
+        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk), **lacks_of(item)}),
+    )
+
+
+def _to_sparse(vector: SparseVector) -> q.SparseVector:
+    return q.SparseVector(indices=vector.indices, values=vector.values)
+
+
+def _from_point(point: q.RetrievedPoint) -> EmbeddedChunk:
+    payload = from_values(point.payload)
+    missing = payload.get(LACKS, ())
+    dense: NDArray[np.float32] | None = None
+    if "dense" not in missing:
+        stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
+        dense = stored / np.linalg.norm(stored)  # half precision: the length is 1 within 1e-4
+    sparse: SparseVector | None = None
+    if "terms" not in missing:
+        indices, values = sparse_from(point.vectors, SPARSE)
+        sparse = SparseVector(tuple(indices), tuple(values))
+    return EmbeddedChunk(chunk_from_payload(payload), dense, sparse)

@@ -1,0 +1,1 @@
+"""Calling a Qdrant server: its nodes, calls for several callers at once, points and collections."""
