@@ -26,8 +26,8 @@ import numpy as np
 from qdrant_client import grpc as q
 
 from libs.clock import SystemClock
-from services.retrieval.filter_fields import parse_filter_fields
-from services.retrieval.filters import Condition, Equals, Exists, Filter, NumberRange, TimeRange
+from services.retrieval.filtering.conditions import Condition, Equals, Exists, Filter, NumberRange, TimeRange
+from services.retrieval.filtering.fields import parse_filter_fields
 from services.retrieval.model import (
     Attempt,
     Chunk,

@@ -32,7 +32,7 @@ from services.ingest.chunking import chunk as chunked
 from services.ingest.detect import HEAD_BYTES, detect
 from services.ingest.parse_error import ParseError
 from services.retrieval.embedders.local import LocalEmbedder
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 _MB = 1_000_000
 

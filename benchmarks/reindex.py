@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.texts import sentences_of
 from libs.clock import SystemClock
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.embedders.local import DIMENSIONS, LocalEmbedder
-from services.retrieval.identifiers import new_attempt_id
 from services.retrieval.model import (
     Attempt,
     Chunk,
@@ -40,11 +40,11 @@ from services.retrieval.reindexing.filler import SpaceFiller
 from services.retrieval.reindexing.pace import Pace
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 _TENANT = "benchmark"
 _CHUNKS_A_DOCUMENT = 50

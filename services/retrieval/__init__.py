@@ -4,8 +4,8 @@ It keeps document records, chunks and the normalised text of every tenant; makes
 document live at one stroke; searches by meaning and by words; and deletes. It calls no other service:
 ingest writes to it, the gateway reads from it.
 
-Where to look: `documents` (the life of a document), `indexing` (chunks in), `search` (passages out),
-`rerankers/` (their order once more), `expansion` (with their neighbours),
-`passages` (a citation with its surroundings), `listing`, `sweeper` (leftovers), `answers/` (the semantic
-cache), `store/` (the engines), `embedders/`.
+Where to look: `documents/` (the life of a document; its `attempts/`), `indexing/` (chunks in), `search/`
+(passages out), `rerankers/` (their order once more), `answers/` (the semantic cache), `filtering/`, `terms/`
+(the word index), `embedders/` (the vectors), `store/` (the engines), `reindexing/` (a change of vectors),
+`conversion/` (the contract's messages), `admin/` (the commands).
 """

@@ -17,12 +17,16 @@ from libs.clock import Clock, SystemClock
 from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.telemetry.measured import measured
-from services.retrieval import fusion
 from services.retrieval.admin.child import compact_in_child
 from services.retrieval.answers.cache import AnswerCache
 from services.retrieval.answers.memory import AnswerMemory
 from services.retrieval.answers.revising import RevisingDocuments
-from services.retrieval.documents import Documents
+from services.retrieval.documents.lifecycle import Documents
+from services.retrieval.documents.listing import Listing
+from services.retrieval.documents.page_tokens import PageTokens
+from services.retrieval.documents.quota import Quota
+from services.retrieval.documents.records import RecordEditor
+from services.retrieval.documents.sweeper import Sweeper
 from services.retrieval.embedders.absent import AbsentEmbedder
 from services.retrieval.embedders.fastembed import DEFAULT_MODEL as FASTEMBED_MODEL
 from services.retrieval.embedders.fastembed import open_fastembed
@@ -31,22 +35,14 @@ from services.retrieval.embedders.openai import DEFAULT_MODEL as OPENAI_MODEL
 from services.retrieval.embedders.opening import Server, open_openai
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.embedders.remote import Limits
-from services.retrieval.filter_fields import parse_filter_fields
-from services.retrieval.fusion import Fuse
-from services.retrieval.indexing import Indexer
-from services.retrieval.listing import Listing
-from services.retrieval.page_tokens import PageTokens
-from services.retrieval.passage_encoder import PassageEncoder
-from services.retrieval.passages import Passages
-from services.retrieval.quota import Quota
-from services.retrieval.reading import Reading, Side
-from services.retrieval.records import RecordEditor
+from services.retrieval.filtering.fields import parse_filter_fields
+from services.retrieval.indexing.encoder import PassageEncoder
+from services.retrieval.indexing.indexer import Indexer
 from services.retrieval.reindexing.changeover import Changeover, background_filler
 from services.retrieval.reindexing.former import open_former
 from services.retrieval.reindexing.mirror import Mirror
 from services.retrieval.reindexing.sources import VectorSources
 from services.retrieval.reindexing.vectors import nearest_encoder
-from services.retrieval.rerank_stage import RerankStage
 from services.retrieval.rerankers.by_language import RerankerByLanguage
 from services.retrieval.rerankers.cross_encoder import DEFAULT_MODEL as CROSS_ENCODER_MODEL
 from services.retrieval.rerankers.cross_encoder import open_cross_encoder
@@ -54,15 +50,19 @@ from services.retrieval.rerankers.http import open_http
 from services.retrieval.rerankers.local import LocalReranker
 from services.retrieval.rerankers.protocol import Reranker
 from services.retrieval.rerankers.words import WordTable
-from services.retrieval.search import Searcher
+from services.retrieval.search import fusion
+from services.retrieval.search.fusion import Fuse
+from services.retrieval.search.passages import Passages
+from services.retrieval.search.reading import Reading, Side
+from services.retrieval.search.rerank_stage import RerankStage
+from services.retrieval.search.searcher import Searcher
 from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
-from services.retrieval.sweeper import Sweeper
 from services.retrieval.telemetry import TENANTS, count_store, follow_sweeper, measured_stores, stages
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 SERVICE = "docuquery.retrieval.v1.RetrievalService"
 

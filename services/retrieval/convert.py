@@ -9,8 +9,8 @@ from docuquery.common.v1 import document_pb2
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import Violations
-from services.retrieval.completeness import Completion
-from services.retrieval.convert_enums import (
+from services.retrieval.attempts.completeness import Completion
+from services.retrieval.conversion.enums import (
     MODES,
     POLICIES,
     STAGES,
@@ -20,17 +20,17 @@ from services.retrieval.convert_enums import (
     language_from_proto,
     optional,
 )
-from services.retrieval.convert_filter import (
+from services.retrieval.conversion.filter import (
     filter_from_proto,
     has_only_finite_numbers,
     json_from_struct,
 )
-from services.retrieval.documents import News
-from services.retrieval.expansion import MAX_EXPAND_CHUNKS
-from services.retrieval.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageRequest
+from services.retrieval.documents.lifecycle import News
+from services.retrieval.documents.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageRequest
 from services.retrieval.model import Description, DocumentError, IfExists, Stage
-from services.retrieval.passages import MAX_CONTEXT_CHARACTERS, PassageRequest
-from services.retrieval.search import MAX_LIMIT, MAX_QUERY_CHARACTERS, Mode, SearchRequest
+from services.retrieval.search.expansion import MAX_EXPAND_CHUNKS
+from services.retrieval.search.passages import MAX_CONTEXT_CHARACTERS, PassageRequest
+from services.retrieval.search.searcher import MAX_LIMIT, MAX_QUERY_CHARACTERS, Mode, SearchRequest
 
 MAX_METADATA_BYTES = 64 * 1024
 _MAX_SOURCE_CHARACTERS = 2000

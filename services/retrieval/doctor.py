@@ -12,9 +12,9 @@ from libs.doctor.run import main
 from libs.errors import DocuQueryError
 from services.retrieval.app import EMBEDDERS
 from services.retrieval.settings import Settings
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge.manifest import exclusive, read_manifest
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 
 async def checks(settings: Settings, clock: Clock) -> Sequence[Finding]:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from docuquery.retrieval.v1 import retrieval_service_pb2_grpc as pb_grpc
 from libs.rpc.context import current_call
-from services.retrieval import convert, convert_answers, convert_reply
+from services.retrieval import convert
 from services.retrieval.answers.cache import AnswerCache
-from services.retrieval.convert_enums import MODE_VALUES
-from services.retrieval.convert_piece import piece_from_proto
-from services.retrieval.convert_reindex import reindex_to_proto
-from services.retrieval.documents import Documents
-from services.retrieval.indexing import Indexer
-from services.retrieval.listing import Listing
-from services.retrieval.reading import Reading
+from services.retrieval.conversion import answers as convert_answers
+from services.retrieval.conversion import reply as convert_reply
+from services.retrieval.conversion.enums import MODE_VALUES
+from services.retrieval.conversion.piece import piece_from_proto
+from services.retrieval.conversion.reindex import reindex_to_proto
+from services.retrieval.documents.lifecycle import Documents
+from services.retrieval.documents.listing import Listing
+from services.retrieval.indexing.indexer import Indexer
 from services.retrieval.reindexing.changeover import Changeover
+from services.retrieval.search.reading import Reading
 
 if TYPE_CHECKING:
     import grpc

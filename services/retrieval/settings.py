@@ -9,9 +9,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from libs.settings import ServiceSettings
 from services.retrieval.embedders.local import MODEL as LOCAL_MODEL
-from services.retrieval.filter_fields import parse_filter_fields
-from services.retrieval.sparse import LANGUAGES
+from services.retrieval.filtering.fields import parse_filter_fields
 from services.retrieval.store.server.connection.addresses import Address, parse_addresses
+from services.retrieval.terms.bm25 import LANGUAGES
 
 
 class Settings(ServiceSettings):

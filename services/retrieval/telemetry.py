@@ -13,8 +13,8 @@ from libs.errors import DocuQueryError
 from libs.telemetry.measured import measured
 from libs.telemetry.metrics import Counter, Gauge, Histogram
 from libs.telemetry.stages import Stages
+from services.retrieval.documents.sweeper import Sweeper
 from services.retrieval.store.protocol import Stores, Totals
-from services.retrieval.sweeper import Sweeper
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import (
     Attempt,
     Chunk,

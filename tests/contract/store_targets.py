@@ -16,7 +16,7 @@ from qdrant_client import grpc as q
 
 from benchmarks.qdrant_server import Servers
 from libs.clock import Clock, SystemClock
-from services.retrieval.filter_fields import parse_filter_fields
+from services.retrieval.filtering.fields import parse_filter_fields
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server.connection.addresses import parse_addresses

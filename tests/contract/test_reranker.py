@@ -20,7 +20,7 @@ from services.retrieval.rerankers.http import open_http
 from services.retrieval.rerankers.local import LocalReranker
 from services.retrieval.rerankers.protocol import Candidate, Reranker, RerankError, RerankQuery
 from services.retrieval.rerankers.words import WordTable
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.contract.rerank_server import RerankServer, common_words
 
 QUERY = RerankQuery("acme", "who repairs the pump")

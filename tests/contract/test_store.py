@@ -14,8 +14,16 @@ import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import SystemClock
-from services.retrieval.filters import AnyOf, Condition, Equals, Exists, Filter, NumberRange, TimeRange
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
+from services.retrieval.filtering.conditions import (
+    AnyOf,
+    Condition,
+    Equals,
+    Exists,
+    Filter,
+    NumberRange,
+    TimeRange,
+)
 from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores

@@ -13,7 +13,7 @@ import pytest
 from services.retrieval.admin.copier import Copied, StoreCopier
 from services.retrieval.admin.migrate import migrate
 from services.retrieval.admin.vectors import Vectors
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.protocol import Stores

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from libs.clock import SystemClock
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
+from services.retrieval.documents.records import RecordEditor
 from services.retrieval.model import DocumentRecord
-from services.retrieval.records import RecordEditor
 from services.retrieval.store.protocol import Stores
 from tests.contract.retrieval_samples import next_revision, record
 from tests.contract.store_targets import ENGINES, Targets

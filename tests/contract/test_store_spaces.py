@@ -13,7 +13,7 @@ import pytest
 from libs.clock import SystemClock
 from libs.errors import DocuQueryError
 from services.retrieval.admin.console import note
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey, Stage, Status
 from services.retrieval.reindexing.filler import SpaceFiller
 from services.retrieval.reindexing.mirror import Mirror

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from services.retrieval.completeness import first_gap
+from services.retrieval.attempts.completeness import first_gap
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, LiveVersion
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.walk import records_of

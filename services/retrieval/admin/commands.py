@@ -30,9 +30,9 @@ from services.retrieval.reindexing.pace import Pace
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.settings import Settings
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge.manifest import read_manifest
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.vectors import Vectors
-from services.retrieval.lease import ABANDONED
+from services.retrieval.attempts.lease import ABANDONED
 from services.retrieval.model import ChunkKey, DocumentRecord, LiveVersion, Status
 from services.retrieval.store.protocol import Stores, TextBlock, Totals
 from services.retrieval.store.walk import NO_LEASE_ENDED, records_of

@@ -13,9 +13,9 @@ from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.model import ChunkKey
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.protocol import ChunkStore
 from services.retrieval.store.questions import EmbeddedChunk
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 MAX_TRIES = 30
 """A model behind a network that cannot be reached for so many tries of so many seconds is not coming back by

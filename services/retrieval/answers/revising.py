@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from libs.clock import Clock
 from libs.errors import DocuQueryError
-from services.retrieval.completeness import Completion
-from services.retrieval.documents import (
+from services.retrieval.attempts.completeness import Completion
+from services.retrieval.documents.lifecycle import (
     BeforeCommit,
     Begun,
     Committed,
@@ -18,9 +18,9 @@ from services.retrieval.documents import (
     News,
     NothingToDo,
 )
+from services.retrieval.documents.quota import Quota
+from services.retrieval.documents.records import RecordEditor
 from services.retrieval.model import Description, IfExists, UploadResult
-from services.retrieval.quota import Quota
-from services.retrieval.records import RecordEditor
 from services.retrieval.store.protocol import Stores
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.reindexing.vectors import SpaceVectors, encoder_of
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 
 class VectorSources:

@@ -10,12 +10,12 @@ import structlog
 
 from libs.errors import DocuQueryError
 from services.retrieval.embedders.protocol import Embedder
-from services.retrieval.indexing import contextual_text
+from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.model import ChunkKey
-from services.retrieval.sparse import LANGUAGES, Bm25Encoder
 from services.retrieval.store.protocol import ChunkStore
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import LANGUAGES, Bm25Encoder
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.retrieval.rerankers.protocol import Candidate, Reranker, RerankQuery
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.questions import SparseVector
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 _MAX_LANGUAGES = 4
 """Kept at a time; each has a table of words of about 10 MB."""

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from services.retrieval.indexing import contextual_text
+from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.rerankers.protocol import Candidate, RerankError, RerankQuery
 
 log = structlog.get_logger()

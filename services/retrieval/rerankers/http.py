@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from services.retrieval.indexing import contextual_text
+from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.rerankers.protocol import Candidate, RerankError, RerankQuery
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retrieval.indexing import contextual_text
+from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.model import Chunk, ChunkKey
 from services.retrieval.rerankers.words import WordTable
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from services.retrieval.rerankers.products import product
 from services.retrieval.rerankers.words import NO_TERM
-from services.retrieval.sparse import AVERAGE_TERMS, K1, B
+from services.retrieval.terms.bm25 import AVERAGE_TERMS, K1, B
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]

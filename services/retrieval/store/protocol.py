@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from services.retrieval.filters import Filter
+from services.retrieval.filtering.conditions import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
 from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Legs
 from services.retrieval.store.spaces_protocol import Spaces

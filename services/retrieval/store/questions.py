@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retrieval.filters import Filter
+from services.retrieval.filtering.conditions import Filter
 from services.retrieval.model import Chunk, ChunkKey
 
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.retrieval.filters import Filter, Predicate, named_values, predicate
-from services.retrieval.lease import is_abandoned
+from services.retrieval.attempts.lease import is_abandoned
+from services.retrieval.filtering.conditions import Filter, Predicate, named_values, predicate
 from services.retrieval.model import DocumentRecord, Status
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import Cursor, Totals

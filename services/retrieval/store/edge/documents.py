@@ -9,8 +9,8 @@ from datetime import datetime
 
 import qdrant_edge as edge
 
-from services.retrieval.filters import predicate
-from services.retrieval.lease import as_of
+from services.retrieval.attempts.lease import as_of
+from services.retrieval.filtering.conditions import predicate
 from services.retrieval.model import DocumentRecord
 from services.retrieval.store.edge.engine import engine_errors, match, scroll
 from services.retrieval.store.edge.points import touching

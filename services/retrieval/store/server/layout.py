@@ -13,7 +13,7 @@ from qdrant_client import grpc as q
 
 from libs.clock import Clock
 from libs.errors import DocuQueryError
-from services.retrieval.filter_fields import FieldKind
+from services.retrieval.filtering.fields import FieldKind
 from services.retrieval.store.payloads import LACKS
 from services.retrieval.store.server.connection.collections import Collection
 from services.retrieval.store.server.connection.nodes import Nodes

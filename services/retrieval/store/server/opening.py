@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from libs.clock import Clock
-from services.retrieval.filter_fields import FilterField
+from services.retrieval.filtering.fields import FilterField
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server.connection.addresses import Address
 from services.retrieval.store.server.connection.nodes import open_nodes

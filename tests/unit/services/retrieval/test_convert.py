@@ -13,7 +13,7 @@ from docuquery.common.v1 import document_pb2, error_reason_pb2, passage_pb2, tex
 from docuquery.retrieval.v1 import retrieval_service_pb2 as pb
 from libs.errors import DocuQueryError
 from services.retrieval import convert
-from services.retrieval.convert_enums import (
+from services.retrieval.conversion.enums import (
     MODES,
     POLICIES,
     RESULTS,
@@ -21,9 +21,9 @@ from services.retrieval.convert_enums import (
     STATUSES,
     TYPES,
 )
-from services.retrieval.convert_piece import piece_from_proto
+from services.retrieval.conversion.piece import piece_from_proto
 from services.retrieval.model import DocumentType, IfExists, Stage, Status, UploadResult
-from services.retrieval.search import Mode
+from services.retrieval.search.searcher import Mode
 
 
 def fields_refused(convert_request: Callable[..., Any], *arguments: Any) -> list[str]:

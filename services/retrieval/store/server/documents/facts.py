@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from services.retrieval.filters import (
+from services.retrieval.filtering.conditions import (
     BUILT_IN_FIELDS,
     METADATA_PREFIX,
     AnyOf,

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from qdrant_client import grpc as q
 
-from services.retrieval.filter_fields import FieldKind, FilterField
-from services.retrieval.filters import (
+from services.retrieval.filtering.conditions import (
     NUMBER_FIELDS,
     TIME_FIELDS,
     Condition,
@@ -25,6 +24,7 @@ from services.retrieval.filters import (
     as_time,
     reader,
 )
+from services.retrieval.filtering.fields import FieldKind, FilterField
 from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import Payload, to_microseconds
 from services.retrieval.store.server.connection.points import KIND_RECORD, has_one_of, has_text, within

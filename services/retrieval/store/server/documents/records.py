@@ -19,8 +19,8 @@ from datetime import datetime
 from qdrant_client import grpc as q
 
 from libs.clock import Clock
-from services.retrieval.filters import predicate
-from services.retrieval.lease import as_of
+from services.retrieval.attempts.lease import as_of
+from services.retrieval.filtering.conditions import predicate
 from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import Payload, to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Totals

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from qdrant_client import grpc as q
 
 from libs.clock import Clock
-from services.retrieval.filters import Filter, predicate
+from services.retrieval.filtering.conditions import Filter, predicate
 from services.retrieval.store.server.connection.collections import Collection
 from services.retrieval.store.server.connection.points import KIND_RECORD, every, has_one_of, has_text, only
 from services.retrieval.store.server.documents.index import RecordIndex

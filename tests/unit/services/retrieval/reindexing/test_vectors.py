@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.embedders.absent import AbsentEmbedder
-from services.retrieval.identifiers import new_attempt_id
-from services.retrieval.indexing import contextual_text
+from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.reindexing.sources import VectorSources
 from services.retrieval.reindexing.vectors import (
     SpaceVectors,
@@ -23,10 +23,10 @@ from services.retrieval.reindexing.vectors import (
     read_for,
     without_foreign,
 )
-from services.retrieval.sparse import Bm25Encoder
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.questions import EmbeddedChunk, SparseVector
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.contract.retrieval_samples import chunk
 from tests.unit.services.retrieval.admin.support import ENCODER, FIRST, SPACE, TENANT, HashEmbedder, put
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.retrieval.model import Chunk, ChunkKey, Span
 from services.retrieval.rerankers.by_language import RerankerByLanguage, TermsUnder
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 ENCODER = Bm25Encoder("english")
 QUERY = RerankQuery("acme", "Vertrag")

@@ -12,7 +12,7 @@ from services.retrieval.model import Chunk, ChunkKey, Span
 from services.retrieval.rerankers.local import LocalReranker
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.rerankers.words import WordTable
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 
 class Statistics:

@@ -11,7 +11,7 @@ from services.retrieval.model import Chunk, ChunkKey, Span
 from services.retrieval.rerankers import numbered_passages, words
 from services.retrieval.rerankers.numbered_passages import NumberedPassages
 from services.retrieval.rerankers.words import WordTable
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 
 @pytest.fixture

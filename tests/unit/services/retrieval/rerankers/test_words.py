@@ -10,7 +10,7 @@ import pytest
 from services.retrieval.embedders.local import LocalEmbedder
 from services.retrieval.rerankers import words
 from services.retrieval.rerankers.words import NO_TERM, SENTENCE_END, WordTable
-from services.retrieval.sparse import Bm25Encoder
+from services.retrieval.terms.bm25 import Bm25Encoder
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import Chunk, DocumentError, DocumentRecord, DocumentType, Status
 from services.retrieval.store.payloads import (
     block_from_payload,

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.retrieval.filters import Condition, Equals, Filter, TimeRange, predicate
-from services.retrieval.lease import as_of
+from services.retrieval.attempts.lease import as_of
+from services.retrieval.filtering.conditions import Condition, Equals, Filter, TimeRange, predicate
 from services.retrieval.model import DocumentRecord, Status
 from services.retrieval.store.edge.catalogue import Catalogue
 from services.retrieval.store.protocol import Cursor, Totals

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.clock import ManualClock
-from services.retrieval.documents import Begun, Documents
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
+from services.retrieval.documents.lifecycle import Begun, Documents
+from services.retrieval.documents.records import RecordEditor
+from services.retrieval.documents.sweeper import Sweeper
 from services.retrieval.model import ChunkKey, Description, IfExists
-from services.retrieval.records import RecordEditor
 from services.retrieval.store.edge.opening import open_edge
 from services.retrieval.store.edge.slots import MAX_ORDINAL, Slots, point_id, slot_in
 from services.retrieval.store.questions import ChunkQuery
 from services.retrieval.store.spaces import VectorSpace
-from services.retrieval.sweeper import Sweeper
 from tests.contract.retrieval_samples import DIMENSIONS, NOW, direction, embedded
 from tests.contract.test_store import keys
 
@@ -73,7 +73,7 @@ async def test_an_attempt_whose_slot_is_taken_gets_another_id(
     """The upload does not notice; neither document ever shows the other's chunks."""
     first = new_attempt_id()
     tokens = iter([first, twin(first), new_attempt_id()])
-    monkeypatch.setattr("services.retrieval.identifiers.new_attempt_id", lambda: next(tokens))
+    monkeypatch.setattr("services.retrieval.documents.identifiers.new_attempt_id", lambda: next(tokens))
     clock = ManualClock(NOW)
     async with open_edge(tmp_path, SPACE) as stores:
         editor = RecordEditor(stores.records, clock)

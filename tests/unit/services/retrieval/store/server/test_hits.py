@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from qdrant_client import grpc as q
 
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
 from services.retrieval.store.questions import Hit
 from services.retrieval.store.server import hits as server_hits

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import grpc as q
 
-from services.retrieval.identifiers import new_attempt_id
+from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.store.server.connection.points import (
     MAX_SERIAL,
     from_values,

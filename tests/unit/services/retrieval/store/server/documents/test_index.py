@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import grpc as q
 
-from services.retrieval.filter_fields import FieldKind, FilterField, parse_filter_fields
-from services.retrieval.filters import (
+from services.retrieval.filtering.conditions import (
     BUILT_IN_FIELDS,
     AnyOf,
     Condition,
@@ -23,6 +22,7 @@ from services.retrieval.filters import (
     TimeRange,
     predicate,
 )
+from services.retrieval.filtering.fields import FieldKind, FilterField, parse_filter_fields
 from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import Payload
 from services.retrieval.store.server.documents.index import RecordIndex

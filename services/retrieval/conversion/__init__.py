@@ -1,0 +1,1 @@
+"""Messages to domain objects and back, a file for each kind; whole requests are read by `convert`."""

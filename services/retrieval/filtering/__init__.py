@@ -1,0 +1,1 @@
+"""Filters: conditions on documents, and the fields an operator declares for ranges."""

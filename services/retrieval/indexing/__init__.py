@@ -1,0 +1,1 @@
+"""Chunks in: text is cut, embedded and stored (`indexer`), ready for both indexes (`encoder`)."""
