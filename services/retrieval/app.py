@@ -51,7 +51,7 @@ from services.retrieval.rerankers.local import LocalReranker
 from services.retrieval.rerankers.protocol import Reranker
 from services.retrieval.rerankers.words import WordTable
 from services.retrieval.search import fusion
-from services.retrieval.search.fusion import Fuse
+from services.retrieval.search.fusion import Fusion
 from services.retrieval.search.passages import Passages
 from services.retrieval.search.reading import Reading, Side
 from services.retrieval.search.rerank_stage import RerankStage
@@ -123,7 +123,7 @@ RERANKERS: dict[
         may_download=settings.rerank_download,
     ),
 }
-FUSIONS: dict[str, Fuse] = {"min_max": fusion.min_max, "rrf": fusion.reciprocal_rank}
+FUSIONS: dict[str, Fusion] = {"min_max": fusion.MinMax, "rrf": fusion.ReciprocalRank}
 
 
 @asynccontextmanager
@@ -221,9 +221,9 @@ async def _side(
         timeout_seconds=settings.rerank_timeout_seconds,
         by_default=settings.enable_reranking,
     )
-    fuse, dense_weight = FUSIONS[settings.fusion], settings.dense_weight
+    fused_by, dense_weight = FUSIONS[settings.fusion], settings.dense_weight
     asked = measured(embedder, stages, {"embed_query": "embed"})
-    searcher = Searcher(measured_stores(stores), asked, encoder, fuse, dense_weight, rerank_stage)
+    searcher = Searcher(measured_stores(stores), asked, encoder, fused_by, dense_weight, rerank_stage)
     return Side(embedder.name, searcher, Passages(stores))
 
 

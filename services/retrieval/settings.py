@@ -152,7 +152,7 @@ class Settings(ServiceSettings):
     fusion: Literal["min_max", "rrf"] = Field("min_max", validation_alias="RETRIEVAL_FUSION")
     """How hybrid search puts the two rankings together."""
 
-    dense_weight: float = Field(0.5, ge=0.0, le=1.0, validation_alias="RETRIEVAL_DENSE_WEIGHT")
+    dense_weight: float = Field(0.55, ge=0.0, le=1.0, validation_alias="RETRIEVAL_DENSE_WEIGHT")
     """Share of the dense ranking in hybrid search; the words have the rest."""
 
     enable_reranking: bool = Field(False, validation_alias="ENABLE_RERANKING")

@@ -49,7 +49,7 @@ _MOST_TENANTS = 200
 
 def measured_stores(stores: Stores) -> Stores:
     """`stores`, as searches use them."""
-    chunks = {"search": "index", "score": "complete", "idf": "idf", "fetch": "fetch"}
+    chunks = {"search": "index", "complete": "complete", "idf": "idf", "fetch": "fetch"}
     return replace(
         stores,
         chunks=measured(stores.chunks, stages, chunks),

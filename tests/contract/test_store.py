@@ -27,7 +27,7 @@ from services.retrieval.filtering.conditions import (
 from services.retrieval.model import ChunkKey, DocumentError, DocumentRecord, DocumentType, Status
 from services.retrieval.store.payloads import to_microseconds
 from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores
-from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Leg, SparseVector
+from services.retrieval.store.questions import ChunkQuery, Completion, Leg, Missing, SparseVector
 from services.retrieval.store.server.opening import open_server
 from services.retrieval.store.spaces import VectorSpace
 from tests.contract.retrieval_samples import (
@@ -145,13 +145,24 @@ async def test_named_chunks_are_scored_whatever_their_rank(stores: Stores) -> No
     )
     query = ChunkQuery(direction(1, 0), SparseVector((3,), (1.0,)), depth=1)
     named = frozenset({ChunkKey(attempt, 18), ChunkKey(attempt, 19), ChunkKey(attempt, 99)})
-    legs = await stores.chunks.score(TENANT, query, ChunkKeys(dense=named, sparse=named))
-    assert [key.ordinal for key in keys(legs.dense)] == [18, 19]
-    assert [key.ordinal for key in keys(legs.sparse)] == [19]
-    assert legs.dense is not None
-    assert legs.dense.hits[0].score == pytest.approx(1 / math.hypot(1, 18), abs=1e-3)
-    nothing = await stores.chunks.score(TENANT, query, ChunkKeys(frozenset(), frozenset()))
-    assert (nothing.dense, nothing.sparse) == (None, None)
+    found = await stores.chunks.complete(TENANT, query, Missing(dense=named, sparse=named))
+    assert [hit.key.ordinal for hit in found.dense] == [18, 19]
+    assert [hit.key.ordinal for hit in found.sparse] == [19]
+    assert found.dense[0].score == pytest.approx(1 / math.hypot(1, 18), abs=1e-3)
+    assert found.chunks == {}
+
+
+async def test_texts_come_with_the_scores_that_are_missing(stores: Stores) -> None:
+    attempt = new_attempt_id()
+    written = [embedded(attempt, i, direction(1, i), {3: 1.0}) for i in range(4)]
+    await stores.chunks.write(TENANT, written)
+    query = ChunkQuery(direction(1, 0), SparseVector((3,), (1.0,)), depth=1)
+    some = frozenset({ChunkKey(attempt, 2), ChunkKey(attempt, 3), ChunkKey(attempt, 99)})
+    chunks = {item.chunk.key: item.chunk for item in written[2:]}
+    found = await stores.chunks.complete(TENANT, query, Missing(dense=some, texts=some))
+    assert ([hit.key.ordinal for hit in found.dense], found.sparse, found.chunks) == ([2, 3], (), chunks)
+    assert await stores.chunks.complete(TENANT, query, Missing(texts=some)) == Completion(chunks=chunks)
+    assert await stores.chunks.complete(TENANT, query, Missing()) == Completion()
 
 
 async def test_idf_follows_the_stored_chunks(targets: Targets, engine: str, tmp_path: Path) -> None:
@@ -504,8 +515,8 @@ async def test_tenants_share_nothing(stores: Stores) -> None:
     key = ChunkKey(attempt, 0)
     for stranger in ("globex", "ACME", "acme.", "acme-1"):
         assert (await stores.chunks.search(stranger, query)).dense == Leg()
-        scored = await stores.chunks.score(stranger, query, ChunkKeys(frozenset({key}), frozenset()))
-        assert scored.dense in (None, Leg())
+        named = frozenset({key})
+        assert await stores.chunks.complete(stranger, query, Missing(named, named, named)) == Completion()
         assert await stores.chunks.fetch(stranger, [key]) == {}
         assert await stores.chunks.existing(stranger, [key]) == frozenset()
         assert await stores.chunks.count(stranger, attempt) == 0

@@ -1,16 +1,19 @@
-"""The candidates of a search: live hits of both indexes, enough of them, each scored by both."""
+"""The candidates of a search: live hits of both indexes, enough of them, and what is to be known of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from services.retrieval.filtering.conditions import predicate
-from services.retrieval.model import ChunkKey, DocumentRecord
-from services.retrieval.search.live_hits import LiveFinder, found_by_one
+from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
+from services.retrieval.search.fusion import Balance, Fuser, Fusion, Scores
+from services.retrieval.search.live_hits import LiveFinder, Need
 from services.retrieval.store.protocol import Stores
-from services.retrieval.store.questions import ChunkQuery, Leg
+from services.retrieval.store.questions import ChunkQuery, Completion, Hit, Leg, Legs, Missing
 
 # When dead versions crowd out live ones, ask deeper, this many times as deep each time; the last round
 # reaches past 25,000 dead chunks, more than any one document leaves behind.
@@ -19,14 +22,34 @@ _MAX_ROUNDS = 5
 # A cap per document may leave too few of them, too; a store with fewer documents than that is not searched to
 # its end for it.
 _MAX_ROUNDS_FOR_CAP = 3
+# Texts of all that may be among the best are fetched with what else is missing, unless they are so many more
+# than are wanted.
+_MAX_TEXTS_AHEAD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much is asked of the candidates."""
+
+    limit: int
+    """Passages."""
+    cap: int
+    """Most passages of one document, 0 for any number."""
+    best: int | None
+    """How many of the best to be sure of: what both indexes give those is found out. None: of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Live hits with the scores of both indexes, and the documents they belong to."""
+    """Live hits with their scores, and the documents they belong to."""
 
-    dense: dict[ChunkKey, float]
-    sparse: dict[ChunkKey, float]
+    dense: Scores
+    sparse: Scores
+    """Each index's score of the hits it found, and of those of the other index that may be among the best."""
+    fused: Mapping[ChunkKey, float]
+    """Of all of them."""
+    chunks: Mapping[ChunkKey, Chunk]
+    """Those that were fetched along the way."""
     records: Mapping[str, DocumentRecord]
     idf: Mapping[int, float]
     """Of the terms of the question."""
@@ -40,44 +63,81 @@ class Candidates:
 class CandidateFinder:
     """Finds the candidates of one tenant's searches."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, fusion: Fusion) -> None:
         self._chunks = stores.chunks
+        self._fusion = fusion
         self._finder = LiveFinder(stores.chunks, stores.records, is_shared=stores.is_shared)
 
-    async def find(self, tenant: str, query: ChunkQuery, limit: int, cap: int) -> Candidates:
-        """Enough of them for `limit` passages; `cap`: most passages of one document, 0 for any number."""
+    async def find(self, tenant: str, query: ChunkQuery, wanted: Wanted, balance: Balance) -> Candidates:
+        """Enough of them for `wanted`."""
         passes = predicate(query.filter)
-        wanted = max(limit, query.depth // 2)
+        enough = max(wanted.limit, query.depth // 2)
+
+        def need_of(legs: Legs, live: AbstractSet[str] | None) -> Need:
+            return _need(self._fusion(*_scores(legs, live), balance), legs, live, wanted)
+
         for round_number in range(1, _MAX_ROUNDS + 1):
-            found = await self._finder.find(tenant, query, with_others=round_number == 1)
+            found = await self._finder.find(tenant, query, need_of)
             legs, live = found.legs, found.live
             asked = [leg for leg in (legs.dense, legs.sparse) if leg is not None]
             if query.filter:
                 live = {attempt_id: record for attempt_id, record in live.items() if passes(record)}
-            if round_number == _MAX_ROUNDS or all(_is_enough(leg, live, wanted) for leg in asked):
-                capped = cap if round_number < _MAX_ROUNDS_FOR_CAP else 0
-                if not capped or any(_fills(leg, live, capped, limit) for leg in asked):
+            alive = frozenset(live)
+            if round_number == _MAX_ROUNDS or all(_is_enough(leg, alive, enough) for leg in asked):
+                cap = wanted.cap if round_number < _MAX_ROUNDS_FOR_CAP else 0
+                if not cap or any(_fills(leg, alive, cap, wanted.limit) for leg in asked):
                     break
             query = replace(query, depth=query.depth * _DEEPER)
-        candidates = Candidates(_scores(legs.dense, live), _scores(legs.sparse, live), live, legs.idf)
-        if query.dense is not None and query.sparse is not None:
-            others = found.others or await self._chunks.score(
-                tenant, query, found_by_one(candidates.dense.keys(), candidates.sparse.keys())
-            )
-            candidates.dense.update(_scores(others.dense, live))
-            candidates.sparse.update(_scores(others.sparse, live))
-        return candidates
+        dense, sparse = _scores(legs, alive)
+        fuser = self._fusion(dense, sparse, balance)
+        completion = found.completion
+        are_all_live = len(dense) + len(sparse) == sum(len(leg.hits) for leg in asked)
+        if found.asked is None or not are_all_live:  # without the dead ones, others may be among the best
+            rest = _less(_need(fuser, legs, alive, wanted).missing, found.asked or Missing())
+            more = await self._chunks.complete(tenant, query, rest) if rest else Completion()
+            completion = _joined(completion, more)
+        dense |= _live(completion.dense, alive)
+        sparse |= _live(completion.sparse, alive)
+        return Candidates(dense, sparse, fuser.fuse(dense, sparse), completion.chunks, live, legs.idf)
 
 
-def _scores(leg: Leg | None, live: Mapping[str, DocumentRecord]) -> dict[ChunkKey, float]:
-    return {key: score for key, score in leg.hits if key.attempt_id in live} if leg else {}
+def _need(fuser: Fuser, legs: Legs, live: AbstractSet[str] | None, wanted: Wanted) -> Need:
+    """What is to be known, apart from the hits, when those of the attempts `live` (None: all) are live."""
+    dense, sparse = _scores(legs, live)
+    contenders = dense.keys() | sparse.keys() if wanted.best is None else fuser.contenders(wanted.best)
+    are_few = len(contenders) <= wanted.limit + _MAX_TEXTS_AHEAD
+    texts = frozenset(contenders) if are_few else frozenset[ChunkKey]()
+    # The best of either index belong to the scale the others are measured by.
+    deciding = {key.attempt_id for key in chain(contenders, islice(dense, 1), islice(sparse, 1))}
+    if legs.dense is None or legs.sparse is None:
+        return Need(Missing(texts=texts), frozenset(deciding))
+    missing = Missing(frozenset(contenders - dense.keys()), frozenset(contenders - sparse.keys()), texts)
+    return Need(missing, frozenset(deciding))
 
 
-def _is_enough(leg: Leg, live: Mapping[str, DocumentRecord], wanted: int) -> bool:
+def _less(missing: Missing, asked: Missing) -> Missing:
+    return Missing(missing.dense - asked.dense, missing.sparse - asked.sparse, missing.texts - asked.texts)
+
+
+def _joined(one: Completion, other: Completion) -> Completion:
+    return Completion(one.dense + other.dense, one.sparse + other.sparse, {**one.chunks, **other.chunks})
+
+
+def _scores(legs: Legs, live: AbstractSet[str] | None) -> tuple[dict[ChunkKey, float], dict[ChunkKey, float]]:
+    """What the dense and what the sparse index found, best first; None is as good as all."""
+    dense, sparse = (leg.hits if leg else () for leg in (legs.dense, legs.sparse))
+    return (dict(dense), dict(sparse)) if live is None else (_live(dense, live), _live(sparse, live))
+
+
+def _live(hits: Sequence[Hit], live: AbstractSet[str]) -> dict[ChunkKey, float]:
+    return {key: score for key, score in hits if key.attempt_id in live}
+
+
+def _is_enough(leg: Leg, live: AbstractSet[str], wanted: int) -> bool:
     return not leg.is_cut or sum(key.attempt_id in live for key, _ in leg.hits) >= wanted
 
 
-def _fills(leg: Leg, live: Mapping[str, DocumentRecord], cap: int, limit: int) -> bool:
+def _fills(leg: Leg, live: AbstractSet[str], cap: int, limit: int) -> bool:
     """Whether there are `limit` hits even when no document gives more than `cap`, or no more to be had."""
     per_attempt = Counter(key.attempt_id for key, _ in leg.hits if key.attempt_id in live)
     return not leg.is_cut or sum(min(cap, count) for count in per_attempt.values()) >= limit

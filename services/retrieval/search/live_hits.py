@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from services.retrieval.filtering.conditions import predicate
-from services.retrieval.model import ChunkKey, DocumentRecord
+from services.retrieval.model import DocumentRecord
 from services.retrieval.store.protocol import ChunkStore, RecordStore
-from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Legs
+from services.retrieval.store.questions import ChunkQuery, Completion, Legs, Missing
 from services.retrieval.store.remembered import Remembered
 from services.retrieval.store.together import both
 
@@ -26,13 +26,19 @@ class LiveHits:
     legs: Legs
     live: Mapping[str, DocumentRecord]
     """Attempt → record. One reading judged all hits: never two versions of a document."""
-    others: Legs | None
-    """What each index gives the hits only the other one found; None when that was not asked."""
+    asked: Missing | None
+    """What was missing and has been asked meanwhile; None: nothing has."""
+    completion: Completion
+    """The answer to that."""
 
 
-def found_by_one(dense: AbstractSet[ChunkKey], sparse: AbstractSet[ChunkKey]) -> ChunkKeys:
-    """The hits each index has to score because only the other one found them."""
-    return ChunkKeys(dense=frozenset(sparse - dense), sparse=frozenset(dense - sparse))
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an answer needs besides the hits."""
+
+    missing: Missing
+    deciding: frozenset[str]
+    """Attempts it depends on: whether the others are live changes nothing."""
 
 
 class LiveFinder:
@@ -58,8 +64,14 @@ class LiveFinder:
         # Attempt → the last asking that had begun when its end was seen.
         self._ended: Remembered[str, int] = Remembered(_MAX_REMEMBERED_ENDS)
 
-    async def find(self, tenant: str, query: ChunkQuery, *, with_others: bool) -> LiveHits:
-        """The hits and the records of those that are live; `with_others` as well if it costs no time."""
+    async def find(
+        self, tenant: str, query: ChunkQuery, need_of: Callable[[Legs, AbstractSet[str] | None], Need]
+    ) -> LiveHits:
+        """The hits, and the records of those that are live: surely so of the deciding ones.
+
+        `need_of` tells what is needed when the attempts given (None: all) are live; what is missing then is
+        asked where it costs no time.
+        """
         dead: set[str] = set()
         passes = predicate(query.filter)
         for _ in range(_MAX_ASKINGS):
@@ -68,29 +80,31 @@ class LiveFinder:
             attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
             attempts |= legs.relied_on | legs.passed_over
             if not self._is_shared:
-                return LiveHits(legs, await self._records.live(tenant, attempts), None)
-            # Two round trips at once: nearly always all hits are live, and their scores are wanted.
-            live, others = await both(
-                self._records.live(tenant, attempts),
-                self._others(tenant, query, legs if with_others else Legs(None, None)),
+                return LiveHits(legs, await self._records.live(tenant, attempts), None, Completion())
+            need = need_of(legs, None)
+            sure = attempts if query.filter else need.deciding
+            # Two round trips at once: nearly always all hits are live.
+            live, completion = await both(
+                self._records.live(tenant, attempts, sure), self._completed(tenant, query, need.missing)
             )
+            alive = frozenset(live)
+            if not attempts <= alive and not need_of(legs, alive).deciding <= sure:
+                live = await self._records.live(tenant, attempts)
+                alive = frozenset(live)
             new = {
                 attempt_id
-                for attempt_id in attempts - live.keys() - dead
+                for attempt_id in attempts - alive - dead
                 if self._ended.get(attempt_id, asking) >= asking
             }
-            is_new = any(map(passes, (live[name] for name in legs.passed_over & live.keys())))
+            is_new = any(map(passes, (live[name] for name in legs.passed_over & alive)))
             ended, may_miss = await self._judge(tenant, new, live) if new else (frozenset(), False)
             if not (is_new or may_miss):
                 break
             dead |= ended
-        return LiveHits(legs, live, others)
+        return LiveHits(legs, live, need.missing, completion)
 
-    async def _others(self, tenant: str, query: ChunkQuery, legs: Legs) -> Legs | None:
-        if legs.dense is None or legs.sparse is None:
-            return None
-        dense, sparse = ({hit.key for hit in leg.hits} for leg in (legs.dense, legs.sparse))
-        return await self._chunks.score(tenant, query, found_by_one(dense, sparse))
+    async def _completed(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
+        return await self._chunks.complete(tenant, query, missing) if missing else Completion()
 
     async def _judge(
         self, tenant: str, dead: AbstractSet[str], live: Mapping[str, DocumentRecord]

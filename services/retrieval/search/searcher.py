@@ -18,11 +18,12 @@ from services.retrieval.filtering.conditions import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
 from services.retrieval.rerankers.protocol import Candidate, RerankQuery
 from services.retrieval.search.asking import Asker
-from services.retrieval.search.candidates import CandidateFinder, Candidates
+from services.retrieval.search.candidates import CandidateFinder, Candidates, Wanted
 from services.retrieval.search.expansion import Expander, windows
-from services.retrieval.search.fusion import Fuse, ranked
+from services.retrieval.search.fusion import Balance, Fusion, ranked
 from services.retrieval.search.rerank_stage import RerankStage
 from services.retrieval.search.scoring import Scorer
+from services.retrieval.search.unrelated import Unrelated
 from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, SparseVector
 from services.retrieval.terms.bm25 import Bm25Encoder
@@ -114,16 +115,16 @@ class Searcher:
         stores: Stores,
         embedder: Embedder,
         encoder: Bm25Encoder,
-        fuse: Fuse,
+        fusion: Fusion,
         dense_weight: float,
         rerank_stage: RerankStage,
     ) -> None:
         self._chunks = stores.chunks
-        self._candidate_finder = CandidateFinder(stores)
+        self._candidate_finder = CandidateFinder(stores, fusion)
         self._expander = Expander(stores.chunks, stores.texts)
         self._embedder = embedder
+        self._unrelated = Unrelated(embedder)
         self._asker = Asker(stores, encoder)
-        self._fuse = fuse
         self._dense_weight = dense_weight
         self._rerank_stage = rerank_stage
 
@@ -133,10 +134,11 @@ class Searcher:
         Reranking is left out when `deadline` is near or the reranker fails.
         """
         dense = await self._embedder.embed_query(request.query) if request.mode is not Mode.SPARSE else None
+        unrelated = await self._unrelated.cosine() if request.mode is Mode.HYBRID else 0.0
+        look_up = partial(self._candidates, tenant, request, dense, Balance(self._dense_weight, unrelated))
         if request.mode is Mode.DENSE:
-            terms, candidates = NO_TERMS, await self._candidates(tenant, request, dense, None)
+            terms, candidates = NO_TERMS, await look_up(None)
         else:
-            look_up = partial(self._candidates, tenant, request, dense)
             terms, candidates = await self._asker.ask(tenant, with_years(request.query), look_up)
         # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
@@ -149,7 +151,7 @@ class Searcher:
                 scorers[language] = Scorer(terms.weighted_idf(language, candidates.idf))
             return scorers[language].score(candidates.dense.get(key), candidates.sparse.get(key, no_words))
 
-        fused = self._fuse(candidates.dense, candidates.sparse, self._dense_weight)
+        fused = candidates.fused
         order = ranked(fused)
         if request.score_threshold:
             order = [key for key in order if score(key) >= request.score_threshold]
@@ -159,7 +161,7 @@ class Searcher:
             order = looked_at + [key for key in order if key not in given]
         best = _capped(order, request, candidates.records)
         wanted = windows(best, request.expand_chunks, candidates.chunk_counts(best))
-        chunks = await self._expander.fetch(tenant, wanted, reranked.chunks)
+        chunks = await self._expander.fetch(tenant, wanted, {**candidates.chunks, **reranked.chunks})
         passages = [
             Passage(
                 chunk=chunks[key],
@@ -177,10 +179,25 @@ class Searcher:
         return Found(passages, reranked.skipped)
 
     async def _candidates(
-        self, tenant: str, request: SearchRequest, dense: Vector | None, sparse: SparseVector | None
+        self,
+        tenant: str,
+        request: SearchRequest,
+        dense: Vector | None,
+        balance: Balance,
+        sparse: SparseVector | None,
     ) -> Candidates:
         query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
-        return await self._candidate_finder.find(tenant, query, request.limit, request.max_per_document)
+        wanted = Wanted(request.limit, request.max_per_document, self._best(request))
+        return await self._candidate_finder.find(tenant, query, wanted, balance)
+
+    def _best(self, request: SearchRequest) -> int | None:
+        """How many of the best a request looks at; None when it may be any number."""
+        if request.score_threshold or request.max_per_document or request.expand_chunks:
+            return None
+        return max(request.limit, self._rerank_stage.candidates if self._is_reranked(request) else 0)
+
+    def _is_reranked(self, request: SearchRequest) -> bool:
+        return self._rerank_stage.by_default if request.rerank is None else request.rerank
 
     def _language(self, record: DocumentRecord) -> str:
         return self._asker.language_of(record.live.language if record.live else "")
@@ -194,9 +211,8 @@ class Searcher:
         deadline: Deadline,
     ) -> _Reranked:
         stage = self._rerank_stage
-        wanted = stage.by_default if request.rerank is None else request.rerank
         best = order[: stage.candidates]
-        if not wanted or not best:
+        if not self._is_reranked(request) or not best:
             return _Reranked()
         chunks = await self._chunks.fetch(tenant, best)
         there = [key for key in best if key in chunks]

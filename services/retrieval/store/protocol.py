@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from services.retrieval.filtering.conditions import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
-from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Legs
+from services.retrieval.store.questions import ChunkQuery, Completion, EmbeddedChunk, Legs, Missing
 from services.retrieval.store.spaces_protocol import Spaces
 
 
@@ -49,10 +49,10 @@ class ChunkStore(Protocol):
         """The nearest chunks by each index that was asked, dead and unfinished versions included."""
         ...
 
-    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
-        """What each index gives the chunks named for it, best first, whatever their rank.
+    async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
+        """What each index gives the chunks named for it, best first, and texts of chunks, in one round trip.
 
-        Of `query` only the vectors count. The sparse index leaves out chunks without a term of the query.
+        Of `query` only the vectors count.
         """
         ...
 
@@ -140,8 +140,14 @@ class RecordStore(Protocol):
         """The record, or None."""
         ...
 
-    async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
-        """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading."""
+    async def live(
+        self, tenant: str, attempt_ids: Collection[str], deciding: Collection[str] | None = None
+    ) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading.
+
+        With `deciding`, that is sure of those only: of others it may say that they are live if they were when
+        they were last read.
+        """
         ...
 
     async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:

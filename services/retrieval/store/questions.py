@@ -77,8 +77,26 @@ class ChunkQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkKeys:
-    """Chunks to be scored by each index; an empty set asks nothing of that index."""
+class Missing:
+    """What a search has still to know of chunks it found."""
 
-    dense: frozenset[ChunkKey]
-    sparse: frozenset[ChunkKey]
+    dense: frozenset[ChunkKey] = frozenset()
+    """To be scored by the dense index."""
+    sparse: frozenset[ChunkKey] = frozenset()
+    """To be scored by the sparse one."""
+    texts: frozenset[ChunkKey] = frozenset()
+    """To be fetched."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.dense or self.sparse or self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to `Missing`. Chunks that are gone are left out."""
+
+    dense: tuple[Hit, ...] = ()
+    sparse: tuple[Hit, ...] = ()
+    """Chunks without a term of the question are left out."""
+    chunks: Mapping[ChunkKey, Chunk] = field(default_factory=dict)

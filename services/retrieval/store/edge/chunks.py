@@ -24,7 +24,15 @@ from services.retrieval.store.edge.tenant import EdgeTenant, EdgeTenants
 from services.retrieval.store.edge.written import Written
 from services.retrieval.store.payloads import LACKS, chunk_from_payload, lacks_of
 from services.retrieval.store.protocol import Extent
-from services.retrieval.store.questions import ChunkKeys, ChunkQuery, EmbeddedChunk, Hit, Leg, Legs
+from services.retrieval.store.questions import (
+    ChunkQuery,
+    Completion,
+    EmbeddedChunk,
+    Hit,
+    Leg,
+    Legs,
+    Missing,
+)
 
 Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
 
@@ -121,28 +129,26 @@ class EdgeChunkStore:
             await self.idf(tenant, query.sparse.indices) if query.sparse is not None else {},
         )
 
-    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
+    async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
         opened = self._tenants.find(tenant)
-        if opened is None or not (keys.dense or keys.sparse):
-            return Legs(None, None)
+        if opened is None:
+            return Completion()
         asked = ChunkQuery(
-            query.dense if keys.dense else None, query.sparse if keys.sparse else None, query.depth
+            query.dense if missing.dense else None, query.sparse if missing.sparse else None, query.depth
         )
-        limit = max(len(keys.dense), len(keys.sparse))
-        requests = _requests(asked, limit, _one_of(keys.dense), _one_of(keys.sparse))
+        limit = max(len(missing.dense), len(missing.sparse))
+        requests = _requests(asked, limit, _one_of(missing.dense), _one_of(missing.sparse))
         space = opened.space(self._place)
-        dense, sparse = _ask(space.shard, requests, "score")
-        return Legs(
-            None if dense is None else Leg(_to_hits(opened, space, dense)),
-            None if sparse is None else Leg(_to_hits(opened, space, sparse)),
+        dense, sparse = _ask(space.shard, requests, "complete")
+        return Completion(
+            _to_hits(opened, space, dense or ()),
+            _to_hits(opened, space, sparse or ()),
+            _chunks(space, missing.texts),
         )
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
         opened = self._tenants.find(tenant)
-        found = _retrieve(opened.space(self._place), keys, True) if opened else ()
-        payloads = (record.payload for record in found)
-        chunks = (chunk_from_payload(payload) for payload in payloads if payload is not None)
-        return {chunk.key: chunk for chunk in chunks}
+        return _chunks(opened.space(self._place), keys) if opened else {}
 
     async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
         opened = self._tenants.find(tenant)
@@ -219,13 +225,19 @@ def _plan(opened: EdgeTenant, place: str, query: ChunkQuery) -> _Plan | None:
 
 
 def _retrieve(
-    space: EdgeSpace, keys: Sequence[ChunkKey], payload: bool | list[str], *, with_vectors: bool = False
+    space: EdgeSpace, keys: Collection[ChunkKey], payload: bool | list[str], *, with_vectors: bool = False
 ) -> list[edge.Record]:
     if not keys:
         return []
     ids: list[edge.PointId] = [point_id(key) for key in keys]
     with engine_errors("retrieve"):
         return space.shard.retrieve(ids, payload, with_vectors)
+
+
+def _chunks(space: EdgeSpace, keys: Collection[ChunkKey]) -> dict[ChunkKey, Chunk]:
+    payloads = (record.payload for record in _retrieve(space, keys, True))
+    chunks = (chunk_from_payload(payload) for payload in payloads if payload is not None)
+    return {chunk.key: chunk for chunk in chunks}
 
 
 def _keys_of(opened: EdgeTenant, space: EdgeSpace, points: Points) -> list[ChunkKey]:
@@ -273,8 +285,10 @@ def _ask(
     operation: str,
 ) -> tuple[list[edge.ScoredPoint] | None, list[edge.ScoredPoint] | None]:
     """Both questions in one batch; None for the one that was not asked."""
+    asked = [request for request in requests if request is not None]
+    if not asked:
+        return None, None
     with engine_errors(operation):
-        asked = [request for request in requests if request is not None]
         answers = iter(shard.query_batch(edge.QueryBatchRequest(asked)))
     dense, sparse = requests
     return (None if dense is None else next(answers), None if sparse is None else next(answers))

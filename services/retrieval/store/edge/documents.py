@@ -37,7 +37,12 @@ class EdgeRecordStore:
         opened = self._tenants.find(tenant)
         return opened.catalogue.get(document_id) if opened else None
 
-    async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+    async def live(
+        self,
+        tenant: str,
+        attempt_ids: Collection[str],
+        deciding: Collection[str] | None = None,  # noqa: ARG002 # as the seam has it: all are sure
+    ) -> Mapping[str, DocumentRecord]:
         opened = self._tenants.find(tenant)
         return opened.catalogue.live(attempt_ids) if opened else {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection as Group
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,12 +21,13 @@ from services.retrieval.store.payloads import (
 )
 from services.retrieval.store.protocol import Extent
 from services.retrieval.store.questions import (
-    ChunkKeys,
     ChunkQuery,
+    Completion,
     EmbeddedChunk,
     Hit,
     Leg,
     Legs,
+    Missing,
     SparseVector,
 )
 from services.retrieval.store.server.connection.batched import Batcher
@@ -141,21 +142,34 @@ class ServerChunkStore:
             passed_over=found - plan.keep if plan.keep is not None else _NO_ATTEMPTS,
         )
 
-    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
+    async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
         asked = replace(
-            query, dense=query.dense if keys.dense else None, sparse=query.sparse if keys.sparse else None
+            query,
+            dense=query.dense if missing.dense else None,
+            sparse=query.sparse if missing.sparse else None,
         )
-        of_dense, of_sparse = (
-            every(has_id(_uuid(tenant, key) for key in named)) for named in (keys.dense, keys.sparse)
+        of_dense, of_sparse, of_texts = (
+            every(has_id(_uuid(tenant, key) for key in named))
+            for named in (missing.dense, missing.sparse, missing.texts)
         )
-        requests = self._requests(asked, of_dense, of_sparse, max(len(keys.dense), len(keys.sparse)))
-        dense, sparse = await self._legs(asked, await self._collection.query(requests))
-        return Legs(None if dense is None else Leg(dense), None if sparse is None else Leg(sparse))
+        requests = self._requests(asked, of_dense, of_sparse, max(len(missing.dense), len(missing.sparse)))
+        if missing.texts:
+            # Without a vector it is a reading by ids, which may go with the questions.
+            requests.append(
+                q.QueryPoints(
+                    collection_name=self._collection.name,
+                    filter=of_texts,
+                    limit=len(missing.texts),
+                    with_payload=ALL,
+                )
+            )
+        replies = await self._collection.query(requests) if requests else []
+        texts = replies[-1] if missing.texts else ()
+        dense, sparse = await self._legs(asked, replies[: len(requests) - bool(missing.texts)])
+        return Completion(dense or (), sparse or (), _chunks(texts))
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
-        found = await self._collection.retrieve([_id(tenant, key) for key in keys], ALL)
-        chunks = (chunk_from_payload(from_values(point.payload)) for point in found)
-        return {chunk.key: chunk for chunk in chunks}
+        return _chunks(await self._collection.retrieve([_id(tenant, key) for key in keys], ALL))
 
     async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
         found = await self._collection.retrieve([_id(tenant, key) for key in keys], ALL, vectors=True)
@@ -261,6 +275,11 @@ def _to_point(tenant: str, item: EmbeddedChunk) -> q.PointStruct:
 
 def _to_sparse(vector: SparseVector) -> q.SparseVector:
     return q.SparseVector(indices=vector.indices, values=vector.values)
+
+
+def _chunks(points: Iterable[q.RetrievedPoint | q.ScoredPoint]) -> dict[ChunkKey, Chunk]:
+    chunks = (chunk_from_payload(from_values(point.payload)) for point in points)
+    return {chunk.key: chunk for chunk in chunks}
 
 
 def _from_point(point: q.RetrievedPoint) -> EmbeddedChunk:

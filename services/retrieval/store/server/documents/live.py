@@ -48,8 +48,13 @@ class LiveRecords:
         self._confirmations = Batcher(self._confirm, most=MOST_READS, under_way=1)
         self._known: Remembered[str, _Known] = Remembered(_MAX_REMEMBERED)
 
-    async def read(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
-        """Those of `attempt_ids` that are live; never two of one document."""
+    async def read(
+        self, tenant: str, attempt_ids: Group[str], deciding: Group[str] | None = None
+    ) -> Mapping[str, DocumentRecord]:
+        """Those of `attempt_ids` that are live; never two of one document.
+
+        With `deciding`, what is remembered of the others is not confirmed.
+        """
         asked = frozenset(attempt_ids)
         known = {
             attempt_id: found
@@ -57,11 +62,12 @@ class LiveRecords:
             if (found := self._known.get(attempt_id)) is not None and found.tenant == tenant
         }
         unknown = asked - known.keys()
+        unsure = known if deciding is None else {name: known[name] for name in known.keys() & set(deciding)}
         read: dict[str, _Known] = {}
         if unknown:
-            all_stand, read = await both(self._all_stand(known), self._read(tenant, unknown))
+            all_stand, read = await both(self._all_stand(unsure), self._read(tenant, unknown))
         else:
-            all_stand = await self._all_stand(known)
+            all_stand = await self._all_stand(unsure)
         if not all_stand:
             known = await self._standing(known)
             # Anew, and all at once: one that was not live a moment ago may have replaced one that was.

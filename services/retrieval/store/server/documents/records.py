@@ -85,8 +85,10 @@ class ServerRecordStore:
         self._lineages[point.id.uuid, record.revision] = _lineage(point)
         return record
 
-    async def live(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
-        return await self._live.read(tenant, attempt_ids) if attempt_ids else {}
+    async def live(
+        self, tenant: str, attempt_ids: Group[str], deciding: Group[str] | None = None
+    ) -> Mapping[str, DocumentRecord]:
+        return await self._live.read(tenant, attempt_ids, deciding) if attempt_ids else {}
 
     async def still_open(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
         wanted = every(has_text("tenant", tenant), has_one_of("open_attempt", attempt_ids))

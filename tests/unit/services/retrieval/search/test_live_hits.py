@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
 
 import pytest
@@ -10,8 +10,8 @@ import pytest
 from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.filtering.conditions import Condition, Exists, Filter
 from services.retrieval.model import ChunkKey, DocumentRecord, Status
-from services.retrieval.search.live_hits import LiveFinder, LiveHits
-from services.retrieval.store.questions import ChunkKeys, ChunkQuery, Hit, Leg, Legs, SparseVector
+from services.retrieval.search.live_hits import LiveFinder, LiveHits, Need
+from services.retrieval.store.questions import ChunkQuery, Completion, Hit, Leg, Legs, Missing, SparseVector
 from tests.contract.retrieval_samples import direction, next_revision, record
 
 TENANT = "acme"
@@ -28,6 +28,8 @@ class SharedStore:
         self.then: Callable[[], None] | None = None
         self.between: Callable[[], None] | None = None
         """Done after the records were read for a filter, before the indexes are asked."""
+        self.last_read: dict[str, DocumentRecord] = {}
+        """What is told of attempts that nobody has to be sure of."""
 
     def begin(self, number: int) -> DocumentRecord:
         """Opens an attempt on document `number`, whose chunk is indexed at once."""
@@ -73,11 +75,15 @@ class SharedStore:
         hits = tuple(hit for hit in hits if hit.key.attempt_id in selected)
         return Legs(Leg(hits), Leg(hits), relied_on=selected - found, passed_over=found - selected)
 
-    async def score(self, tenant: str, query: ChunkQuery, keys: ChunkKeys) -> Legs:
-        return Legs(Leg(), Leg(tuple(Hit(key, 0.25) for key in keys.sparse)))
+    async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
+        return Completion(sparse=tuple(Hit(key, 0.25) for key in missing.sparse))
 
-    async def live(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+    async def live(
+        self, tenant: str, attempt_ids: Collection[str], deciding: Collection[str] | None = None
+    ) -> Mapping[str, DocumentRecord]:
         found = {stored.live.attempt_id: stored for stored in self.records.values() if stored.live}
+        if deciding is not None:
+            found = {name: last for name, last in self.last_read.items() if name not in deciding} | found
         return {attempt: found[attempt] for attempt in attempt_ids if attempt in found}
 
     async def still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
@@ -101,8 +107,17 @@ def of(store: SharedStore, *, is_shared: bool) -> LiveFinder:
     return LiveFinder(store, store, is_shared=is_shared)  # type: ignore[arg-type]  # as much as is used
 
 
+def of_all(legs: Legs, alive: Set[str] | None) -> Need:
+    """What somebody needs who looks at every hit: what the sparse index gives to those of the other."""
+    assert legs.dense is not None
+    assert legs.sparse is not None
+    found = {hit.key for hit in legs.dense.hits}
+    missing = found - {hit.key for hit in legs.sparse.hits}
+    return Need(Missing(sparse=frozenset(missing)), frozenset(key.attempt_id for key in found))
+
+
 async def find(finder: LiveFinder) -> LiveHits:
-    return await finder.find(TENANT, QUERY, with_others=True)
+    return await finder.find(TENANT, QUERY, of_all)
 
 
 async def test_live_hits_are_asked_for_once(store: SharedStore, finder: LiveFinder) -> None:
@@ -201,14 +216,55 @@ async def test_it_gives_up_on_a_store_that_never_holds_still(store: SharedStore,
     assert store.askings == 20
 
 
-async def test_others_are_what_each_index_gives_to_hits_of_the_other(
+async def test_what_is_missing_is_asked_along_the_way(store: SharedStore, finder: LiveFinder) -> None:
+    keys = [ChunkKey(store.upload(number).attempt.attempt_id, 0) for number in range(3)]
+    found = await find(finder)
+    assert found.asked == Missing(sparse=frozenset(keys[1:]))
+    assert {hit.key for hit in found.completion.sparse} == set(keys[1:])
+
+
+async def test_what_decides_nothing_may_be_as_it_was_last_read(
     store: SharedStore, finder: LiveFinder
 ) -> None:
-    keys = [ChunkKey(store.upload(number).attempt.attempt_id, 0) for number in range(3)]
-    others = (await find(finder)).others
-    assert others is not None
-    assert others.sparse is not None
-    assert {hit.key for hit in others.sparse.hits} == set(keys[1:])
+    best = store.upload(1).attempt.attempt_id
+    other = store.upload(2)
+    store.last_read = {other.attempt.attempt_id: other}
+    store.delete(2)
+
+    def of_the_best(_legs: Legs, _alive: Set[str] | None) -> Need:
+        return Need(Missing(), frozenset({best}))
+
+    found = await finder.find(TENANT, QUERY, of_the_best)
+    assert found.live.keys() == {best, other.attempt.attempt_id}
+    assert store.askings == 1
+    assert (await find(finder)).live.keys() == {best}
+
+
+async def test_what_decides_because_others_are_dead_is_made_sure_of(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    best = store.upload(1).attempt.attempt_id
+    second = store.upload(2)
+    store.last_read = {second.attempt.attempt_id: second}
+    store.delete(1)
+    store.delete(2)
+
+    def of_the_first(_legs: Legs, alive: Set[str] | None) -> Need:
+        first = best if alive is None or best in alive else second.attempt.attempt_id
+        return Need(Missing(), frozenset({first}))
+
+    assert (await finder.find(TENANT, QUERY, of_the_first)).live == {}
+
+
+async def test_with_a_filter_all_hits_are_made_sure_of(store: SharedStore, finder: LiveFinder) -> None:
+    gone = store.upload(1)
+    store.last_read = {gone.attempt.attempt_id: gone}
+    store.between = lambda: store.delete(1)
+
+    def of_nothing(_legs: Legs, _alive: Set[str] | None) -> Need:
+        return Need(Missing(), frozenset())
+
+    assert (await finder.find(TENANT, OF_ALL, of_nothing)).live == {}
 
 
 async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: SharedStore) -> None:
@@ -216,7 +272,7 @@ async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: Shared
     store.upload(1)
     store.upload(1)
     found = await find(of(store, is_shared=False))
-    assert (len(found.live), found.others, store.askings) == (1, None, 1)
+    assert (len(found.live), found.asked, store.askings) == (1, None, 1)
 
 
 async def test_a_version_that_becomes_live_while_it_is_judged_is_not_remembered_as_ended(
@@ -253,7 +309,7 @@ async def test_a_version_that_was_deleted_after_a_filter_chose_it_is_no_reason_t
         store.indexed.remove(old)
 
     store.between = replace_and_erase
-    found = await finder.find(TENANT, OF_ALL, with_others=False)
+    found = await finder.find(TENANT, OF_ALL, of_all)
     assert [stored.document_id for stored in found.live.values()] == [record(1).document_id]
     assert store.askings == 2
 
@@ -263,6 +319,6 @@ async def test_a_document_committed_after_a_filter_chose_is_found(
 ) -> None:
     store.upload(1)
     store.between = lambda: store.upload(2) and None
-    found = await finder.find(TENANT, OF_ALL, with_others=False)
+    found = await finder.find(TENANT, OF_ALL, of_all)
     assert len(found.live) == 2
     assert store.askings == 2

@@ -1,0 +1,60 @@
+"""The cosine an embedder gives texts that have nothing to do with each other: the zero of its scale.
+
+Embedders differ: some give such texts a cosine about 0, some .7. So it is measured, once: the mean over pairs
+of the questions and the statements below, none of which answers any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import structlog
+
+from libs.errors import DocuQueryError
+from services.retrieval.embedders.protocol import Embedder
+
+log = structlog.get_logger()
+
+_QUESTIONS = (
+    "When does the last train to the coast leave?",
+    "Which paint withstands sea water?",
+    "Who may approve a purchase order?",
+    "How long must bread dough rest?",
+)
+_STATEMENTS = (
+    "The parliament dissolved itself after the vote of no confidence in spring.",
+    "Male penguins keep the egg warm on their feet through the polar winter.",
+    "The violin concerto was first performed by a pupil of the composer.",
+    "A patch for the scheduler reduced the number of context switches.",
+    "The patient was given antibiotics before the operation on the knee.",
+    "Sandstone is porous, so rain seeps through it into the caves below.",
+    "Our striker missed a penalty in the eighty-ninth minute of the final.",
+    "The museum lends three landscapes in oil to a gallery abroad.",
+)
+
+
+class Unrelated:
+    """Measures one embedder, when first asked."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._measuring: asyncio.Task[float] | None = None
+
+    async def cosine(self) -> float:
+        """-1 to 1; 0 while the embedder cannot be reached, and next time it is tried again."""
+        if self._measuring is None:
+            self._measuring = asyncio.create_task(self._measure())
+        try:
+            # Others wait for the same: whoever stops waiting stops nobody else.
+            return await asyncio.shield(self._measuring)
+        except DocuQueryError as error:
+            log.info("unrelated_not_measured", reason=error.reason_name)
+            self._measuring = None
+            return 0.0
+
+    async def _measure(self) -> float:
+        statements, *questions = await asyncio.gather(
+            self._embedder.embed_passages(_STATEMENTS), *map(self._embedder.embed_query, _QUESTIONS)
+        )
+        return float(np.mean(np.stack(questions) @ statements.T))

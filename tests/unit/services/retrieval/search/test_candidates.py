@@ -1,0 +1,131 @@
+"""The best candidates are those there would be if everything were asked of every hit, dead ones or not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.retrieval.model import ChunkKey, DocumentRecord
+from services.retrieval.search.candidates import CandidateFinder, Candidates, Wanted
+from services.retrieval.search.fusion import Balance, Fusion, MinMax, ReciprocalRank, ranked
+from services.retrieval.store.questions import (
+    ChunkQuery,
+    Completion,
+    Hit,
+    Leg,
+    Legs,
+    Missing,
+    SparseVector,
+)
+from tests.contract.retrieval_samples import chunk, direction, record
+
+TENANT = "acme"
+BALANCE = Balance(0.55, 0.1)
+DOCUMENTS = [record(number) for number in range(60)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A chunk, the only one of its document."""
+
+    dense: float
+    sparse: float
+    is_live: bool
+
+
+STORED = st.builds(
+    Stored,
+    dense=st.integers(-100, 1000).map(lambda n: n / 1000),
+    sparse=st.sampled_from([0.0, 0.0, *(n / 7 for n in range(1, 60))]),
+    is_live=st.sampled_from([True, True, True, False]),
+)
+
+
+class MemoryStore:
+    """As much of a store as candidates are found in."""
+
+    def __init__(self, stored: Collection[Stored], *, is_shared: bool) -> None:
+        self.is_shared = is_shared
+        self.chunks = self
+        self.completed: list[Missing] = []
+        self._live: dict[str, DocumentRecord] = {}
+        self._dense: dict[ChunkKey, float] = {}
+        self._sparse: dict[ChunkKey, float] = {}
+        for one, document in zip(stored, DOCUMENTS, strict=False):
+            assert document.live is not None
+            key = ChunkKey(document.live.attempt_id, 0)
+            self._dense[key], self._sparse[key] = one.dense, one.sparse
+            if one.is_live:
+                self._live[key.attempt_id] = document
+
+    @property
+    def records(self) -> SimpleNamespace:
+        return SimpleNamespace(live=self._live_of, still_open=self._still_open)
+
+    async def search(self, tenant: str, query: ChunkQuery) -> Legs:
+        words = {key: score for key, score in self._sparse.items() if score}
+        return Legs(self._leg(self._dense, query.depth), self._leg(words, query.depth))
+
+    def _leg(self, scores: Mapping[ChunkKey, float], depth: int) -> Leg:
+        order = sorted(scores, key=lambda key: (-scores[key], key))
+        return Leg(tuple(Hit(key, scores[key]) for key in order[:depth]), is_cut=len(order) > depth)
+
+    async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
+        self.completed.append(missing)
+        return Completion(
+            tuple(Hit(key, self._dense[key]) for key in missing.dense),
+            tuple(Hit(key, self._sparse[key]) for key in missing.sparse if self._sparse[key]),
+            {key: replace(chunk(key.attempt_id, 0), key=key) for key in missing.texts},
+        )
+
+    async def _live_of(
+        self, tenant: str, attempt_ids: Collection[str], deciding: Collection[str] | None = None
+    ) -> Mapping[str, DocumentRecord]:
+        return {name: self._live[name] for name in attempt_ids if name in self._live}
+
+    async def _still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
+        return {}
+
+
+async def find(store: MemoryStore, fusion: Fusion, wanted: Wanted, depth: int) -> Candidates:
+    finder = CandidateFinder(store, fusion)  # type: ignore[arg-type]  # as much as is used
+    query = ChunkQuery(direction(1.0), SparseVector((1,), (1.0,)), depth)
+    return await finder.find(TENANT, query, wanted, BALANCE)
+
+
+@pytest.mark.parametrize("fusion", [MinMax, ReciprocalRank])
+@pytest.mark.parametrize("is_shared", [True, False])
+@given(st.lists(STORED, min_size=1, max_size=25), st.integers(1, 6))
+async def test_the_best_are_those_of_asking_for_everything(
+    fusion: Fusion, is_shared: bool, stored: list[Stored], best: int
+) -> None:
+    depth = 2 * best
+    some = await find(MemoryStore(stored, is_shared=is_shared), fusion, Wanted(best, 0, best), depth)
+    every = await find(MemoryStore(stored, is_shared=is_shared), fusion, Wanted(best, 0, None), depth)
+    first, as_if = ranked(some.fused)[:best], ranked(every.fused)[:best]
+    assert [some.fused[key] for key in first] == [pytest.approx(every.fused[key]) for key in as_if]
+    assert all(some.dense.get(key) == every.dense.get(key) for key in first)
+    assert all(some.sparse.get(key) == every.sparse.get(key) for key in first)
+
+
+async def test_only_what_may_be_among_the_best_is_asked_for() -> None:
+    by_both = [Stored(0.9 - i / 100, 9.0 - i / 10, is_live=True) for i in range(5)]
+    by_one = [Stored(0.3, 0.0, is_live=True)] * 5 + [Stored(0.0, 1.0, is_live=True)] * 5
+    store = MemoryStore([*by_both, *by_one], is_shared=True)
+    found = await find(store, MinMax, Wanted(3, 0, 3), 10)
+    (missing,) = store.completed
+    assert (missing.dense, missing.sparse, len(missing.texts)) == (frozenset(), frozenset(), 3)
+    assert found.chunks.keys() == set(ranked(found.fused)[:3])
+    assert len(found.fused) == 15
+
+
+async def test_texts_of_very_many_contenders_are_left_for_later() -> None:
+    alike = [Stored(0.5, 1.0, is_live=True)] * 60
+    store = MemoryStore(alike, is_shared=True)
+    found = await find(store, MinMax, Wanted(10, 0, 10), 60)
+    assert found.chunks == {}
