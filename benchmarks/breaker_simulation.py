@@ -3,10 +3,11 @@
     python -m benchmarks.breaker_simulation [--write]
 
 Questions arrive at random, 50 a second, and are answered by the gateway's own attempt loop and breakers
-(services/gateway/attempts.py, breaker.py), on an event loop whose time is simulated. The first provider is
-healthy, then has one of several faults for three minutes, then is healthy again; the second is always
-healthy; extractive answers are the last rung. Each fault is run with breakers and with all of them forced
-closed. The same seed gives the same figures on any machine. `--write` puts the table and the plot into docs/.
+(services/gateway/fallback/ladder.py, breakers/breaker.py), on an event loop whose time is simulated. The
+first provider is healthy, then has one of several faults for three minutes, then is healthy again; the
+second is always healthy; extractive answers are the last rung. Each fault is run with breakers and with all
+of them forced closed. The same seed gives the same figures on any machine. `--write` puts the table and the
+plot into docs/.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from benchmarks.simulated_time import SimulatedClock, run_simulated
 from docuquery.answer.v1.answer_service_pb2 import GenerationCompleted
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.gateway.attempt import EventStream
-from services.gateway.attempts import AttemptPolicy, Ladder
-from services.gateway.breaker_model import BreakerPolicy, Override, State
-from services.gateway.breakers import Breakers
-from services.gateway.candidates import Candidate, Plan
+from services.gateway.breakers.model import BreakerPolicy, Override, State
+from services.gateway.breakers.registry import Breakers
+from services.gateway.fallback.attempt import EventStream
+from services.gateway.fallback.candidates import Candidate, Plan
+from services.gateway.fallback.ladder import AttemptPolicy, Ladder
 from services.gateway.model import Completed, GenerationEvent, Started
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "resilience.md"

@@ -27,10 +27,10 @@ from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.stack import start_stack
 from docuquery_client.upload_files import UploadFile
 from services.ingest import parsers
-from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
-from services.ingest.chunking import chunk as chunked
-from services.ingest.detect import HEAD_BYTES, detect
-from services.ingest.parse_error import ParseError
+from services.ingest.chunking.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
+from services.ingest.chunking.chunking import chunk as chunked
+from services.ingest.detection.detect import HEAD_BYTES, detect
+from services.ingest.parsers.errors import ParseError
 from services.retrieval.embedders.local import LocalEmbedder
 from services.retrieval.terms.bm25 import Bm25Encoder
 

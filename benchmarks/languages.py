@@ -27,7 +27,7 @@ from docuquery_client.evaluation.embedded import embedded_system
 from docuquery_client.evaluation.ranking_metrics import ndcg
 from docuquery_client.evaluation.upload import source_of, upload, write_files
 from libs.languages import LANGUAGES
-from services.ingest.language import detect
+from services.ingest.text.language import detect
 
 _LENGTHS = (40, 60, 80, 120, 200, 400)
 _OTHER_LANGUAGE = "ru"

@@ -33,9 +33,9 @@ from pathlib import Path
 
 from libs.errors import DocuQueryError
 from services.ingest import parsers
-from services.ingest.detect import HEAD_BYTES, detect
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_error import ParseError
+from services.ingest.detection.detect import HEAD_BYTES, detect
+from services.ingest.model import DocumentType, ParsedDocument
+from services.ingest.parsers.errors import ParseError
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 4

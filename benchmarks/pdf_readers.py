@@ -30,9 +30,9 @@ import pypdfium2
 from pypdf import PdfReader
 
 from benchmarks.pdf_generated import samples
-from services.ingest.normalisation import clean
-from services.ingest.parse_error import ParseError
 from services.ingest.parsers import pdf
+from services.ingest.parsers.errors import ParseError
+from services.ingest.text.normalisation import clean
 
 _WORD = re.compile(r"\w+")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)

@@ -14,7 +14,7 @@ mpl.use("Agg")  # no display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from services.gateway.breaker_model import State
+from services.gateway.breakers.model import State
 
 if TYPE_CHECKING:
     from benchmarks.breaker_simulation import Run

@@ -17,9 +17,9 @@ from benchmarks.documents import with_section
 from libs.errors import CODES, RETRYABLE, reason_name
 from libs.settings import ServiceSettings
 from services.gateway import budget
-from services.gateway import validation as rules
-from services.gateway.scopes import REQUIRED_SCOPE
+from services.gateway.identity.scopes import REQUIRED_SCOPE
 from services.gateway.settings import Settings as GatewaySettings
+from services.gateway.validation import requests as rules
 from services.ingest.convert import MAX_DATA_BYTES
 from services.ingest.settings import Settings as IngestSettings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1.admin_service_pb2_grpc import AdminServiceServicer
 from libs.clock import Clock
-from services.gateway.breakers import Breakers
-from services.gateway.status_convert import breaker_to_proto, override_from_proto
-from services.gateway.validation import Rules
+from services.gateway.breakers.registry import Breakers
+from services.gateway.status.convert import breaker_to_proto, override_from_proto
+from services.gateway.validation.requests import Rules
 
 
 class AdminServicer(AdminServiceServicer):

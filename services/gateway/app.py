@@ -21,19 +21,14 @@ from libs.rpc.targets import may_be_many
 from libs.telemetry import tracing
 from libs.telemetry.measured import measured
 from services.gateway.admin_servicer import AdminServicer
-from services.gateway.admission import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
-from services.gateway.answer_cache import AnswerCache
-from services.gateway.attempts import Ladder
-from services.gateway.auth import (
-    AnonymousAuthenticator,
-    ApiKeyAuthenticator,
-    Authenticator,
-    identity_resolver,
-    infrastructure_check,
-)
-from services.gateway.breakers import Breakers, service_target
-from services.gateway.bulkhead import Bulkhead
-from services.gateway.downstream import (
+from services.gateway.admission.bulkhead import Bulkhead
+from services.gateway.admission.layers import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
+from services.gateway.admission.pressure import relieved
+from services.gateway.admission.rate_limit import MovingWindowLimiter
+from services.gateway.admission.refusals import Refusals
+from services.gateway.answer_cache.cache import AnswerCache
+from services.gateway.breakers.registry import Breakers, service_target
+from services.gateway.downstream.clients import (
     ANSWER,
     IDEMPOTENT_READS,
     INGEST,
@@ -42,20 +37,25 @@ from services.gateway.downstream import (
     IngestClient,
     RetrievalClient,
 )
-from services.gateway.guard import Link
-from services.gateway.key_file import followed_keys
-from services.gateway.pressure import relieved
-from services.gateway.providers import ProviderDirectory
+from services.gateway.downstream.guard import Link
+from services.gateway.fallback.ladder import Ladder
+from services.gateway.fallback.providers import ProviderDirectory
+from services.gateway.identity.auth import (
+    AnonymousAuthenticator,
+    ApiKeyAuthenticator,
+    Authenticator,
+    identity_resolver,
+    infrastructure_check,
+)
+from services.gateway.identity.key_file import followed_keys
+from services.gateway.identity.scopes import ROOM_OF
 from services.gateway.query import QueryRunner
-from services.gateway.rate_limit import MovingWindowLimiter
-from services.gateway.readiness import readiness
-from services.gateway.refusals import Refusals
 from services.gateway.rewrite import FollowUps
-from services.gateway.scopes import ROOM_OF
 from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
-from services.gateway.system_status import HealthCheck, StatusReporter, health_check
+from services.gateway.status.readiness import readiness
+from services.gateway.status.system import HealthCheck, StatusReporter, health_check
 from services.gateway.telemetry import (
     MeasuredGenerator,
     MeasuredQueries,
@@ -63,9 +63,9 @@ from services.gateway.telemetry import (
     follow_room,
     stages,
 )
-from services.gateway.unary_upload import UnaryUpload
-from services.gateway.uploads import UploadProxy
-from services.gateway.validation import Rules
+from services.gateway.uploads.proxy import UploadProxy
+from services.gateway.uploads.unary import UnaryUpload
+from services.gateway.validation.requests import Rules
 
 log = structlog.get_logger()
 
@@ -206,7 +206,7 @@ async def _admission(
     state_url = settings.state_url.get_secret_value()
     if state_url:
         # Importing it takes a third of a second: only who uses Redis pays for it.
-        from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+        from services.gateway.admission.shared_rate_limit import SharedRateLimiter, open_redis_limiter
 
         shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
         breaker = breakers.get(service_target("redis"))

@@ -14,7 +14,7 @@ from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery.ingest.v1.ingest_service_pb2 import IngestDocumentsRequest, IngestDocumentsResponse
 from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from libs.hygiene import clean_question
-from services.gateway.candidates import Candidate
+from services.gateway.fallback.candidates import Candidate
 from services.gateway.model import (
     Attempt,
     CitationFound,

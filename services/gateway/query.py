@@ -20,11 +20,13 @@ from libs.clock import Clock
 from libs.errors import reason_name
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
-from services.gateway.answer_cache import AnswerCache, Cached
-from services.gateway.attempt import EventStream
-from services.gateway.attempts import Climb, Ladder
-from services.gateway.candidates import Plan, make_plan
+from services.gateway.answer_cache.cache import AnswerCache, Cached
+from services.gateway.answer_cache.replay import replayed
 from services.gateway.convert import generate_request, search_request
+from services.gateway.fallback.attempt import EventStream
+from services.gateway.fallback.candidates import Plan, make_plan
+from services.gateway.fallback.ladder import Climb, Ladder
+from services.gateway.fallback.providers import ProviderDirectory
 from services.gateway.model import (
     Completed,
     Degraded,
@@ -37,8 +39,6 @@ from services.gateway.model import (
     Retrieved,
     Started,
 )
-from services.gateway.providers import ProviderDirectory
-from services.gateway.replay import replayed
 from services.gateway.rewrite import FollowUps
 from services.gateway.search import Searcher
 

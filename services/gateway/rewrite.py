@@ -13,10 +13,10 @@ from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
-from services.gateway.breaker_model import IGNORED, SUCCESS, Refused
-from services.gateway.breakers import Breakers
-from services.gateway.candidates import Plan
-from services.gateway.classification import judge_provider
+from services.gateway.breakers.model import IGNORED, SUCCESS, Refused
+from services.gateway.breakers.registry import Breakers
+from services.gateway.fallback.candidates import Plan
+from services.gateway.fallback.classification import judge_provider
 from services.gateway.model import Degraded, Question, Standalone
 
 log = structlog.get_logger()

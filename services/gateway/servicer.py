@@ -12,15 +12,15 @@ from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from libs.clock import Clock
 from libs.rpc.context import current_call
 from services.gateway import budget, convert
-from services.gateway.downstream import AnswerClient, RetrievalClient
+from services.gateway.downstream.clients import AnswerClient, RetrievalClient
 from services.gateway.model import Finished
 from services.gateway.search import Searcher
-from services.gateway.status_convert import status_to_proto
-from services.gateway.system_status import StatusReporter
+from services.gateway.status.convert import status_to_proto
+from services.gateway.status.system import StatusReporter
 from services.gateway.telemetry import Queries
-from services.gateway.unary_upload import UnaryUpload
-from services.gateway.uploads import UploadProxy
-from services.gateway.validation import Rules
+from services.gateway.uploads.proxy import UploadProxy
+from services.gateway.uploads.unary import UnaryUpload
+from services.gateway.validation.requests import Rules
 
 
 def _read_seconds() -> float:

@@ -10,15 +10,15 @@ from libs.rpc.targets import dial_target, is_loopback
 from libs.rpc.tls_files import ServerTls, describe_missing
 from libs.settings import MIB, ServiceSettings
 from libs.state_url import StateUrl
-from services.gateway.api_keys import ApiKey, load_api_keys
-from services.gateway.attempts import AttemptPolicy
-from services.gateway.breaker_model import BreakerPolicy
-from services.gateway.candidates import AUTO, parse_order
-from services.gateway.downstream import ANSWER, INGEST, RETRIEVAL
+from services.gateway.admission.rate_classes import RateClasses, parse_rate_classes
+from services.gateway.breakers.model import BreakerPolicy
+from services.gateway.downstream.clients import ANSWER, INGEST, RETRIEVAL
+from services.gateway.fallback.candidates import AUTO, parse_order
+from services.gateway.fallback.ladder import AttemptPolicy
+from services.gateway.identity.api_keys import ApiKey, load_api_keys
+from services.gateway.identity.scopes import Room
 from services.gateway.query import QueryPolicy
-from services.gateway.rate_classes import RateClasses, parse_rate_classes
-from services.gateway.scopes import Room
-from services.gateway.uploads import UploadPolicy
+from services.gateway.uploads.proxy import UploadPolicy
 
 
 class Settings(ServiceSettings):

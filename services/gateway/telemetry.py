@@ -17,7 +17,7 @@ from libs.rpc.deadlines import Deadline
 from libs.telemetry import tracing
 from libs.telemetry.metrics import Counter, Gauge, Histogram
 from libs.telemetry.stages import Stages
-from services.gateway.breaker_model import Snapshot, State
+from services.gateway.breakers.model import Snapshot, State
 from services.gateway.model import Completed, Finished, GenerationEvent, QueryEvent, QueryResult, Question
 
 ATTEMPTS = Counter(

@@ -13,18 +13,18 @@ from libs.rpc.channel import open_channel
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.telemetry.measured import measured
 from services.ingest import parsers
-from services.ingest.fingerprint import Fingerprint
+from services.ingest.chunking.fingerprint import Fingerprint
 from services.ingest.parsers import again
 from services.ingest.pipeline import Pipeline
-from services.ingest.retrieval import RetrievalStore
-from services.ingest.retry import Retry
 from services.ingest.servicer import IngestServicer
 from services.ingest.session import Session, SessionLimits
 from services.ingest.settings import Settings
-from services.ingest.spool import Spool
+from services.ingest.spool.spool import Spool
+from services.ingest.store.retrieval import RetrievalStore
+from services.ingest.store.retry import Retry
 from services.ingest.telemetry import follow, stages
-from services.ingest.worker_pool import WorkerPool
-from services.ingest.worker_process import ReadFunction, WorkerLimits
+from services.ingest.workers.pool import WorkerPool
+from services.ingest.workers.worker_process import ReadFunction, WorkerLimits
 
 
 @asynccontextmanager

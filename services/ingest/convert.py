@@ -13,8 +13,8 @@ from docuquery.ingest.v1 import ingest_service_pb2 as ingest_pb
 from libs.errors import DocuQueryError, Violations
 from libs.languages import EXAMPLES, language_code
 from services.ingest.convert_enums import POLICIES, RESULT_VALUES, TYPE_VALUES, TYPES
-from services.ingest.detect import unsupported
-from services.ingest.upload import (
+from services.ingest.detection.detect import unsupported
+from services.ingest.uploads.model import (
     DataPart,
     Done,
     Event,

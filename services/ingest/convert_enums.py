@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from docuquery.common.v1 import document_pb2
-from services.ingest.document import DocumentType
-from services.ingest.upload import IfExists, UploadResult
+from services.ingest.model import DocumentType
+from services.ingest.uploads.model import IfExists, UploadResult
 
 TYPES = {document_pb2.DocumentType.Value(f"DOCUMENT_TYPE_{kind.name}"): kind for kind in DocumentType}
 """Every type this service reads has its name in the contract, which may name more."""

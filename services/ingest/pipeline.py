@@ -11,14 +11,14 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.ingest import parsed_file
-from services.ingest.announcement import Announcement, Announcer
-from services.ingest.detect import HEAD_BYTES, detect, promised_type
-from services.ingest.document import DocumentType
-from services.ingest.fingerprint import Fingerprint
-from services.ingest.naming import label_of
-from services.ingest.parsed_file import Batch, ParsedSummary
-from services.ingest.upload import (
+from services.ingest.chunking.fingerprint import Fingerprint
+from services.ingest.chunking.naming import label_of
+from services.ingest.detection.detect import HEAD_BYTES, detect, promised_type
+from services.ingest.model import DocumentType
+from services.ingest.spool import parsed_file
+from services.ingest.spool.parsed_file import Batch, ParsedSummary
+from services.ingest.uploads.announcement import Announcement, Announcer
+from services.ingest.uploads.model import (
     Attempt,
     Done,
     Header,

@@ -11,7 +11,7 @@ from docuquery.ingest.v1 import ingest_service_pb2 as pb
 from docuquery.ingest.v1.ingest_service_pb2_grpc import IngestServiceServicer
 from services.ingest import convert
 from services.ingest.session import Session
-from services.ingest.upload import Part
+from services.ingest.uploads.model import Part
 
 Context = grpc.aio.ServicerContext[pb.IngestDocumentsRequest, pb.IngestDocumentsResponse]
 

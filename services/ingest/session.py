@@ -12,12 +12,11 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from libs.rpc.context import current_call
-from services.ingest.announcement import Announcement
 from services.ingest.pipeline import INTERNAL_MESSAGE, Pipeline
-from services.ingest.spool import Spool, SpoolWriter, require_size
+from services.ingest.spool.spool import Spool, SpoolWriter, require_size
 from services.ingest.telemetry import BYTES, DOCUMENTS
-from services.ingest.tenant_languages import TenantLanguages
-from services.ingest.upload import (
+from services.ingest.uploads.announcement import Announcement
+from services.ingest.uploads.model import (
     DataPart,
     Done,
     Event,
@@ -31,6 +30,7 @@ from services.ingest.upload import (
     RefusedPart,
     Upload,
 )
+from services.ingest.uploads.tenant_languages import TenantLanguages
 
 log = structlog.get_logger()
 

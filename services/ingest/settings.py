@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from libs.settings import MIB, ServiceSettings
-from services.ingest.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
-from services.ingest.parse_limits import ParseLimits
-from services.ingest.spool import DEFAULT_MAX_BYTES
-from services.ingest.tenant_languages import TenantLanguages, parse_language, parse_tenant_languages
+from services.ingest.chunking.chunking import DEFAULT_MAX_CHARACTERS, DEFAULT_OVERLAP
+from services.ingest.parsers.limits import ParseLimits
+from services.ingest.spool.spool import DEFAULT_MAX_BYTES
+from services.ingest.uploads.tenant_languages import TenantLanguages, parse_language, parse_tenant_languages
 
 _LIMITS = ParseLimits()
 

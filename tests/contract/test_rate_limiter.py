@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.clock import ManualClock, SystemClock
-from services.gateway.admission import RateLimiter
-from services.gateway.breaker import Breaker
-from services.gateway.breaker_model import BreakerPolicy, State
-from services.gateway.rate_limit import MovingWindowLimiter
-from services.gateway.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+from services.gateway.admission.layers import RateLimiter
+from services.gateway.admission.rate_limit import MovingWindowLimiter
+from services.gateway.admission.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+from services.gateway.breakers.breaker import Breaker
+from services.gateway.breakers.model import BreakerPolicy, State
 from tests.contract.redis_server import RedisServer, redis_server
 
 pytestmark = pytest.mark.externals

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.gateway.api_keys import parse_api_keys
+from services.gateway.identity.api_keys import parse_api_keys
 from tests.e2e.support import ROOT
 from tests.unit.k8s.manifests import Build, combination, combined, overlay
 

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks import qdrant_server
 from docuquery_client import AsyncDocuQuery
-from services.gateway.shared_rate_limit import open_redis_limiter
+from services.gateway.admission.shared_rate_limit import open_redis_limiter
 from tests.certificates import Authority
 from tests.contract import redis_server
 from tests.e2e.support import SAMPLES, files_in, ingest_all, running_system

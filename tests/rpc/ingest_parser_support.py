@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from services.ingest import parsers
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_limits import ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument
+from services.ingest.parsers.limits import ParseLimits
 
 
 def misbehaving_read(path: Path, kind: DocumentType, password: str, limits: ParseLimits) -> ParsedDocument:

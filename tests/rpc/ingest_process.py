@@ -10,8 +10,8 @@ from pathlib import Path
 
 from libs.runtime import run
 from services.ingest.app import start
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_limits import ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument
+from services.ingest.parsers.limits import ParseLimits
 from services.ingest.settings import Settings
 
 HEAD_CHARACTERS = 50_000

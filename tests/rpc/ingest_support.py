@@ -42,7 +42,7 @@ from services.ingest import parsers
 from services.ingest.app import start
 from services.ingest.parsers import again
 from services.ingest.settings import Settings
-from services.ingest.worker_process import ReadFunction
+from services.ingest.workers.worker_process import ReadFunction
 
 TENANT = "acme"
 REQUEST_ID = ("x-request-id", "test-request")

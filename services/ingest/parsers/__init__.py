@@ -9,9 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_error import no_text
-from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument
+from services.ingest.parsers.errors import no_text
+from services.ingest.parsers.limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.office_library import missing
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.ingest import parsers
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument
 from services.ingest.parsers import pdf
+from services.ingest.parsers.limits import DEFAULT_LIMITS, ParseLimits
 
 
 def read(

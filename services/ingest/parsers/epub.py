@@ -10,14 +10,14 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from services.ingest.document import DocumentType, ParsedDocument, Section, Span
-from services.ingest.normalisation import one_line
-from services.ingest.parse_error import ParseError, corrupt, encrypted, limit_exceeded
-from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument, Section, Span
 from services.ingest.parsers import html
+from services.ingest.parsers.errors import ParseError, corrupt, encrypted, limit_exceeded
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS
+from services.ingest.parsers.limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.xml_faults import xml_fault
 from services.ingest.parsers.zip_limits import open_archive, read_member
+from services.ingest.text.normalisation import one_line
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.ingest.document import HeadingPath
-from services.ingest.normalisation import one_line
+from services.ingest.model import HeadingPath
+from services.ingest.text.normalisation import one_line
 
 MAX_HEADING_CHARACTERS = 200
 MAX_TITLE_CHARACTERS = 300

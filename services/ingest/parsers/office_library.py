@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.ingest.parse_error import ParseError
+from services.ingest.parsers.errors import ParseError
 
 EXTRA = "office"
 

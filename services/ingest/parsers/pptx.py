@@ -10,9 +10,9 @@ import pptx as powerpoint
 from lxml import etree
 from pptx.exc import PythonPptxError
 
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.model import DocumentType, ParsedDocument
 from services.ingest.parsers.alt_text import alt_text
+from services.ingest.parsers.limits import DEFAULT_LIMITS, ParseLimits
 from services.ingest.parsers.table_rows import CellBudget, cell_text, write_table
 from services.ingest.parsers.text_builder import TextBuilder
 from services.ingest.parsers.xml_faults import xml_fault

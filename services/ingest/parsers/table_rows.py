@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.ingest.normalisation import one_line
-from services.ingest.parse_error import limit_exceeded
+from services.ingest.parsers.errors import limit_exceeded
 from services.ingest.parsers.text_builder import TextBuilder
+from services.ingest.text.normalisation import one_line
 
 CELL_GAP = " | "
 MAX_CELLS = 1_000_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.ingest.document import DocumentType, ParsedDocument
-from services.ingest.encoding import decode
-from services.ingest.normalisation import clean
+from services.ingest.model import DocumentType, ParsedDocument
+from services.ingest.parsers.encoding import decode
+from services.ingest.text.normalisation import clean
 
 
 def parse(data: bytes) -> ParsedDocument:

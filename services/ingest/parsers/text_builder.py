@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from services.ingest.document import DocumentType, PageStart, ParsedDocument, Section
-from services.ingest.normalisation import clean, one_line
-from services.ingest.parse_limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.model import DocumentType, PageStart, ParsedDocument, Section
 from services.ingest.parsers.headings import MAX_TITLE_CHARACTERS, HeadingTrail
+from services.ingest.parsers.limits import DEFAULT_LIMITS, ParseLimits
+from services.ingest.text.normalisation import clean, one_line
 
 
 class _Kind(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from services.ingest.parse_error import ParseError, corrupt, limit_exceeded
+from services.ingest.parsers.errors import ParseError, corrupt, limit_exceeded
 
 MAX_XML_DEPTH = 256
 """Elements inside each other: libxml2's own limit unless it is told to trust the file (`huge_tree`)."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.ingest.parse_error import ParseError, corrupt, encrypted, limit_exceeded
-from services.ingest.parse_limits import DEFAULT_LIMITS, MIB, ParseLimits
+from services.ingest.parsers.errors import ParseError, corrupt, encrypted, limit_exceeded
+from services.ingest.parsers.limits import DEFAULT_LIMITS, MIB, ParseLimits
 
 _BLOCK = 64 * 1024
 _ENCRYPTED_FLAG = 0x1

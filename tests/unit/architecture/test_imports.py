@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,19 @@ def test_only_the_composition_root_builds_the_servicer(service: str) -> None:
         if module == f"services.{service}.servicer"
     }
     assert importers == {"app.py"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_packages_of_a_service_depend_on_each_other_in_one_direction(service: str) -> None:
+    folder = ROOT / "services" / service
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    needs = {
+        package: {
+            module.split(".")[2]
+            for _, module in imports_below(folder / package)
+            if module.startswith(f"services.{service}.")
+        }
+        & (packages - {package})
+        for package in packages
+    }
+    TopologicalSorter(needs).prepare()  # raises CycleError, which names the packages

@@ -15,9 +15,9 @@ import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from services.answer.citations.checker import NEWS_THRESHOLD, SUPPORT_THRESHOLD
-from services.gateway.attempts import AttemptPolicy
-from services.gateway.breaker import Breaker, Permit
-from services.gateway.breaker_model import SUCCESS, BreakerPolicy, Outcome, OutcomeKind, Refused, State
+from services.gateway.breakers.breaker import Breaker, Permit
+from services.gateway.breakers.model import SUCCESS, BreakerPolicy, Outcome, OutcomeKind, Refused, State
+from services.gateway.fallback.ladder import AttemptPolicy
 from services.ingest.pipeline import PipelineLimits
 from tests.unit.architecture.edges import LLM_SDKS, OWNERS, calls_between_services
 from tools import configuration, contracts

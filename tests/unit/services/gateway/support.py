@@ -13,10 +13,10 @@ from docuquery.common.v1.answer_pb2 import OUTCOME_ANSWERED, Outcome
 from libs.clock import Clock, SystemClock
 from libs.errors import DocuQueryError, reason_name
 from libs.rpc.deadlines import Deadline
-from services.gateway.attempts import AttemptPolicy, Climb, Ladder
-from services.gateway.breaker_model import BreakerPolicy
-from services.gateway.breakers import Breakers
-from services.gateway.candidates import Candidate, Plan
+from services.gateway.breakers.model import BreakerPolicy
+from services.gateway.breakers.registry import Breakers
+from services.gateway.fallback.candidates import Candidate, Plan
+from services.gateway.fallback.ladder import AttemptPolicy, Climb, Ladder
 from services.gateway.model import Completed, GenerationEvent, Started, TextDelta
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from libs.clock import ManualClock
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
-from services.gateway.backoff import full_jitter
+from services.gateway.fallback.backoff import full_jitter
 
 
 @pytest.mark.parametrize(

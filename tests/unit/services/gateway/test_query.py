@@ -15,8 +15,9 @@ from docuquery.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchRe
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.gateway.answer_cache import AnswerCache
-from services.gateway.candidates import Candidate
+from services.gateway.answer_cache.cache import AnswerCache
+from services.gateway.fallback.candidates import Candidate
+from services.gateway.fallback.providers import ProviderDirectory
 from services.gateway.model import (
     Finished,
     GenerationEvent,
@@ -26,7 +27,6 @@ from services.gateway.model import (
     Retrieved,
     Standalone,
 )
-from services.gateway.providers import ProviderDirectory
 from services.gateway.query import QueryPolicy, QueryRunner
 from services.gateway.rewrite import FollowUps
 from services.gateway.search import Searcher

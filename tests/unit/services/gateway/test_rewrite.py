@@ -10,9 +10,9 @@ from docuquery.common.v1.passage_pb2 import SEARCH_MODE_HYBRID
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.gateway.breaker_model import BreakerPolicy, Override
-from services.gateway.breakers import Breakers
-from services.gateway.candidates import Plan
+from services.gateway.breakers.model import BreakerPolicy, Override
+from services.gateway.breakers.registry import Breakers
+from services.gateway.fallback.candidates import Plan
 from services.gateway.model import Question, Standalone
 from services.gateway.rewrite import LOCAL_RULE, FollowUps
 from tests.unit.services.gateway.support import plan

@@ -14,8 +14,8 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
 from libs.telemetry import metrics
-from services.gateway.breaker_model import BreakerPolicy, Override
-from services.gateway.breakers import Breakers
+from services.gateway.breakers.model import BreakerPolicy, Override
+from services.gateway.breakers.registry import Breakers
 from services.gateway.model import Completed, GenerationEvent, Started
 from services.gateway.telemetry import MeasuredGenerator, follow_breakers
 

@@ -10,9 +10,10 @@ from docuquery.common.v1 import document_pb2, upload_pb2
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.ingest.v1 import ingest_service_pb2 as ingest_pb
 from libs.errors import DocuQueryError
-from services.ingest import convert, convert_retrieval
-from services.ingest.document import DocumentType
-from services.ingest.upload import (
+from services.ingest import convert
+from services.ingest.model import DocumentType
+from services.ingest.store import convert_retrieval
+from services.ingest.uploads.model import (
     DataPart,
     Done,
     Event,

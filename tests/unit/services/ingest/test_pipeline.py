@@ -12,14 +12,15 @@ from google.protobuf.struct_pb2 import Struct
 from docuquery.common.v1 import document_pb2
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
-from services.ingest import parsed_file, parsers
-from services.ingest.chunking import chunk
-from services.ingest.document import DocumentType
-from services.ingest.fingerprint import Fingerprint
-from services.ingest.parsed_file import Batch, ParsedSummary
+from services.ingest import parsers
+from services.ingest.chunking.chunking import chunk
+from services.ingest.chunking.fingerprint import Fingerprint
+from services.ingest.model import DocumentType
 from services.ingest.pipeline import NothingToDo, Pipeline, PipelineLimits
-from services.ingest.spool import Spool
-from services.ingest.upload import (
+from services.ingest.spool import parsed_file
+from services.ingest.spool.parsed_file import Batch, ParsedSummary
+from services.ingest.spool.spool import Spool
+from services.ingest.uploads.model import (
     Attempt,
     Done,
     Event,

@@ -11,7 +11,7 @@ import docx
 import pptx
 import pytest
 
-from services.ingest.document import DocumentType
+from services.ingest.model import DocumentType
 from services.ingest.parsers import read
 from services.ingest.parsers.alt_text import alt_text
 

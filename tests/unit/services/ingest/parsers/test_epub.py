@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.parse_error import ParseError
 from services.ingest.parsers.epub import parse
+from services.ingest.parsers.errors import ParseError
 
 CONTAINER = (
     '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile '

@@ -10,8 +10,8 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from services.ingest.document import DocumentType, PageStart
-from services.ingest.parse_error import ParseError
+from services.ingest.model import DocumentType, PageStart
+from services.ingest.parsers.errors import ParseError
 from services.ingest.parsers.pptx import parse
 
 BOX = (Inches(1), Inches(2), Inches(4), Inches(2))

@@ -13,10 +13,10 @@ import pptx
 import pytest
 from fpdf import FPDF
 
-from services.ingest.document import DocumentType
-from services.ingest.parse_error import ParseError
-from services.ingest.parse_limits import ParseLimits
+from services.ingest.model import DocumentType
 from services.ingest.parsers import read
+from services.ingest.parsers.errors import ParseError
+from services.ingest.parsers.limits import ParseLimits
 
 SENTENCE = "Gauges are read at noon and written down by two people. "
 

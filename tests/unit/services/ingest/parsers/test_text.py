@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.document import DocumentType
-from services.ingest.parse_error import ParseError
+from services.ingest.model import DocumentType
+from services.ingest.parsers.errors import ParseError
 from services.ingest.parsers.text import parse
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.parse_error import ParseError
-from services.ingest.parse_limits import MIB, ParseLimits
+from services.ingest.parsers.errors import ParseError
+from services.ingest.parsers.limits import MIB, ParseLimits
 from services.ingest.parsers.zip_limits import check_office_file, open_archive, read_member
 
 LIMITS = ParseLimits(max_archive_members=5, max_archive_bytes=20 * MIB, max_decompression_ratio=20)

@@ -1,0 +1,128 @@
+"""Rate limits that replicas share: counted in Redis, or by each for itself while Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from docuquery.common.v1 import error_reason_pb2 as reasons
+from services.gateway.admission.layers import RateLimiter
+from services.gateway.breakers.breaker import Breaker
+from services.gateway.breakers.model import SUCCESS, Outcome, OutcomeKind, Refused
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 0.1
+"""For one answer of Redis, which takes less than a millisecond: a call must not wait long for its limit."""
+
+_CONNECTIONS = 16
+_KEY_PREFIX = "docuquery:rate"
+# Redis still counts a call at the very moment it leaves the window.
+_EDGE_SECONDS = 0.001
+
+_AWAY = Outcome(OutcomeKind.FAILURE, reasons.ERROR_REASON_SERVICE_UNAVAILABLE)
+
+
+class RedisRateLimiter:
+    """A moving window in Redis, kept by the library `limits`. Raises RedisError, OSError or TimeoutError."""
+
+    def __init__(self, storage: RedisStorage, window_seconds: int) -> None:
+        self._windows = MovingWindowRateLimiter(storage)
+        self._window_seconds = window_seconds
+
+    async def acquire(self, caller: str, limit: int) -> float:
+        """0 when the call may pass, and then it counts; else the seconds until one may."""
+        item = RateLimitItemPerSecond(limit, self._window_seconds)
+        if await self._windows.hit(item, caller):
+            return 0.0
+        stats = await self._windows.get_window_stats(item, caller)
+        return max(0.0, stats.reset_time - time.time()) + _EDGE_SECONDS
+
+
+@asynccontextmanager
+async def open_redis_limiter(
+    url: str, window_seconds: int, timeout_seconds: float = TIMEOUT_SECONDS
+) -> AsyncIterator[RedisRateLimiter]:
+    """A limiter on the Redis at `url`, which need not be there yet; its connections are closed on leaving."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),  # whether to try again is the breaker's decision
+    )
+    storage = RedisStorage(
+        "async+redis://",
+        implementation="redispy",
+        key_prefix=_KEY_PREFIX,
+        connection_pool=pool,  # type: ignore[arg-type]  # documented, but not in its annotation
+    )
+    try:
+        yield RedisRateLimiter(storage, window_seconds)
+    finally:
+        await pool.aclose()
+
+
+class SharedRateLimiter:
+    """Asks `shared`; when that fails, limits here, to this replica's share of each limit.
+
+    The breaker keeps calls from waiting for a dead Redis again and again. What is counted here is not counted
+    there: after a change callers may have up to two windows' worth of calls in one.
+    """
+
+    def __init__(
+        self,
+        shared: RateLimiter,
+        local: RateLimiter,
+        breaker: Breaker,
+        *,
+        replicas: int,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._shared = shared
+        self._local = local
+        self._breaker = breaker
+        self._replicas = replicas
+        self._is_local = False
+
+    async def acquire(self, caller: str, limit: int) -> float:
+        """0 when the call may pass, and then it counts; else the seconds until one may."""
+        wait = await self._ask(caller, limit)
+        if wait is None:
+            return await self._local.acquire(caller, math.ceil(limit / self._replicas))
+        return wait
+
+    async def _ask(self, caller: str, limit: int) -> float | None:
+        try:
+            permit = self._breaker.acquire(self._timeout_seconds)
+        except Refused:
+            return None
+        with permit:
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    wait = await self._shared.acquire(caller, limit)
+            except (RedisError, OSError, TimeoutError) as error:
+                permit.report(_AWAY)
+                if not self._is_local:
+                    self._is_local = True
+                    log.warning("rate_limits_local", error=type(error).__name__, replicas=self._replicas)
+                return None
+            permit.report(SUCCESS)
+        if self._is_local:
+            self._is_local = False
+            log.info("rate_limits_shared")
+        return wait

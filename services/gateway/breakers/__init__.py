@@ -1,0 +1,1 @@
+"""Circuit breakers: one for each provider and each service behind, all in one register."""

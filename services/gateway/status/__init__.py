@@ -1,0 +1,1 @@
+"""How everything is: for operators in the public contract, and for whoever sends calls here."""

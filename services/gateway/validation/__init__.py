@@ -1,0 +1,1 @@
+"""The rules of every public request, checked before anything is done for it."""

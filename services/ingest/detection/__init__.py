@@ -1,0 +1,1 @@
+"""What kind of document some bytes are, whatever their name says."""

@@ -1,0 +1,1 @@
+"""The retrieval service as this one's store: its calls, repeated while it restarts."""

@@ -1,0 +1,130 @@
+"""The layers that ask for room."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from structlog.testing import capture_logs
+
+from libs.clock import ManualClock
+from libs.errors import DocuQueryError
+from libs.rpc.context import Identity
+from libs.rpc.deadlines import Deadline
+from libs.rpc.layered import IncomingCall, Layer
+from services.gateway.admission.bulkhead import Bulkhead
+from services.gateway.admission.layers import bulkhead_layer, rate_limit_layer
+from services.gateway.admission.rate_classes import RateClasses
+from services.gateway.admission.rate_limit import MovingWindowLimiter
+from services.gateway.admission.refusals import Refusals
+from services.gateway.identity.scopes import NEVER_LIMITED, REQUIRED_SCOPE
+
+QUERY = "/docuquery.gateway.v1.DocuQueryService/Query"
+CLOCK = ManualClock()
+
+
+def incoming(
+    method: str = QUERY,
+    caller: str = "backend",
+    *,
+    rate_class: str = "",
+    seconds: float = math.inf,
+    until: asyncio.Event | None = None,
+) -> IncomingCall:
+    async def served(_call: IncomingCall) -> None:
+        if until is not None:
+            await until.wait()
+
+    call = IncomingCall(method, {}, None, request_streaming=False, response_streaming=False, inward=(served,))
+    call.identity = Identity("acme", caller, rate_class=rate_class)
+    call.deadline = Deadline.after(seconds, CLOCK)
+    return call
+
+
+def limiting(default: int = 1, **named: int) -> Layer:
+    limiter = MovingWindowLimiter(30, ManualClock().monotonic)
+    return rate_limit_layer(limiter, RateClasses(default, named), Refusals(ManualClock()))
+
+
+async def refused(layer: Layer, call: IncomingCall) -> DocuQueryError:
+    with pytest.raises(DocuQueryError) as error:
+        await layer(call)
+    assert not call.logged, "counted, not logged one by one"
+    return error.value
+
+
+async def test_over_the_limit_a_call_is_refused_with_the_true_wait() -> None:
+    layer = limiting()
+    await layer(incoming())
+    error = await refused(layer, incoming())
+    assert (error.reason_name, error.retry_after_seconds) == ("RATE_LIMITED", 30)
+    await layer(incoming(caller="other"))
+
+
+async def test_a_rate_class_has_a_limit_of_its_own_or_none() -> None:
+    layer = limiting(1, batch=3, internal=0)
+    for _ in range(3):
+        await layer(incoming(caller="b", rate_class="batch"))
+    await refused(layer, incoming(caller="b", rate_class="batch"))
+    for _ in range(20):
+        await layer(incoming(caller="i", rate_class="internal"))
+    await layer(incoming(caller="d"))
+    await refused(layer, incoming(caller="d"))
+
+
+@pytest.mark.parametrize("method", sorted(REQUIRED_SCOPE))
+async def test_every_method_counts_but_those_that_show_and_change_how_the_system_is(method: str) -> None:
+    layer = limiting()
+    await layer(incoming(method))
+    if method in NEVER_LIMITED:
+        await layer(incoming(method))
+    else:
+        await refused(layer, incoming(method))
+
+
+def room(places: int = 1, wait_seconds: float = 0) -> Bulkhead:
+    return Bulkhead(places, wait_seconds, monotonic=CLOCK.monotonic, random=lambda: 0.0)
+
+
+async def test_without_room_a_call_is_refused_with_a_time_to_come_back() -> None:
+    layer, release = bulkhead_layer({QUERY: room()}, Refusals(ManualClock())), asyncio.Event()
+    first = asyncio.create_task(layer(incoming(until=release)))
+    await asyncio.sleep(0)
+    error = await refused(layer, incoming())
+    assert error.reason_name == "OVERLOADED"
+    assert error.retry_after_seconds == pytest.approx(0.1)
+    release.set()
+    await first
+    await layer(incoming())
+
+
+async def test_a_call_does_not_wait_for_room_longer_than_it_has_time() -> None:
+    layer = bulkhead_layer({QUERY: room(1, wait_seconds=60)}, Refusals(ManualClock()))
+    first = asyncio.create_task(layer(incoming(until=asyncio.Event())))
+    await asyncio.sleep(0)
+    await refused(layer, incoming(seconds=0.05))
+    first.cancel()
+
+
+async def test_kinds_of_calls_do_not_share_room() -> None:
+    upload = "/docuquery.gateway.v1.DocuQueryService/UploadDocuments"
+    layer = bulkhead_layer({QUERY: room(), upload: room()}, Refusals(ManualClock()))
+    first = asyncio.create_task(layer(incoming(upload, until=asyncio.Event())))
+    await asyncio.sleep(0)
+    await layer(incoming(QUERY))
+    await refused(layer, incoming(upload))
+    await layer(incoming("/docuquery.gateway.v1.DocuQueryService/GetSystemStatus"))
+    first.cancel()
+
+
+def test_refusals_are_told_once_a_second_with_their_number() -> None:
+    clock = ManualClock()
+    refusals = Refusals(clock)
+    with capture_logs() as logs:
+        for _ in range(100):
+            refusals.note(QUERY, "bulkhead")
+            clock.advance(0.02)
+        clock.advance(1)
+        refusals.note(QUERY, "bulkhead")
+    assert [line["count"] for line in logs] == [1, 50, 50]

@@ -1,0 +1,142 @@
+"""Room shrinks while the process is late, and grows back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.clock import ManualClock, SystemClock
+from services.gateway.admission.bulkhead import SMALLEST, Bulkhead, Full
+from services.gateway.admission.pressure import LATE_SECONDS, Pressure, Probe, relieved
+
+
+def bulkhead(limit: int) -> Bulkhead:
+    return Bulkhead(limit, 30, monotonic=SystemClock().monotonic, random=lambda: 0.0)
+
+
+def test_lateness_shrinks_fast_and_its_end_grows_slowly() -> None:
+    pressure = Pressure()
+    assert pressure.note(LATE_SECONDS) == 1
+    shrunk = [pressure.note(LATE_SECONDS * 2) for _ in range(5)]
+    assert shrunk == sorted(shrunk, reverse=True)
+    assert shrunk[-1] < 0.2
+    assert pressure.note(0) == pytest.approx(shrunk[-1] + 0.02)
+    assert [pressure.note(0) for _ in range(50)][-1] == 1
+
+
+@given(st.lists(st.floats(0, 5)))
+def test_the_share_stays_a_share(lateness: list[float]) -> None:
+    pressure = Pressure()
+    assert all(0 <= pressure.note(late) <= 1 for late in lateness)
+
+
+async def test_a_smaller_room_lets_those_inside_finish_and_takes_fewer() -> None:
+    room = bulkhead(40)
+    inside = [await room.enter(10) for _ in range(40)]
+    waiting = [asyncio.create_task(room.enter(10)) for _ in range(3)]
+    await asyncio.sleep(0)
+    room.resize(0.5)
+    for _ in range(20):
+        room.leave(inside.pop())
+    await asyncio.sleep(0)
+    assert (room.inside, room.waiting) == (20, 3), "nobody was let in yet"
+    room.leave(inside.pop())
+    await waiting[0]
+    assert (room.inside, room.waiting) == (20, 2)
+    room.resize(1)
+    await asyncio.gather(*waiting)
+    assert (room.inside, room.waiting) == (22, 0), "growing lets those in who waited"
+
+
+async def test_some_room_is_always_left() -> None:
+    room = bulkhead(256)
+    room.resize(0)
+    for _ in range(SMALLEST):
+        await room.enter(10)
+    assert not room.is_full
+    waiting = [asyncio.create_task(room.enter(10)) for _ in range(SMALLEST)]
+    await asyncio.sleep(0)
+    assert room.is_full
+    with pytest.raises(Full):
+        await room.enter(10)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    small = bulkhead(2)
+    small.resize(0)
+    await small.enter(10)
+    await small.enter(10)
+    assert small.inside == 2, "never smaller than it was made"
+
+
+class Service:
+    """Answers health checks after a while, or not at all (None)."""
+
+    def __init__(self, clock: ManualClock, seconds: float | None) -> None:
+        self.clock = clock
+        self.seconds = seconds
+
+    async def __call__(self, timeout_seconds: float) -> bool:
+        if self.seconds is None:
+            nothing = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing)
+        self.clock.advance(self.seconds)
+        await asyncio.sleep(0)
+        return True
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(0.4, 0.4), (0.001, 0.001), (None, 0.0)])
+async def test_a_service_s_lateness_is_what_its_health_check_takes(
+    seconds: float | None, late: float
+) -> None:
+    clock = ManualClock()
+    probe = Probe(Service(clock, seconds), clock)
+    running = asyncio.create_task(probe.run())
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert probe.late_seconds == pytest.approx(late)
+    running.cancel()
+
+
+async def test_a_check_that_is_not_answered_yet_counts_already() -> None:
+    clock = ManualClock()
+
+    async def hanging(timeout_seconds: float) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    probe = Probe(hanging, clock)
+    running = asyncio.create_task(probe.run())
+    await asyncio.sleep(0)
+    clock.advance(0.7)
+    assert probe.late_seconds == pytest.approx(0.7)
+    running.cancel()
+
+
+class Late(ManualClock):
+    """A clock whose sleepers wake late, as often as they are told to."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.slept = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += 1
+        self.advance(seconds + (1.0 if self.slept <= self.times else 0.0))
+        await asyncio.sleep(0)
+
+
+async def test_the_rooms_follow_the_loop() -> None:
+    room, clock = bulkhead(100), Late(times=4)
+    sizes = []
+    async with relieved([room], [], clock):
+        while clock.slept < 80:
+            await asyncio.sleep(0)
+            sizes.append(room._limit)
+    assert min(sizes) == round(100 * 0.7**4)
+    assert sizes[-1] == 100
