@@ -124,8 +124,8 @@ async def search(stores: Stores, wanted: Filter) -> float:
     query = ChunkQuery(dense, SparseVector((3, 9, 77, 200, 301), (1.0,) * 5), _DEPTH, wanted)
     started = time.perf_counter()
     legs = await stores.chunks.search(_TENANT, query)
-    hits = [hit for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits]
-    await stores.records.live(_TENANT, {hit.key.attempt_id for hit in hits})
+    hits = {key.attempt_id for leg in (legs.dense, legs.sparse) if leg for key in leg.hits}
+    await stores.records.live(_TENANT, hits)
     return (time.perf_counter() - started) * 1000
 
 

@@ -60,7 +60,7 @@ async def test_a_killed_server_is_an_error_and_then_found_again(servers: Servers
         assert await stores.records.get(TENANT, stored.document_id) == stored
         found = await stores.chunks.search(TENANT, ChunkQuery(direction(1), None, depth=9))
         assert found.dense is not None
-        assert {hit.key for hit in found.dense.hits} == {ChunkKey(attempt, i) for i in range(5)}
+        assert found.dense.hits.keys() == {ChunkKey(attempt, i) for i in range(5)}
         assert await stores.texts.read(TENANT, attempt, 0, 9) == [block(0, "abc")]
 
 

@@ -109,8 +109,8 @@ async def test_a_chunk_without_a_vector_is_found_by_the_other_index_and_named(st
     legs = await stores.chunks.search(TENANT, ChunkQuery(direction(1, 0), SparseVector((5,), (1.0,)), 10))
     assert legs.dense is not None
     assert legs.sparse is not None
-    assert {hit.key.ordinal for hit in legs.dense.hits} == {0, 1}
-    assert {hit.key.ordinal for hit in legs.sparse.hits} == {0, 2}
+    assert {key.ordinal for key in legs.dense.hits} == {0, 1}
+    assert {key.ordinal for key in legs.sparse.hits} == {0, 2}
     assert await stores.chunks.existing(TENANT, keys) == {keys[0]}
     assert await stores.chunks.count(TENANT, attempt) == 4
     assert await stores.chunks.extent(TENANT, attempt) == (4, 3)
@@ -177,7 +177,7 @@ async def found_by(stores: Stores, embedder: HashEmbedder, number: int) -> set[s
     text = paragraphs_of(number)[0]
     query = ChunkQuery(await embedder.embed_query(f"Title › Part\n{text}"), ENCODER.query(text), 1)
     legs = await stores.chunks.search(TENANT, query)
-    keys = {hit.key for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
+    keys = {key for leg in (legs.dense, legs.sparse) if leg for key in leg.hits}
     return {found.text for found in (await stores.chunks.fetch(TENANT, list(keys))).values()}
 
 
@@ -340,7 +340,7 @@ async def test_what_each_process_stores_the_other_finds_by_words_at_once_and_by_
         words = ChunkQuery(None, ENCODER.query(text), 1)
         legs = await rolling[reader].chunks.search(TENANT, words)
         assert legs.sparse is not None
-        (found,) = (await rolling[reader].chunks.fetch(TENANT, [legs.sparse.hits[0].key])).values()
+        (found,) = (await rolling[reader].chunks.fetch(TENANT, [next(iter(legs.sparse.hits))])).values()
         assert found.text == text
         assert (await filler_of(rolling[reader], embedders[reader]).fill_lacking()).made == 4
         assert await found_by(rolling[reader], embedders[reader], number) == {text}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from services.retrieval.filtering.conditions import predicate
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
-from services.retrieval.search.fusion import Balance, Fuser, Fusion, Scores
+from services.retrieval.search.fusion import Balance, Fuser, Fusion
 from services.retrieval.search.live_hits import LiveFinder, Need
 from services.retrieval.store.protocol import Stores
-from services.retrieval.store.questions import ChunkQuery, Completion, Hit, Leg, Legs, Missing
+from services.retrieval.store.questions import ChunkQuery, Completion, Hits, Legs, Missing
 
 # When dead versions crowd out live ones, ask deeper, this many times as deep each time; the last round
 # reaches past 25,000 dead chunks, more than any one document leaves behind.
@@ -43,8 +43,8 @@ class Wanted:
 class Candidates:
     """Live hits with their scores, and the documents they belong to."""
 
-    dense: Scores
-    sparse: Scores
+    dense: Hits
+    sparse: Hits
     """Each index's score of the hits it found, and of those of the other index that may be among the best."""
     fused: Mapping[ChunkKey, float]
     """Of all of them."""
@@ -79,25 +79,27 @@ class CandidateFinder:
         for round_number in range(1, _MAX_ROUNDS + 1):
             found = await self._finder.find(tenant, query, need_of)
             legs, live = found.legs, found.live
-            asked = [leg for leg in (legs.dense, legs.sparse) if leg is not None]
             if query.filter:
                 live = {attempt_id: record for attempt_id, record in live.items() if passes(record)}
             alive = frozenset(live)
-            if round_number == _MAX_ROUNDS or all(_is_enough(leg, alive, enough) for leg in asked):
+            dense, sparse = _scores(legs, alive)
+            asked = [(leg, hits) for leg, hits in ((legs.dense, dense), (legs.sparse, sparse)) if leg]
+            if round_number == _MAX_ROUNDS or all(
+                not leg.is_cut or len(hits) >= enough for leg, hits in asked
+            ):
                 cap = wanted.cap if round_number < _MAX_ROUNDS_FOR_CAP else 0
-                if not cap or any(_fills(leg, alive, cap, wanted.limit) for leg in asked):
+                if not cap or any(not leg.is_cut or _fills(hits, cap, wanted.limit) for leg, hits in asked):
                     break
             query = replace(query, depth=query.depth * _DEEPER)
-        dense, sparse = _scores(legs, alive)
         fuser = self._fusion(dense, sparse, balance)
         completion = found.completion
-        are_all_live = len(dense) + len(sparse) == sum(len(leg.hits) for leg in asked)
+        are_all_live = all(len(hits) == len(leg.hits) for leg, hits in asked)
         if found.asked is None or not are_all_live:  # without the dead ones, others may be among the best
             rest = _less(_need(fuser, legs, alive, wanted).missing, found.asked or Missing())
             more = await self._chunks.complete(tenant, query, rest) if rest else Completion()
             completion = _joined(completion, more)
-        dense |= _live(completion.dense, alive)
-        sparse |= _live(completion.sparse, alive)
+        dense = {**dense, **_live(completion.dense, alive)}
+        sparse = {**sparse, **_live(completion.sparse, alive)}
         return Candidates(dense, sparse, fuser.fuse(dense, sparse), completion.chunks, live, legs.idf)
 
 
@@ -120,24 +122,22 @@ def _less(missing: Missing, asked: Missing) -> Missing:
 
 
 def _joined(one: Completion, other: Completion) -> Completion:
-    return Completion(one.dense + other.dense, one.sparse + other.sparse, {**one.chunks, **other.chunks})
+    return Completion(
+        {**one.dense, **other.dense}, {**one.sparse, **other.sparse}, {**one.chunks, **other.chunks}
+    )
 
 
-def _scores(legs: Legs, live: AbstractSet[str] | None) -> tuple[dict[ChunkKey, float], dict[ChunkKey, float]]:
+def _scores(legs: Legs, live: AbstractSet[str] | None) -> tuple[Hits, Hits]:
     """What the dense and what the sparse index found, best first; None is as good as all."""
-    dense, sparse = (leg.hits if leg else () for leg in (legs.dense, legs.sparse))
-    return (dict(dense), dict(sparse)) if live is None else (_live(dense, live), _live(sparse, live))
+    dense, sparse = (leg.hits if leg else {} for leg in (legs.dense, legs.sparse))
+    return (dense, sparse) if live is None else (_live(dense, live), _live(sparse, live))
 
 
-def _live(hits: Sequence[Hit], live: AbstractSet[str]) -> dict[ChunkKey, float]:
-    return {key: score for key, score in hits if key.attempt_id in live}
+def _live(hits: Hits, live: AbstractSet[str]) -> dict[ChunkKey, float]:
+    return {key: score for key, score in hits.items() if key.attempt_id in live}
 
 
-def _is_enough(leg: Leg, live: AbstractSet[str], wanted: int) -> bool:
-    return not leg.is_cut or sum(key.attempt_id in live for key, _ in leg.hits) >= wanted
-
-
-def _fills(leg: Leg, live: AbstractSet[str], cap: int, limit: int) -> bool:
-    """Whether there are `limit` hits even when no document gives more than `cap`, or no more to be had."""
-    per_attempt = Counter(key.attempt_id for key, _ in leg.hits if key.attempt_id in live)
-    return not leg.is_cut or sum(min(cap, count) for count in per_attempt.values()) >= limit
+def _fills(hits: Hits, cap: int, limit: int) -> bool:
+    """Whether there are `limit` of them even when no document gives more than `cap`."""
+    per_attempt = Counter(key.attempt_id for key in hits)
+    return sum(min(cap, count) for count in per_attempt.values()) >= limit

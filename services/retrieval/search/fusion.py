@@ -17,8 +17,7 @@ from heapq import nlargest
 from typing import Protocol, TypeAlias
 
 from services.retrieval.model import ChunkKey
-
-Scores: TypeAlias = Mapping[ChunkKey, float]
+from services.retrieval.store.questions import Hits
 
 _ROUNDING = 1e-12
 """Sums of the same parts in another order differ by less."""
@@ -44,7 +43,7 @@ class Fuser(Protocol):
         """The chunks of which the `best` are made, once both scores of these are known."""
         ...
 
-    def fuse(self, dense: Scores, sparse: Scores) -> dict[ChunkKey, float]:
+    def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
         """A value 0..1 for each chunk, which means nothing across questions.
 
         A chunk without a score counts as the worst an index could give.
@@ -52,7 +51,7 @@ class Fuser(Protocol):
         ...
 
 
-Fusion: TypeAlias = "Callable[[Scores, Scores, Balance], Fuser]"
+Fusion: TypeAlias = "Callable[[Hits, Hits, Balance], Fuser]"
 """Makes a fuser of what the dense and what the sparse index found."""
 
 
@@ -65,7 +64,7 @@ class MinMax:
     better than RRF. As we do, but for their minimum of -1, which leaves an embedder little say.
     """
 
-    def __init__(self, dense: Scores, sparse: Scores, balance: Balance) -> None:
+    def __init__(self, dense: Hits, sparse: Hits, balance: Balance) -> None:
         self._dense, self._sparse = dense, sparse
         self._lowest = min([balance.unrelated, *dense.values()])
         width = max(dense.values(), default=0.0) - self._lowest
@@ -93,7 +92,7 @@ class MinMax:
             or (key not in self._sparse and value + if_not_sparse + _ROUNDING >= least)
         }
 
-    def fuse(self, dense: Scores, sparse: Scores) -> dict[ChunkKey, float]:
+    def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
         lowest, of_dense, of_sparse = self._lowest, self._of_dense, self._of_sparse
         return {
             key: of_dense * max(0.0, dense.get(key, lowest) - lowest) + of_sparse * sparse.get(key, 0.0)
@@ -107,14 +106,14 @@ class ReciprocalRank:
     Any score may change any rank: every chunk is a contender.
     """
 
-    def __init__(self, dense: Scores, sparse: Scores, balance: Balance) -> None:
+    def __init__(self, dense: Hits, sparse: Hits, balance: Balance) -> None:
         self._found = dense.keys() | sparse.keys()
         self._dense_weight = balance.dense_weight
 
     def contenders(self, best: int) -> AbstractSet[ChunkKey]:  # noqa: ARG002  # as the seam has it
         return self._found
 
-    def fuse(self, dense: Scores, sparse: Scores) -> dict[ChunkKey, float]:
+    def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
         by_dense, by_sparse = _by_rank(dense), _by_rank(sparse)
         # A ranking without hits has no say.
         weight = self._dense_weight if dense and sparse else float(bool(dense))
@@ -129,5 +128,5 @@ def ranked(fused: Mapping[ChunkKey, float]) -> list[ChunkKey]:
     return [key for _, key in sorted((-value, key) for key, value in fused.items())]
 
 
-def _by_rank(scores: Scores) -> Scores:
+def _by_rank(scores: Hits) -> Hits:
     return {key: (RRF_K + 1) / (RRF_K + rank) for rank, key in enumerate(ranked(scores), start=1)}

@@ -77,7 +77,7 @@ class LiveFinder:
         for _ in range(_MAX_ASKINGS):
             self._askings = asking = self._askings + 1
             legs = await self._chunks.search(tenant, query)
-            attempts = {hit.key.attempt_id for leg in (legs.dense, legs.sparse) if leg for hit in leg.hits}
+            attempts = {key.attempt_id for leg in (legs.dense, legs.sparse) if leg for key in leg.hits}
             attempts |= legs.relied_on | legs.passed_over
             if not self._is_shared:
                 return LiveHits(legs, await self._records.live(tenant, attempts), None, Completion())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,20 +34,27 @@ class EmbeddedChunk:
     """BM25 weights, without idf: the engine applies that at search time. None: not made yet."""
 
 
-class Hit(NamedTuple):
-    """A chunk one index found: cosine (-1 to 1) from the dense one, BM25 (0 or more) from the sparse one."""
-
-    key: ChunkKey
-    score: float
+Hits: TypeAlias = Mapping[ChunkKey, float]
+"""Chunks with what one index gives them, best first: cosines (-1 to 1) from the dense one, BM25 (0 or more)
+from the sparse one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What one index found, best first."""
+    """What one index found."""
 
-    hits: tuple[Hit, ...] = ()
+    hits: Hits = field(default_factory=dict)
     is_cut: bool = False
     """Whether asking for more could find more."""
+
+
+def leg(hits: Hits, wanted: int, keep: AbstractSet[str] | None, *, is_cut: bool) -> Leg:
+    """The first `wanted` hits, of the attempts `keep` (None: all); `is_cut`: whether the index had more."""
+    if keep is not None:
+        hits = {key: score for key, score in hits.items() if key.attempt_id in keep}
+    if len(hits) <= wanted:
+        return Leg(hits, is_cut)
+    return Leg(dict(islice(hits.items(), wanted)), is_cut=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Missing:
 class Completion:
     """The answer to `Missing`. Chunks that are gone are left out."""
 
-    dense: tuple[Hit, ...] = ()
-    sparse: tuple[Hit, ...] = ()
+    dense: Hits = field(default_factory=dict)
+    sparse: Hits = field(default_factory=dict)
     """Chunks without a term of the question are left out."""
     chunks: Mapping[ChunkKey, Chunk] = field(default_factory=dict)

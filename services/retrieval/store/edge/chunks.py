@@ -28,10 +28,11 @@ from services.retrieval.store.questions import (
     ChunkQuery,
     Completion,
     EmbeddedChunk,
-    Hit,
+    Hits,
     Leg,
     Legs,
     Missing,
+    leg,
 )
 
 Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
@@ -124,8 +125,8 @@ class EdgeChunkStore:
         space = opened.space(self._place)
         dense, sparse = _ask(space.shard, requests, "search")
         return Legs(
-            None if dense is None else _to_leg(_to_hits(opened, space, dense), plan, query.depth),
-            None if sparse is None else _to_leg(_to_hits(opened, space, sparse), plan, query.depth),
+            None if dense is None else plan.leg(_to_hits(opened, space, dense), query.depth),
+            None if sparse is None else plan.leg(_to_hits(opened, space, sparse), query.depth),
             await self.idf(tenant, query.sparse.indices) if query.sparse is not None else {},
         )
 
@@ -207,6 +208,10 @@ class _Plan:
     keep: Set[str] | None = None
     """Of the hits, keep those of these attempts; None keeps all."""
 
+    def leg(self, hits: Hits, wanted: int) -> Leg:
+        """The first `wanted` hits to keep."""
+        return leg(hits, wanted, self.keep, is_cut=len(hits) >= self.depth)
+
 
 def _plan(opened: EdgeTenant, place: str, query: ChunkQuery) -> _Plan | None:
     """None: no document passes the filter."""
@@ -253,15 +258,8 @@ def _keys_of(opened: EdgeTenant, space: EdgeSpace, points: Points) -> list[Chunk
         return opened.slots.keys(ids)
 
 
-def _to_hits(opened: EdgeTenant, space: EdgeSpace, points: Sequence[edge.ScoredPoint]) -> tuple[Hit, ...]:
-    return tuple(map(Hit, _keys_of(opened, space, points), [point.score for point in points]))
-
-
-def _to_leg(hits: tuple[Hit, ...], plan: _Plan, wanted: int) -> Leg:
-    found = len(hits)
-    if plan.keep is not None:
-        hits = tuple(hit for hit in hits if hit.key.attempt_id in plan.keep)
-    return Leg(hits[:wanted], is_cut=found >= plan.depth or len(hits) > wanted)
+def _to_hits(opened: EdgeTenant, space: EdgeSpace, points: Sequence[edge.ScoredPoint]) -> Hits:
+    return dict(zip(_keys_of(opened, space, points), [point.score for point in points], strict=True))
 
 
 def _requests(

@@ -24,7 +24,7 @@ from services.retrieval.store.questions import (
     ChunkQuery,
     Completion,
     EmbeddedChunk,
-    Hit,
+    Hits,
     Leg,
     Legs,
     Missing,
@@ -131,7 +131,7 @@ class ServerChunkStore:
             dense, sparse, idf = await self._ask(query, plan)
         found = _NO_ATTEMPTS
         if query.filter:
-            found = frozenset(hit.key.attempt_id for hit in (*(dense or ()), *(sparse or ())))
+            found = frozenset(key.attempt_id for key in (*(dense or ()), *(sparse or ())))
         if plan.is_to_be_judged:
             plan = replace(plan, keep=await self._selector.passing(tenant, query.filter, found))
         return Legs(
@@ -166,7 +166,7 @@ class ServerChunkStore:
         replies = await self._collection.query(requests) if requests else []
         texts = replies[-1] if missing.texts else ()
         dense, sparse = await self._legs(asked, replies[: len(requests) - bool(missing.texts)])
-        return Completion(dense or (), sparse or (), _chunks(texts))
+        return Completion(dense or {}, sparse or {}, _chunks(texts))
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
         return _chunks(await self._collection.retrieve([_id(tenant, key) for key in keys], ALL))
@@ -201,7 +201,7 @@ class ServerChunkStore:
 
     async def _ask(
         self, query: ChunkQuery, plan: Plan
-    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None, Mapping[int, float]]:
+    ) -> tuple[Hits | None, Hits | None, Mapping[int, float]]:
         """What either index finds, and the idf of the terms, in one round trip."""
         requests = self._requests(query, plan.filter, plan.filter, plan.depth)
         probe = await self._idf.probe(query.sparse.indices if query.sparse is not None else ())
@@ -224,13 +224,13 @@ class ServerChunkStore:
 
     async def _legs(
         self, query: ChunkQuery, replies: Sequence[Sequence[q.ScoredPoint]]
-    ) -> tuple[tuple[Hit, ...] | None, tuple[Hit, ...] | None]:
+    ) -> tuple[Hits | None, Hits | None]:
         """The replies to `_requests` as hits; None for an index that was not asked."""
         rest = list(replies)
         dense = None if query.dense is None else await self._hits.read(rest.pop(0))
         if query.sparse is None:
             return dense, None
-        return dense, await self._hits.read(rest[0]) if rest else ()
+        return dense, await self._hits.read(rest[0]) if rest else {}
 
 
 def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, limit: int) -> q.QueryPoints:

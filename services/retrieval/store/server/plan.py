@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qdrant_client import grpc as q
 
-from services.retrieval.store.questions import ChunkQuery, Hit, Leg
+from services.retrieval.store.questions import ChunkQuery, Hits, Leg, leg
 from services.retrieval.store.server.connection.points import every, has_one_of, has_text
 from services.retrieval.store.server.documents.selection import MAX_NAMED_ATTEMPTS, Selector
 
@@ -30,12 +30,9 @@ class Plan:
     chunks: int = 0
     """Of the attempts named."""
 
-    def leg(self, hits: tuple[Hit, ...], wanted: int) -> Leg:
+    def leg(self, hits: Hits, wanted: int) -> Leg:
         """The first `wanted` hits to keep."""
-        asked_all = len(hits) >= self.depth
-        if self.keep is not None:
-            hits = tuple(hit for hit in hits if hit.key.attempt_id in self.keep)
-        return Leg(hits[:wanted], is_cut=asked_all or len(hits) > wanted)
+        return leg(hits, wanted, self.keep, is_cut=len(hits) >= self.depth)
 
 
 async def planned(selector: Selector, tenant: str, query: ChunkQuery) -> Plan | None:

@@ -22,7 +22,7 @@ KIND_LANGUAGE = "language"
 MEDIUM = q.WriteOrdering(type=q.Medium)
 """Through one replica, the highest that is alive: STRONG would stop all writes while its leader is dead."""
 
-_BASE_LENGTH = 28
+BASE_LENGTH = 28
 MAX_SERIAL = (1 << 32) - 1
 ALL = q.WithPayloadSelector(enable=True)
 NONE = q.WithPayloadSelector(enable=False)
@@ -38,7 +38,7 @@ def id_base(tenant: str, attempt_id: str) -> str:
     bits are the serial number, so that a hit tells its chunk without its payload being read, and points of
     an attempt are in order.
     """
-    return str(uuid.uuid5(uuid.UUID(attempt_id), tenant))[:_BASE_LENGTH]
+    return str(uuid.uuid5(uuid.UUID(attempt_id), tenant))[:BASE_LENGTH]
 
 
 def point_id(base: str, serial: int) -> q.PointId:
@@ -55,7 +55,7 @@ def point_uuid(base: str, serial: int) -> str:
 
 def split_id(uuid: str) -> tuple[str, int]:
     """The base and the serial number in an id."""
-    return uuid[:_BASE_LENGTH], int(uuid[_BASE_LENGTH:], 16)
+    return uuid[:BASE_LENGTH], int(uuid[BASE_LENGTH:], 16)
 
 
 def record_id(tenant: str, document_id: str) -> q.PointId:

@@ -130,7 +130,7 @@ class _Records(Mapping[str, DocumentRecord]):
         return len(self._known)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _parsed(record: str) -> DocumentRecord:
     return record_from_payload(json.loads(record))
 

@@ -108,9 +108,9 @@ async def test_the_store_is_found_by_the_new_embedder_and_keeps_everything_else(
         query = ChunkQuery(await embedder.embed_query("Title › Part\n" + paragraphs_of(2)[1]), None, 1)
         legs = await stores.chunks.search(TENANT, query)
         assert legs.dense is not None
-        found = await stores.chunks.fetch(TENANT, [hit.key for hit in legs.dense.hits])
+        found = await stores.chunks.fetch(TENANT, list(legs.dense.hits))
         assert [chunk.text for chunk in found.values()] == [paragraphs_of(2)[1]]
-        assert legs.dense.hits[0].score == pytest.approx(1, abs=1e-2)
+        assert next(iter(legs.dense.hits.values())) == pytest.approx(1, abs=1e-2)
     assert places_in(tmp_path) == {new.space.place}
 
 

@@ -16,7 +16,6 @@ from services.retrieval.search.fusion import Balance, Fusion, MinMax, Reciprocal
 from services.retrieval.store.questions import (
     ChunkQuery,
     Completion,
-    Hit,
     Leg,
     Legs,
     Missing,
@@ -73,13 +72,13 @@ class MemoryStore:
 
     def _leg(self, scores: Mapping[ChunkKey, float], depth: int) -> Leg:
         order = sorted(scores, key=lambda key: (-scores[key], key))
-        return Leg(tuple(Hit(key, scores[key]) for key in order[:depth]), is_cut=len(order) > depth)
+        return Leg({key: scores[key] for key in order[:depth]}, is_cut=len(order) > depth)
 
     async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
         self.completed.append(missing)
         return Completion(
-            tuple(Hit(key, self._dense[key]) for key in missing.dense),
-            tuple(Hit(key, self._sparse[key]) for key in missing.sparse if self._sparse[key]),
+            {key: self._dense[key] for key in missing.dense},
+            {key: self._sparse[key] for key in missing.sparse if self._sparse[key]},
             {key: replace(chunk(key.attempt_id, 0), key=key) for key in missing.texts},
         )
 

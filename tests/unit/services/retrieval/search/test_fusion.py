@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.retrieval.model import ChunkKey
-from services.retrieval.search.fusion import Balance, Fusion, MinMax, ReciprocalRank, Scores, ranked
+from services.retrieval.search.fusion import Balance, Fusion, Hits, MinMax, ReciprocalRank, ranked
 
 A, B, C, D = (ChunkKey("a", i) for i in range(4))
 KEYS = st.builds(ChunkKey, st.sampled_from(["a", "b"]), st.integers(0, 9))
@@ -150,7 +150,7 @@ def test_the_best_are_the_same_as_if_all_scores_were_known(
     fuser = fusion(dense, sparse, Balance(weight, unrelated))
     contenders = fuser.contenders(best)
 
-    def known(scores: dict[ChunkKey, float], found: dict[ChunkKey, float], asked: Set[ChunkKey]) -> Scores:
+    def known(scores: dict[ChunkKey, float], found: dict[ChunkKey, float], asked: Set[ChunkKey]) -> Hits:
         return found | {key: scores[key] for key in asked if key in scores}
 
     found = dense.keys() | sparse.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -11,7 +12,7 @@ from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.filtering.conditions import Condition, Exists, Filter
 from services.retrieval.model import ChunkKey, DocumentRecord, Status
 from services.retrieval.search.live_hits import LiveFinder, LiveHits, Need
-from services.retrieval.store.questions import ChunkQuery, Completion, Hit, Leg, Legs, Missing, SparseVector
+from services.retrieval.store.questions import ChunkQuery, Completion, Leg, Legs, Missing, SparseVector
 from tests.contract.retrieval_samples import direction, next_revision, record
 
 TENANT = "acme"
@@ -65,18 +66,18 @@ class SharedStore:
         if self.between is not None:
             self.between()
             self.between = None
-        hits = tuple(Hit(ChunkKey(attempt, 0), 0.5) for attempt in self.indexed)
+        hits = {ChunkKey(attempt, 0): 0.5 for attempt in self.indexed}
         if self.then is not None:
             self.then()
             self.then = None
         if not query.filter:
-            return Legs(Leg(hits), Leg(hits[:1]))
-        found = frozenset(hit.key.attempt_id for hit in hits)
-        hits = tuple(hit for hit in hits if hit.key.attempt_id in selected)
+            return Legs(Leg(hits), Leg(dict(islice(hits.items(), 1))))
+        found = frozenset(key.attempt_id for key in hits)
+        hits = {key: score for key, score in hits.items() if key.attempt_id in selected}
         return Legs(Leg(hits), Leg(hits), relied_on=selected - found, passed_over=found - selected)
 
     async def complete(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
-        return Completion(sparse=tuple(Hit(key, 0.25) for key in missing.sparse))
+        return Completion(sparse=dict.fromkeys(missing.sparse, 0.25))
 
     async def live(
         self, tenant: str, attempt_ids: Collection[str], deciding: Collection[str] | None = None
@@ -111,8 +112,8 @@ def of_all(legs: Legs, alive: Set[str] | None) -> Need:
     """What somebody needs who looks at every hit: what the sparse index gives to those of the other."""
     assert legs.dense is not None
     assert legs.sparse is not None
-    found = {hit.key for hit in legs.dense.hits}
-    missing = found - {hit.key for hit in legs.sparse.hits}
+    found = legs.dense.hits.keys()
+    missing = found - legs.sparse.hits.keys()
     return Need(Missing(sparse=frozenset(missing)), frozenset(key.attempt_id for key in found))
 
 
@@ -220,7 +221,7 @@ async def test_what_is_missing_is_asked_along_the_way(store: SharedStore, finder
     keys = [ChunkKey(store.upload(number).attempt.attempt_id, 0) for number in range(3)]
     found = await find(finder)
     assert found.asked == Missing(sparse=frozenset(keys[1:]))
-    assert {hit.key for hit in found.completion.sparse} == set(keys[1:])
+    assert found.completion.sparse.keys() == set(keys[1:])
 
 
 async def test_what_decides_nothing_may_be_as_it_was_last_read(

@@ -9,7 +9,6 @@ from qdrant_client import grpc as q
 
 from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
-from services.retrieval.store.questions import Hit
 from services.retrieval.store.server import hits as server_hits
 from services.retrieval.store.server.connection.collections import Collection
 from services.retrieval.store.server.connection.points import id_base, point_id, split_id, to_values
@@ -53,9 +52,10 @@ async def test_hits_keep_their_order_and_each_attempt_is_read_once() -> None:
     one, other = new_attempt_id(), new_attempt_id()
     chunks = StoredChunks([one, other])
     reader = HitReader(chunks)
-    expected = (Hit(ChunkKey(one, 7), 0.5), Hit(ChunkKey(other, 0), 0.25), Hit(ChunkKey(one, 300), 0.125))
+    expected = {ChunkKey(one, 7): 0.5, ChunkKey(other, 0): 0.25, ChunkKey(one, 300): 0.125}
     for _ in range(2):
-        assert await reader.read(found((one, 7, 0.5), (other, 0, 0.25), (one, 300, 0.125))) == expected
+        hits = await reader.read(found((one, 7, 0.5), (other, 0, 0.25), (one, 300, 0.125)))
+        assert list(hits.items()) == list(expected.items())
     assert sorted(chunks.read) == sorted([one, other])
 
 
@@ -64,14 +64,14 @@ async def test_attempts_written_by_this_process_are_never_read() -> None:
     chunks = StoredChunks([attempt])
     reader = HitReader(chunks)
     reader.remember(TENANT, [attempt])
-    assert await reader.read(found((attempt, 1, 0.5))) == (Hit(ChunkKey(attempt, 1), 0.5),)
+    assert await reader.read(found((attempt, 1, 0.5))) == {ChunkKey(attempt, 1): 0.5}
     assert chunks.read == []
 
 
 async def test_points_that_are_gone_before_they_were_ever_met_are_left_out() -> None:
     here, gone = new_attempt_id(), new_attempt_id()
     reader = HitReader(StoredChunks([here]))
-    assert await reader.read(found((gone, 0, 0.75), (here, 1, 0.5))) == (Hit(ChunkKey(here, 1), 0.5),)
+    assert await reader.read(found((gone, 0, 0.75), (here, 1, 0.5))) == {ChunkKey(here, 1): 0.5}
 
 
 async def test_more_attempts_than_are_remembered_are_told_all_the_same(
@@ -82,4 +82,4 @@ async def test_more_attempts_than_are_remembered_are_told_all_the_same(
     reader = HitReader(StoredChunks(attempts))
     for _ in range(2):
         hits = await reader.read(found(*((attempt, 0, 0.5) for attempt in attempts)))
-        assert [hit.key.attempt_id for hit in hits] == attempts
+        assert [key.attempt_id for key in hits] == attempts
