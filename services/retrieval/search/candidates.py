@@ -96,8 +96,8 @@ class CandidateFinder:
             rest = _less(_need(fuser, legs, alive, wanted).missing, found.asked or Missing())
             more = await self._chunks.complete(tenant, query, rest) if rest else Completion()
             completion = _joined(completion, more)
-        dense |= _live(completion.dense, alive)
-        sparse |= _live(completion.sparse, alive)
+        dense = dense | _live(completion.dense, alive)
+        sparse = sparse | _live(completion.sparse, alive)
         return Candidates(dense, sparse, fuser.fuse(dense, sparse), completion.chunks, live, legs.idf)
 
 
@@ -107,8 +107,9 @@ def _need(fuser: Fuser, legs: Legs, live: AbstractSet[str] | None, wanted: Wante
     contenders = dense.keys() | sparse.keys() if wanted.best is None else fuser.contenders(wanted.best)
     are_few = len(contenders) <= wanted.limit + _MAX_TEXTS_AHEAD
     texts = frozenset(contenders) if are_few else frozenset[ChunkKey]()
-    # The best of either index belong to the scale the others are measured by.
-    deciding = {key.attempt_id for key in chain(contenders, islice(dense, 1), islice(sparse, 1))}
+    # The best of either index, and the worst of the dense one, are the scale the others are measured by.
+    ends = chain(islice(dense, 1), islice(reversed(dense), 1), islice(sparse, 1))
+    deciding = {key.attempt_id for key in chain(contenders, ends)}
     if legs.dense is None or legs.sparse is None:
         return Need(Missing(texts=texts), frozenset(deciding))
     missing = Missing(frozenset(contenders - dense.keys()), frozenset(contenders - sparse.keys()), texts)
