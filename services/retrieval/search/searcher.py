@@ -141,7 +141,7 @@ class Searcher:
             terms, candidates = NO_TERMS, await look_up(None)
         else:
             terms, candidates = await self._asker.ask(tenant, with_years(request.query), look_up)
-        # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
+        # Both indexes have spoken of all that may be shown; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
         scorers: dict[str, Scorer] = {}
 

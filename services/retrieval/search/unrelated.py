@@ -73,8 +73,10 @@ class Unrelated:
             statements, *questions = await asyncio.gather(
                 self._embedder.embed_passages(_STATEMENTS), *map(self._embedder.embed_query, _QUESTIONS)
             )
-        except DocuQueryError as error:
-            log.info("unrelated_not_measured", reason=error.reason_name)
+        except Exception as error:
             self._measuring = None
+            if not isinstance(error, DocuQueryError):
+                raise
+            log.info("unrelated_not_measured", reason=error.reason_name)
             return 0.0
         return float(np.mean(np.stack(questions) @ statements.T))

@@ -30,13 +30,15 @@ class TwoDirections:
     def __init__(self, cosine: float) -> None:
         self._cosine = cosine
         self.callers: list[str] = []
-        self.is_away = False
+        self.is_away = self.is_broken = False
         self.answers = asyncio.Event()
         self.answers.set()
 
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.callers.append(CALLER.get())
         await self.answers.wait()
+        if self.is_broken:
+            raise RuntimeError("of no kind the seam knows")
         if self.is_away:
             return await AbsentEmbedder(self.name, self.dimensions).embed_passages(texts)
         return np.tile(np.array([1.0, 0.0], dtype=np.float32), (len(texts), 1))
@@ -72,6 +74,16 @@ async def test_an_embedder_that_is_away_counts_as_0_and_is_asked_again(no_hurry:
     embedder.is_away = False
     assert await unrelated.cosine(no_hurry) == pytest.approx(0.7, abs=1e-6)
     assert len(embedder.callers) == 2
+
+
+async def test_one_that_breaks_is_asked_again(no_hurry: Deadline) -> None:
+    embedder = TwoDirections(0.7)
+    embedder.is_broken = True
+    unrelated = Unrelated(embedder)
+    with pytest.raises(RuntimeError):
+        await unrelated.cosine(no_hurry)
+    embedder.is_broken = False
+    assert await unrelated.cosine(no_hurry) == pytest.approx(0.7, abs=1e-6)
 
 
 async def test_whoever_stops_waiting_stops_nobody_else(no_hurry: Deadline) -> None:
