@@ -1,4 +1,4 @@
-"""The cosine of unrelated texts is measured once, and nobody waits long for an embedder that is away or slow."""
+"""The cosine of unrelated texts is measured once; nobody waits long for an embedder that is away or slow."""
 
 from __future__ import annotations
 
@@ -143,9 +143,10 @@ async def test_a_failure_that_nobody_waited_for_is_no_loose_end(no_hurry: Deadli
     waiting.cancel()
     await asyncio.wait([waiting])
     embedder.answers.set()
-    while len(asyncio.all_tasks()) > 1:
-        await asyncio.sleep(0)
-    del unrelated, waiting
+    measuring = asyncio.all_tasks() - {asyncio.current_task()}
+    assert measuring
+    await asyncio.wait(measuring)
+    del unrelated, waiting, measuring
     gc.collect()
     assert loose == []
 
