@@ -6,7 +6,7 @@ few of those chunks can come up: what an index did not find is no better than th
 first names the contenders for the best places (the threshold algorithm of Fagin, Lotem and Naor, "Optimal
 aggregation algorithms for middleware", PODS 2001), and when both scores of those are known, it fuses. The
 best are the same, in the same order, as if all scores were known. So much for an index that finds what there
-is: what a server's graph of vectors overlooked, and too few words speak for, stays behind as if it were far.
+is: what a graph of vectors overlooked, and too few words speak for, stays behind as if it were far.
 """
 
 from __future__ import annotations
