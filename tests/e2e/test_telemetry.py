@@ -195,6 +195,7 @@ def check_metrics(scraped: dict[str, dict[tuple[str, frozenset[tuple[str, str]]]
     stage = "docuquery_retrieval_stage_duration_seconds_count"
     for name in ("embed", "index", "records", "rerank", "complete", "embed_passages", "write"):
         assert value("retrieval", stage, stage=name) == 1, name
+    assert value("retrieval", stage, stage="fetch") == 0, "texts that came with the scores are there"
     for service in SERVICES:
         assert value(service, "docuquery_event_loop_lag_seconds_count", service=service) > 0
         builds = [labels for name, labels in scraped[service] if name == "docuquery_build_info"]
