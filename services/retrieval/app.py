@@ -56,6 +56,7 @@ from services.retrieval.search.passages import Passages
 from services.retrieval.search.reading import Reading, Side
 from services.retrieval.search.rerank_stage import RerankStage
 from services.retrieval.search.searcher import Searcher
+from services.retrieval.search.unrelated import Unrelated
 from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
 from services.retrieval.store.edge.opening import open_edge
@@ -223,7 +224,9 @@ async def _side(
     )
     fused_by, dense_weight = FUSIONS[settings.fusion], settings.dense_weight
     asked = measured(embedder, stages, {"embed_query": "embed"})
-    searcher = Searcher(measured_stores(stores), asked, encoder, fused_by, dense_weight, rerank_stage)
+    searcher = Searcher(
+        measured_stores(stores), asked, Unrelated(embedder), encoder, fused_by, dense_weight, rerank_stage
+    )
     return Side(embedder.name, searcher, Passages(stores))
 
 

@@ -136,6 +136,18 @@ async def test_a_question_without_terms_finds_nothing_by_words(stores: Stores) -
     assert legs.sparse == Leg()
 
 
+async def test_nothing_is_given_by_words_to_chunks_that_are_named_by_a_question_without_terms(
+    stores: Stores,
+) -> None:
+    stored = embedded(new_attempt_id(), 0, direction(1, 0), {3: 1.0})
+    await stores.chunks.write(TENANT, [stored])
+    named = frozenset({stored.chunk.key})
+    query = ChunkQuery(direction(1, 0), SparseVector((), ()), depth=5)
+    found = await stores.chunks.complete(TENANT, query, Missing(named, named, named))
+    assert [hit.key for hit in found.dense] == [stored.chunk.key]
+    assert (found.sparse, found.chunks) == ((), {stored.chunk.key: stored.chunk})
+
+
 async def test_named_chunks_are_scored_whatever_their_rank(stores: Stores) -> None:
     attempt = new_attempt_id()
     await stores.chunks.write(
@@ -341,6 +353,20 @@ async def test_an_attempt_is_live_exactly_while_a_record_says_so(stores: Stores)
     assert await stores.records.live(TENANT, {old_id, new_id}) == {new_id: new}
     await stores.records.remove(TENANT, old.document_id, expected_revision=2)
     assert await stores.records.live(TENANT, {old_id, new_id}) == {}
+
+
+async def test_of_two_versions_one_is_live_even_if_one_decides(stores: Stores) -> None:
+    """Both were read while they were live; who is sure of the new one is told nothing of the old one."""
+    old, fresh, other = record(1), record(1), record(2)
+    new = next_revision(old, live=fresh.live, attempt=fresh.attempt)
+    old_id, new_id, other_id = (item.attempt.attempt_id for item in (old, new, other))
+    for item in (old, other):
+        await stores.records.put(TENANT, item, expected_revision=None)
+    assert await stores.records.live(TENANT, {old_id, other_id}) == {old_id: old, other_id: other}
+    await stores.records.put(TENANT, new, expected_revision=1)
+    assert await stores.records.live(TENANT, {new_id}) == {new_id: new}
+    live = await stores.records.live(TENANT, {old_id, new_id, other_id}, {new_id})
+    assert live == {new_id: new, other_id: other}
 
 
 async def test_pages_are_newest_first_and_follow_the_cursor(stores: Stores) -> None:

@@ -106,7 +106,7 @@ async def test_one_question_is_one_tree_of_spans_and_counted_everywhere(tmp_path
 def check_trace(receiver: Receiver) -> None:
     spans = receiver.trace(TRACE)
     stages = {span.name for span in spans if span.service == "docuquery-retrieval" and span.kind == INTERNAL}
-    assert stages >= {"embed", "index", "records", "fetch", "rerank"}
+    assert stages >= {"embed", "index", "records", "complete", "rerank"}
     assert [line for line in tree(spans) if not line.startswith("        retrieval: ")] == [
         "gateway: Query",
         "  gateway: rewrite",
@@ -193,8 +193,9 @@ def check_metrics(scraped: dict[str, dict[tuple[str, frozenset[tuple[str, str]]]
     assert value("ingest", "docuquery_ingest_workers", state="idle") == 2
     assert value("ingest", "docuquery_ingest_spool_bytes") == 0
     stage = "docuquery_retrieval_stage_duration_seconds_count"
-    for name in ("embed", "index", "records", "rerank", "fetch", "embed_passages", "write"):
+    for name in ("embed", "index", "records", "rerank", "complete", "embed_passages", "write"):
         assert value("retrieval", stage, stage=name) == 1, name
+    assert value("retrieval", stage, stage="fetch") == 0, "texts that came with the scores are there"
     for service in SERVICES:
         assert value(service, "docuquery_event_loop_lag_seconds_count", service=service) > 0
         builds = [labels for name, labels in scraped[service] if name == "docuquery_build_info"]

@@ -109,8 +109,9 @@ def _need(fuser: Fuser, legs: Legs, live: AbstractSet[str] | None, wanted: Wante
     contenders = dense.keys() | sparse.keys() if wanted.best is None else fuser.contenders(wanted.best)
     are_few = len(contenders) <= wanted.limit + _MAX_TEXTS_AHEAD
     texts = frozenset(contenders) if are_few else frozenset[ChunkKey]()
-    # The best of either index belong to the scale the others are measured by.
-    deciding = {key.attempt_id for key in chain(contenders, islice(dense, 1), islice(sparse, 1))}
+    # The best of either index, and the worst of the dense one, are the scale the others are measured by.
+    ends = chain(islice(dense, 1), [*dense][-1:], islice(sparse, 1))
+    deciding = {key.attempt_id for key in chain(contenders, ends)}
     if legs.dense is None or legs.sparse is None:
         return Need(Missing(texts=texts), frozenset(deciding))
     missing = Missing(frozenset(contenders - dense.keys()), frozenset(contenders - sparse.keys()), texts)

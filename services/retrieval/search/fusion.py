@@ -5,7 +5,8 @@ each index, nDCG@10 over four collections rose from .535 to .545 by it. But aski
 few of those chunks can come up: what an index did not find is no better than the worst it found. So a method
 first names the contenders for the best places (the threshold algorithm of Fagin, Lotem and Naor, "Optimal
 aggregation algorithms for middleware", PODS 2001), and when both scores of those are known, it fuses. The
-best are the same, in the same order, as if all scores were known.
+best are the same, in the same order, as if all scores were known. So much for an index that finds what there
+is: what a graph of vectors overlooked, and too few words speak for, stays behind as if it were far.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ class Fuser(Protocol):
         ...
 
     def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
-        """A value 0..1 for each chunk, which means nothing across questions.
+        """A value for each chunk, 0..1 of what was found, which means nothing across questions.
 
-        A chunk without a score counts as the worst an index could give.
+        A chunk without a score counts as the worst an index could give; one better than all that were found
+        (an approximate index overlooked it) may have more than 1.
         """
         ...
 

@@ -25,7 +25,8 @@ class LiveHits:
 
     legs: Legs
     live: Mapping[str, DocumentRecord]
-    """Attempt → record. One reading judged all hits: never two versions of a document."""
+    """Attempt → record. One reading judged all hits: never two versions of a document. One that decides
+    nothing may have died since it was last read."""
     asked: Missing | None
     """What was missing and has been asked meanwhile; None: nothing has."""
     completion: Completion

@@ -114,6 +114,7 @@ class Searcher:
         self,
         stores: Stores,
         embedder: Embedder,
+        unrelated: Unrelated,
         encoder: Bm25Encoder,
         fusion: Fusion,
         dense_weight: float,
@@ -123,7 +124,7 @@ class Searcher:
         self._candidate_finder = CandidateFinder(stores, fusion)
         self._expander = Expander(stores.chunks, stores.texts)
         self._embedder = embedder
-        self._unrelated = Unrelated(embedder)
+        self._unrelated = unrelated
         self._asker = Asker(stores, encoder)
         self._dense_weight = dense_weight
         self._rerank_stage = rerank_stage
@@ -134,13 +135,13 @@ class Searcher:
         Reranking is left out when `deadline` is near or the reranker fails.
         """
         dense = await self._embedder.embed_query(request.query) if request.mode is not Mode.SPARSE else None
-        unrelated = await self._unrelated.cosine() if request.mode is Mode.HYBRID else 0.0
+        unrelated = await self._unrelated.cosine(deadline) if request.mode is Mode.HYBRID else 0.0
         look_up = partial(self._candidates, tenant, request, dense, Balance(self._dense_weight, unrelated))
         if request.mode is Mode.DENSE:
             terms, candidates = NO_TERMS, await look_up(None)
         else:
             terms, candidates = await self._asker.ask(tenant, with_years(request.query), look_up)
-        # Both indexes have spoken of every candidate; no word in common is a BM25 of 0.
+        # Both indexes have spoken of all that may be shown; no word in common is a BM25 of 0.
         no_words = None if request.mode is Mode.DENSE else 0.0
         scorers: dict[str, Scorer] = {}
 
@@ -155,7 +156,7 @@ class Searcher:
         order = ranked(fused)
         if request.score_threshold:
             order = [key for key in order if score(key) >= request.score_threshold]
-        reranked = await self._reranked(tenant, request, order, fused, deadline)
+        reranked = await self._reranked(tenant, request, order, candidates, deadline)
         if given := reranked.scores:
             looked_at = sorted(given, key=lambda key: (-given[key], -fused[key], key))
             order = looked_at + [key for key in order if key not in given]
@@ -207,20 +208,22 @@ class Searcher:
         tenant: str,
         request: SearchRequest,
         order: Sequence[ChunkKey],
-        fused: Mapping[ChunkKey, float],
+        candidates: Candidates,
         deadline: Deadline,
     ) -> _Reranked:
         stage = self._rerank_stage
         best = order[: stage.candidates]
         if not self._is_reranked(request) or not best:
             return _Reranked()
-        chunks = await self._chunks.fetch(tenant, best)
+        chunks = dict(candidates.chunks)
+        if unknown := [key for key in best if key not in chunks]:
+            chunks.update(await self._chunks.fetch(tenant, unknown))
         there = [key for key in best if key in chunks]
         if not there:
             return _Reranked()
         scores = await stage.scores(
             RerankQuery(tenant, with_years(request.query)),
-            [Candidate(chunks[key], fused[key]) for key in there],
+            [Candidate(chunks[key], candidates.fused[key]) for key in there],
             deadline,
         )
         if scores is None:

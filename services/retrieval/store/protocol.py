@@ -145,8 +145,8 @@ class RecordStore(Protocol):
     ) -> Mapping[str, DocumentRecord]:
         """Those of `attempt_ids` whose chunks are live, each with its record. One consistent reading.
 
-        With `deciding`, that is sure of those only: of others it may say that they are live if they were when
-        they were last read.
+        Never two attempts of one document. With `deciding`, that is sure of those only: of others it may say
+        that they are live if they were when they were last read.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -24,3 +24,8 @@ class Remembered(dict[K, V]):
         self.update(entries)
         while len(self) > self._limit:
             del self[next(iter(self))]
+
+    def drop(self, keys: Iterable[K]) -> None:
+        """Forgets entries, as far as they are there."""
+        for key in keys:
+            self.pop(key, None)

@@ -53,7 +53,7 @@ class LiveRecords:
     ) -> Mapping[str, DocumentRecord]:
         """Those of `attempt_ids` that are live; never two of one document.
 
-        With `deciding`, what is remembered of the others is not confirmed.
+        With `deciding`, what is remembered of the others is not confirmed, unless it contradicts itself.
         """
         asked = frozenset(attempt_ids)
         known = {
@@ -62,7 +62,10 @@ class LiveRecords:
             if (found := self._known.get(attempt_id)) is not None and found.tenant == tenant
         }
         unknown = asked - known.keys()
-        unsure = known if deciding is None else {name: known[name] for name in known.keys() & set(deciding)}
+        unsure = known
+        # Of two versions of a document, one was replaced.
+        if deciding is not None and len({found.point for found in known.values()}) == len(known):
+            unsure = {name: known[name] for name in known.keys() & set(deciding)}
         read: dict[str, _Known] = {}
         if unknown:
             all_stand, read = await both(self._all_stand(unsure), self._read(tenant, unknown))
@@ -93,6 +96,7 @@ class LiveRecords:
         tokens = {found.token for found in known.values()}
         points = await self._documents.scroll_agreed(_has_token(tokens), only("token"))
         standing = {text_of(point.payload, "token") for point in points}
+        self._known.drop(attempt_id for attempt_id, found in known.items() if found.token not in standing)
         return {attempt_id: found for attempt_id, found in known.items() if found.token in standing}
 
     async def _read(self, tenant: str, attempt_ids: Group[str]) -> dict[str, _Known]:

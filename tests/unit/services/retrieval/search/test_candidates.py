@@ -25,6 +25,7 @@ from tests.contract.retrieval_samples import chunk, direction, record
 
 TENANT = "acme"
 BALANCE = Balance(0.55, 0.1)
+BELOW_ALL = Balance(0.55, -0.2)
 DOCUMENTS = [record(number) for number in range(60)]
 
 
@@ -46,21 +47,24 @@ STORED = st.builds(
 
 
 class MemoryStore:
-    """As much of a store as candidates are found in."""
+    """As much of a store as candidates are found in; with `remembers_all`, dead ones were read while live."""
 
-    def __init__(self, stored: Collection[Stored], *, is_shared: bool) -> None:
+    def __init__(
+        self, stored: Collection[Stored], *, is_shared: bool = True, remembers_all: bool = False
+    ) -> None:
         self.is_shared = is_shared
+        self._remembers_all = remembers_all
         self.chunks = self
         self.completed: list[Missing] = []
         self._live: dict[str, DocumentRecord] = {}
+        self._dead: dict[str, DocumentRecord] = {}
         self._dense: dict[ChunkKey, float] = {}
         self._sparse: dict[ChunkKey, float] = {}
         for one, document in zip(stored, DOCUMENTS, strict=False):
             assert document.live is not None
             key = ChunkKey(document.live.attempt_id, 0)
             self._dense[key], self._sparse[key] = one.dense, one.sparse
-            if one.is_live:
-                self._live[key.attempt_id] = document
+            (self._live if one.is_live else self._dead)[key.attempt_id] = document
 
     @property
     def records(self) -> SimpleNamespace:
@@ -85,16 +89,21 @@ class MemoryStore:
     async def _live_of(
         self, tenant: str, attempt_ids: Collection[str], deciding: Collection[str] | None = None
     ) -> Mapping[str, DocumentRecord]:
-        return {name: self._live[name] for name in attempt_ids if name in self._live}
+        found = self._live
+        if deciding is not None and self._remembers_all:
+            found = found | {name: last for name, last in self._dead.items() if name not in deciding}
+        return {name: found[name] for name in attempt_ids if name in found}
 
     async def _still_open(self, tenant: str, attempt_ids: Collection[str]) -> Mapping[str, DocumentRecord]:
         return {}
 
 
-async def find(store: MemoryStore, fusion: Fusion, wanted: Wanted, depth: int) -> Candidates:
+async def find(
+    store: MemoryStore, fusion: Fusion, wanted: Wanted, depth: int, balance: Balance = BALANCE
+) -> Candidates:
     finder = CandidateFinder(store, fusion)  # type: ignore[arg-type]  # as much as is used
     query = ChunkQuery(direction(1.0), SparseVector((1,), (1.0,)), depth)
-    return await finder.find(TENANT, query, wanted, BALANCE)
+    return await finder.find(TENANT, query, wanted, balance)
 
 
 @pytest.mark.parametrize("fusion", [MinMax, ReciprocalRank])
@@ -112,10 +121,27 @@ async def test_the_best_are_those_of_asking_for_everything(
     assert all(some.sparse.get(key) == every.sparse.get(key) for key in first)
 
 
+@pytest.mark.parametrize("fusion", [MinMax, ReciprocalRank])
+@pytest.mark.parametrize(("balance", "cuts"), [(BALANCE, False), (BELOW_ALL, True)])
+@given(st.lists(STORED, min_size=1, max_size=25), st.integers(1, 6))
+async def test_dead_ones_that_are_remembered_as_live_change_nothing(
+    fusion: Fusion, balance: Balance, cuts: bool, stored: list[Stored], best: int
+) -> None:
+    """However deep is asked, unless the worst hit is a measure: that of the live ones is another then."""
+    depth = 2 * best if cuts else len(stored)
+    found = []
+    for remembers_all in (True, False):
+        store = MemoryStore(stored, remembers_all=remembers_all)
+        candidates = await find(store, fusion, Wanted(best, 0, best), depth, balance)
+        first = ranked(candidates.fused)[:best]
+        found.append([(candidates.fused[key], candidates.dense.get(key), key) for key in first])
+    assert found[0] == found[1]
+
+
 async def test_only_what_may_be_among_the_best_is_asked_for() -> None:
     by_both = [Stored(0.9 - i / 100, 9.0 - i / 10, is_live=True) for i in range(5)]
     by_one = [Stored(0.3, 0.0, is_live=True)] * 5 + [Stored(0.0, 1.0, is_live=True)] * 5
-    store = MemoryStore([*by_both, *by_one], is_shared=True)
+    store = MemoryStore([*by_both, *by_one])
     found = await find(store, MinMax, Wanted(3, 0, 3), 10)
     (missing,) = store.completed
     assert (missing.dense, missing.sparse, len(missing.texts)) == (frozenset(), frozenset(), 3)
@@ -125,6 +151,6 @@ async def test_only_what_may_be_among_the_best_is_asked_for() -> None:
 
 async def test_texts_of_very_many_contenders_are_left_for_later() -> None:
     alike = [Stored(0.5, 1.0, is_live=True)] * 60
-    store = MemoryStore(alike, is_shared=True)
+    store = MemoryStore(alike)
     found = await find(store, MinMax, Wanted(10, 0, 10), 60)
     assert found.chunks == {}

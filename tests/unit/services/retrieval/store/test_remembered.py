@@ -22,3 +22,11 @@ def test_it_holds_the_last_new_keys_with_their_last_values(limit: int, puts: lis
                 model.append((key, value))
         model = model[-limit:]
         assert list(table.items()) == model
+
+
+def test_what_is_dropped_is_forgotten_and_makes_room() -> None:
+    table: Remembered[str, int] = Remembered(2)
+    table.put({"a": 1, "b": 2})
+    table.drop(["a", "c"])
+    table.put({"d": 4})
+    assert table == {"b": 2, "d": 4}
