@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import chain, islice
 
 from services.retrieval.filtering.conditions import predicate
@@ -68,8 +69,10 @@ class CandidateFinder:
         self._fusion = fusion
         self._finder = LiveFinder(stores.chunks, stores.records, is_shared=stores.is_shared)
 
-    async def find(self, tenant: str, query: ChunkQuery, wanted: Wanted, balance: Balance) -> Candidates:
-        """Enough of them for `wanted`."""
+    async def find(
+        self, tenant: str, query: ChunkQuery, wanted: Wanted, balance: Balance, began: datetime
+    ) -> Candidates:
+        """Enough of them for `wanted`. `began`: when the question came."""
         passes = predicate(query.filter)
         enough = max(wanted.limit, query.depth // 2)
 
@@ -77,7 +80,7 @@ class CandidateFinder:
             return _need(self._fusion(*_scores(legs, live), balance), legs, live, wanted)
 
         for round_number in range(1, _MAX_ROUNDS + 1):
-            found = await self._finder.find(tenant, query, need_of)
+            found = await self._finder.find(tenant, query, need_of, began)
             legs, live = found.legs, found.live
             if query.filter:
                 live = {attempt_id: record for attempt_id, record in live.items() if passes(record)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from services.retrieval.filtering.conditions import predicate
 from services.retrieval.model import DocumentRecord
@@ -16,7 +17,9 @@ from services.retrieval.store.together import both
 # Each further asking needs a replacement committed during the one before: that is rare, unless a document is
 # replaced without end and the machine is slow.
 _MAX_ASKINGS = 20
-_MAX_REMEMBERED_ENDS = 100_000
+_MAX_REMEMBERED = 100_000
+# Longer ago than a question takes, and than the clocks of two machines differ.
+_LATELY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class LiveFinder:
     attempt that is still open, on a document without another live version (nothing was committed on it since
     the attempt began, or it would have ended).
 
+    And an attempt may be committed between the two, after a part of its chunks was found: what the answer
+    shows of it must not depend on which part. So what was committed lately, and was not live yet when this
+    process last looked, is reason to ask again, once for each.
+
     With a filter the records were read once before, too. What was relied on then is judged with the hits, and
     a hit passed over then, that passes now, is reason to ask again.
     """
@@ -62,16 +69,21 @@ class LiveFinder:
         self._records = records
         self._is_shared = is_shared
         self._askings = 0
-        # Attempt → the last asking that had begun when its end was seen.
-        self._ended: Remembered[str, int] = Remembered(_MAX_REMEMBERED_ENDS)
+        # Attempt → the last asking that had begun when its end, or that it is live, was seen.
+        self._ended: Remembered[str, int] = Remembered(_MAX_REMEMBERED)
+        self._met: Remembered[str, int] = Remembered(_MAX_REMEMBERED)
 
     async def find(
-        self, tenant: str, query: ChunkQuery, need_of: Callable[[Legs, AbstractSet[str] | None], Need]
+        self,
+        tenant: str,
+        query: ChunkQuery,
+        need_of: Callable[[Legs, AbstractSet[str] | None], Need],
+        began: datetime,
     ) -> LiveHits:
         """The hits, and the records of those that are live: surely so of the deciding ones.
 
         `need_of` tells what is needed when the attempts given (None: all) are live; what is missing then is
-        asked where it costs no time.
+        asked where it costs no time. `began`: when the question came.
         """
         dead: set[str] = set()
         passes = predicate(query.filter)
@@ -99,10 +111,23 @@ class LiveFinder:
             }
             is_new = any(map(passes, (live[name] for name in legs.passed_over & alive)))
             ended, may_miss = await self._judge(tenant, new, live) if new else (frozenset(), False)
-            if not (is_new or may_miss):
+            is_half = self._is_half(need.deciding & alive, live, asking, began)
+            if not (is_new or may_miss or is_half):
                 break
             dead |= ended
         return LiveHits(legs, live, need.missing, completion)
+
+    def _is_half(
+        self,
+        attempts: AbstractSet[str],
+        live: Mapping[str, DocumentRecord],
+        asking: int,
+        began: datetime,
+    ) -> bool:
+        """Whether any of the live `attempts` may have had but a part of its chunks when this asking began."""
+        new = [attempt_id for attempt_id in attempts if self._met.get(attempt_id, asking) >= asking]
+        self._met.put(dict.fromkeys(new, asking))
+        return any(live[attempt_id].update_time > began - _LATELY for attempt_id in new)
 
     async def _completed(self, tenant: str, query: ChunkQuery, missing: Missing) -> Completion:
         return await self._chunks.complete(tenant, query, missing) if missing else Completion()

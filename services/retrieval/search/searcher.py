@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import TypeAlias
@@ -136,7 +137,8 @@ class Searcher:
         """
         dense = await self._embedder.embed_query(request.query) if request.mode is not Mode.SPARSE else None
         unrelated = await self._unrelated.cosine(deadline) if request.mode is Mode.HYBRID else 0.0
-        look_up = partial(self._candidates, tenant, request, dense, Balance(self._dense_weight, unrelated))
+        balance, began = Balance(self._dense_weight, unrelated), deadline.clock.now()
+        look_up = partial(self._candidates, tenant, request, dense, balance, began)
         if request.mode is Mode.DENSE:
             terms, candidates = NO_TERMS, await look_up(None)
         else:
@@ -185,11 +187,12 @@ class Searcher:
         request: SearchRequest,
         dense: Vector | None,
         balance: Balance,
+        began: datetime,
         sparse: SparseVector | None,
     ) -> Candidates:
         query = ChunkQuery(dense, sparse, max(_MIN_DEPTH, request.limit), request.filter)
         wanted = Wanted(request.limit, request.max_per_document, self._best(request))
-        return await self._candidate_finder.find(tenant, query, wanted, balance)
+        return await self._candidate_finder.find(tenant, query, wanted, balance, began)
 
     def _best(self, request: SearchRequest) -> int | None:
         """How many of the best a request looks at; None when it may be any number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,7 @@ TENANT = "acme"
 BALANCE = Balance(0.55, 0.1)
 BELOW_ALL = Balance(0.55, -0.2)
 DOCUMENTS = [record(number) for number in range(60)]
+LONG_AFTER = DOCUMENTS[0].update_time + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def find(
 ) -> Candidates:
     finder = CandidateFinder(store, fusion)  # type: ignore[arg-type]  # as much as is used
     query = ChunkQuery(direction(1.0), SparseVector((1,), (1.0,)), depth)
-    return await finder.find(TENANT, query, wanted, balance)
+    return await finder.find(TENANT, query, wanted, balance, LONG_AFTER)
 
 
 @pytest.mark.parametrize("fusion", [MinMax, ReciprocalRank])

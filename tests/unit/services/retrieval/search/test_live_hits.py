@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 
 import pytest
@@ -16,6 +17,8 @@ from services.retrieval.store.questions import ChunkQuery, Completion, Leg, Legs
 from tests.contract.retrieval_samples import direction, next_revision, record
 
 TENANT = "acme"
+LONG_AFTER = record(0).update_time + timedelta(days=1)
+"""After everything was committed."""
 QUERY = ChunkQuery(direction(1.0), SparseVector((1,), (1.0,)), 100)
 
 
@@ -24,6 +27,8 @@ class SharedStore:
 
     def __init__(self) -> None:
         self.indexed: list[str] = []
+        self.rest: list[ChunkKey] = []
+        """Chunks besides the first ones."""
         self.records: dict[str, DocumentRecord] = {}
         self.askings = 0
         self.then: Callable[[], None] | None = None
@@ -66,7 +71,7 @@ class SharedStore:
         if self.between is not None:
             self.between()
             self.between = None
-        hits = {ChunkKey(attempt, 0): 0.5 for attempt in self.indexed}
+        hits = {ChunkKey(attempt, 0): 0.5 for attempt in self.indexed} | dict.fromkeys(self.rest, 0.9)
         if self.then is not None:
             self.then()
             self.then = None
@@ -118,7 +123,7 @@ def of_all(legs: Legs, alive: Set[str] | None) -> Need:
 
 
 async def find(finder: LiveFinder) -> LiveHits:
-    return await finder.find(TENANT, QUERY, of_all)
+    return await finder.find(TENANT, QUERY, of_all, LONG_AFTER)
 
 
 async def test_live_hits_are_asked_for_once(store: SharedStore, finder: LiveFinder) -> None:
@@ -235,7 +240,7 @@ async def test_what_decides_nothing_may_be_as_it_was_last_read(
     def of_the_best(_legs: Legs, _alive: Set[str] | None) -> Need:
         return Need(Missing(), frozenset({best}))
 
-    found = await finder.find(TENANT, QUERY, of_the_best)
+    found = await finder.find(TENANT, QUERY, of_the_best, LONG_AFTER)
     assert found.live.keys() == {best, other.attempt.attempt_id}
     assert store.askings == 1
     assert (await find(finder)).live.keys() == {best}
@@ -254,7 +259,7 @@ async def test_what_decides_because_others_are_dead_is_made_sure_of(
         first = best if alive is None or best in alive else second.attempt.attempt_id
         return Need(Missing(), frozenset({first}))
 
-    assert (await finder.find(TENANT, QUERY, of_the_first)).live == {}
+    assert (await finder.find(TENANT, QUERY, of_the_first, LONG_AFTER)).live == {}
 
 
 async def test_with_a_filter_all_hits_are_made_sure_of(store: SharedStore, finder: LiveFinder) -> None:
@@ -265,7 +270,7 @@ async def test_with_a_filter_all_hits_are_made_sure_of(store: SharedStore, finde
     def of_nothing(_legs: Legs, _alive: Set[str] | None) -> Need:
         return Need(Missing(), frozenset())
 
-    assert (await finder.find(TENANT, OF_ALL, of_nothing)).live == {}
+    assert (await finder.find(TENANT, OF_ALL, of_nothing, LONG_AFTER)).live == {}
 
 
 async def test_a_store_of_our_own_is_asked_once_and_for_hits_alone(store: SharedStore) -> None:
@@ -310,7 +315,7 @@ async def test_a_version_that_was_deleted_after_a_filter_chose_it_is_no_reason_t
         store.indexed.remove(old)
 
     store.between = replace_and_erase
-    found = await finder.find(TENANT, OF_ALL, of_all)
+    found = await finder.find(TENANT, OF_ALL, of_all, LONG_AFTER)
     assert [stored.document_id for stored in found.live.values()] == [record(1).document_id]
     assert store.askings == 2
 
@@ -320,6 +325,35 @@ async def test_a_document_committed_after_a_filter_chose_is_found(
 ) -> None:
     store.upload(1)
     store.between = lambda: store.upload(2) and None
-    found = await finder.find(TENANT, OF_ALL, of_all)
+    found = await finder.find(TENANT, OF_ALL, of_all, LONG_AFTER)
     assert len(found.live) == 2
     assert store.askings == 2
+
+
+async def test_an_attempt_committed_after_the_asking_is_asked_for_whole_once(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    """A part of its chunks was indexed when the first asking came, and the best was not among it."""
+    opened = store.begin(1)
+    best = ChunkKey(opened.attempt.attempt_id, 7)
+
+    def index_the_rest_and_commit() -> None:
+        store.rest.append(best)
+        store.commit(1)
+
+    store.then = index_the_rest_and_commit
+    began = opened.update_time
+    found = await finder.find(TENANT, QUERY, of_all, began)
+    assert found.legs.dense is not None
+    assert best in found.legs.dense.hits
+    assert store.askings == 2
+    await finder.find(TENANT, QUERY, of_all, began)
+    assert store.askings == 3
+
+
+async def test_what_was_committed_long_before_is_not_asked_for_twice(
+    store: SharedStore, finder: LiveFinder
+) -> None:
+    committed = store.upload(1)
+    await finder.find(TENANT, QUERY, of_all, committed.update_time + timedelta(minutes=2))
+    assert store.askings == 1
