@@ -41,13 +41,13 @@ from services.retrieval.model import (
     Status,
 )
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, EmbeddedChunk, SparseVector
 from services.retrieval.store.server.connection.addresses import parse_addresses
 from services.retrieval.store.server.connection.nodes import open_nodes
 from services.retrieval.store.server.layout import Layout
 from services.retrieval.store.server.opening import ServerOptions, open_server
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 
 _SPACE = VectorSpace("benchmark/16", 16, "benchmark")
 _TENANT = "benchmark"

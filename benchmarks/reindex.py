@@ -41,9 +41,9 @@ from services.retrieval.reindexing.pace import Pace
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 
 _TENANT = "benchmark"

@@ -60,8 +60,8 @@ from services.retrieval.search.unrelated import Unrelated
 from services.retrieval.servicer import RetrievalServicer
 from services.retrieval.settings import Settings
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.telemetry import TENANTS, count_store, follow_sweeper, measured_stores, stages
 from services.retrieval.terms.bm25 import Bm25Encoder
 

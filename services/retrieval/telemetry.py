@@ -14,7 +14,8 @@ from libs.telemetry.measured import measured
 from libs.telemetry.metrics import Counter, Gauge, Histogram
 from libs.telemetry.stages import Stages
 from services.retrieval.documents.sweeper import Sweeper
-from services.retrieval.store.protocol import Stores, Totals
+from services.retrieval.store.protocol import Totals
+from services.retrieval.store.stores import Stores
 
 log = structlog.get_logger()
 

@@ -18,12 +18,12 @@ from benchmarks.qdrant_server import Servers
 from libs.clock import Clock, SystemClock
 from services.retrieval.filtering.fields import parse_filter_fields
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server.connection.addresses import parse_addresses
 from services.retrieval.store.server.connection.nodes import Nodes, open_nodes
 from services.retrieval.store.server.layout import Layout
 from services.retrieval.store.server.opening import ServerOptions, open_server
 from services.retrieval.store.spaces import FIRST_PLACE, VectorSpace
+from services.retrieval.store.stores import Stores
 from tests.contract.qdrant_server import cluster, one_server
 
 ENGINES = ("edge", "server", "cluster")

@@ -16,8 +16,8 @@ from services.retrieval.admin.vectors import Vectors
 from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import ChunkKey
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk, SparseVector
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import block, chunk, direction, embedded, record
 from tests.contract.store_targets import ENGINES, Targets
 from tests.unit.services.retrieval.admin.support import (

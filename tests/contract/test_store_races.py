@@ -14,7 +14,7 @@ from libs.clock import SystemClock
 from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.documents.records import RecordEditor
 from services.retrieval.model import DocumentRecord
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import next_revision, record
 from tests.contract.store_targets import ENGINES, Targets
 from tests.contract.test_store import SPACE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import block, embedded, record
 from tests.contract.store_targets import ENGINES, Targets
 from tests.contract.test_store import SPACE

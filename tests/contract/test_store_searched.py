@@ -12,8 +12,9 @@ from services.retrieval.filtering.conditions import Condition, Exists, Filter
 from services.retrieval.model import DocumentRecord
 from services.retrieval.search.candidates import CandidateFinder, Wanted
 from services.retrieval.search.fusion import Balance, MinMax, ranked
-from services.retrieval.store.protocol import RecordStore, Stores
+from services.retrieval.store.protocol import RecordStore
 from services.retrieval.store.questions import ChunkQuery, EmbeddedChunk, SparseVector
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import direction, embedded, next_revision, record
 from tests.contract.test_store_races import TENANT, processes
 

@@ -22,9 +22,9 @@ from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.sources import VectorSources
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.store.progress import FillProgress, ReindexState
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, EmbeddedChunk, SparseVector
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import chunk, direction, embedded, record
 from tests.contract.store_targets import ENGINES, Targets
 from tests.unit.services.retrieval.admin.support import (

@@ -24,8 +24,8 @@ from libs.errors import DocuQueryError
 from libs.rpc.channel import open_channel
 from services.retrieval.app import STORES, start
 from services.retrieval.embedders.local import LocalEmbedder
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.rpc.retrieval_support import MIB, Client, Draft, ShiftedClock, running, settings, where
 

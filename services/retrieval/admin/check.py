@@ -10,7 +10,7 @@ import numpy as np
 
 from services.retrieval.attempts.completeness import first_gap
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, LiveVersion
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.walk import records_of
 
 _BATCH_CHUNKS = 512

@@ -8,7 +8,7 @@ from services.retrieval.admin.check import TenantReport, check_tenant
 from services.retrieval.admin.console import Progress, say, table
 from services.retrieval.admin.folder import held_store
 from services.retrieval.store.edge.opening import edge_stores
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.walk import live_chunks
 
 _MAX_SHOWN = 50

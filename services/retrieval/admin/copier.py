@@ -14,7 +14,8 @@ from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.vectors import Vectors
 from services.retrieval.attempts.lease import ABANDONED
 from services.retrieval.model import ChunkKey, DocumentRecord, LiveVersion, Status
-from services.retrieval.store.protocol import Stores, TextBlock, Totals
+from services.retrieval.store.protocol import TextBlock, Totals
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.walk import NO_LEASE_ENDED, records_of
 
 # Embedded and written at once: some requests' worth for an embedder behind an API, 2 MB of vectors.

@@ -12,8 +12,8 @@ from services.retrieval.admin.folder import held_store
 from services.retrieval.admin.vectors import Vectors
 from services.retrieval.embedders.protocol import Embedder
 from services.retrieval.store.edge.opening import edge_stores
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.walk import live_chunks
 from services.retrieval.terms.bm25 import Bm25Encoder
 

@@ -10,7 +10,7 @@ from libs.clock import Clock
 from services.retrieval.admin.console import AdminError
 from services.retrieval.admin.reindex_report import Report
 from services.retrieval.reindexing.filler import SpaceFiller
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 
 # Serving processes look every second whether there is a new space, and write to it from then on.
 _LEARN_SECONDS = 3.0

@@ -21,7 +21,7 @@ from services.retrieval.documents.lifecycle import (
 from services.retrieval.documents.quota import Quota
 from services.retrieval.documents.records import RecordEditor
 from services.retrieval.model import Description, IfExists, UploadResult
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 
 T = TypeVar("T")
 

@@ -32,7 +32,8 @@ from services.retrieval.model import (
     Status,
     UploadResult,
 )
-from services.retrieval.store.protocol import Stores, Totals
+from services.retrieval.store.protocol import Totals
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.together import both
 
 BeforeCommit: TypeAlias = "Callable[[str, str], Awaitable[None]]"

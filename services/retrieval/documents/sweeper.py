@@ -13,7 +13,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.attempts.lease import ABANDONED, is_abandoned
 from services.retrieval.documents.records import RecordEditor
 from services.retrieval.model import DocumentRecord, Status
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 
 log = structlog.get_logger()
 

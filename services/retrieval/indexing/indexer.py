@@ -15,8 +15,9 @@ from libs.text import ByteOffsets
 from services.retrieval.documents.records import RecordEditor, owned_attempt
 from services.retrieval.indexing.encoder import Encoded, PassageEncoder
 from services.retrieval.model import Chunk, DocumentRecord, Span, Stage, Status
-from services.retrieval.store.protocol import RecordStore, Stores, TextBlock
+from services.retrieval.store.protocol import RecordStore, TextBlock
 from services.retrieval.store.questions import EmbeddedChunk
+from services.retrieval.store.stores import Stores
 
 # Batches of a piece that are being embedded while earlier ones are stored. A remote embedder bounds what it
 # has under way itself; for a local one nothing is gained or lost.

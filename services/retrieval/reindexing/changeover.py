@@ -13,8 +13,8 @@ from services.retrieval.reindexing.pace import Pace
 from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.store.progress import FillProgress, ReindexStatus
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces_protocol import Spaces
+from services.retrieval.store.stores import Stores
 
 log = structlog.get_logger()
 

@@ -20,8 +20,8 @@ from services.retrieval.reindexing.tally import Tally
 from services.retrieval.reindexing.vectors import SpaceVectors, read_for
 from services.retrieval.store.payloads import lacks_of
 from services.retrieval.store.progress import FillProgress
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
+from services.retrieval.store.stores import Stores
 from services.retrieval.store.walk import live_chunks, live_documents, records_of
 
 log = structlog.get_logger()

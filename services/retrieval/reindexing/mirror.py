@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from libs.errors import DocuQueryError
 from services.retrieval.model import Chunk, ChunkKey
 from services.retrieval.reindexing.vectors import SpaceVectors, without_foreign
-from services.retrieval.store.protocol import ChunkStore, Stores
+from services.retrieval.store.protocol import ChunkStore
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 
 _BATCH_CHUNKS = 256
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import SparseVector
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from services.retrieval.terms.question import QuestionTerms, asked_languages, terms_under, weighted
 

@@ -13,8 +13,8 @@ from services.retrieval.filtering.conditions import predicate
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord
 from services.retrieval.search.fusion import Balance, Fuser, Fusion
 from services.retrieval.search.live_hits import LiveFinder, Need
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, Completion, Hits, Legs, Missing
+from services.retrieval.store.stores import Stores
 
 # When dead versions crowd out live ones, ask deeper, this many times as deep each time; the last round
 # reaches past 25,000 dead chunks, more than any one document leaves behind.

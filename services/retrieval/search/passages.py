@@ -10,7 +10,8 @@ from libs.errors import DocuQueryError
 from libs.text import utf8_length
 from services.retrieval.documents.lifecycle import document_not_found
 from services.retrieval.model import Chunk, DocumentRecord, PageRange, Span
-from services.retrieval.store.protocol import Stores, TextBlock
+from services.retrieval.store.protocol import TextBlock
+from services.retrieval.store.stores import Stores
 
 MAX_CONTEXT_CHARACTERS = 5000
 # A span between two chunks (white space the chunker dropped) still has the chunk before it within this.

@@ -25,8 +25,8 @@ from services.retrieval.search.fusion import Balance, Fusion, ranked
 from services.retrieval.search.rerank_stage import RerankStage
 from services.retrieval.search.scoring import Scorer
 from services.retrieval.search.unrelated import Unrelated
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery, SparseVector
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from services.retrieval.terms.question import NO_TERMS
 from services.retrieval.terms.years import with_years

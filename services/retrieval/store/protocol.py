@@ -15,7 +15,6 @@ from typing import NamedTuple, Protocol
 from services.retrieval.filtering.conditions import Filter
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, DocumentType, Span, Status
 from services.retrieval.store.questions import ChunkQuery, Completion, EmbeddedChunk, Legs, Missing
-from services.retrieval.store.spaces_protocol import Spaces
 
 
 class Extent(NamedTuple):
@@ -232,22 +231,3 @@ class CorpusRevisions(Protocol):
     async def advance_all(self) -> None:
         """Does so for every tenant: a process may have died in between."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """One opened store."""
-
-    name: str
-    """For people: `edge`, `qdrant`."""
-    chunks: ChunkStore
-    """Those in the vector space of this process' settings."""
-    texts: TextStore
-    records: RecordStore
-    upkeep: Upkeep
-    revisions: CorpusRevisions
-    spaces: Spaces
-    page_token_key: bytes
-    """A secret as old as the store, 32 bytes."""
-    is_shared: bool = False
-    """Whether other processes may read and write the store, also between two calls of this one."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from services.retrieval.store.progress import FillProgress, ReindexStatus
+from services.retrieval.store.protocol import ChunkStore
 from services.retrieval.store.spaces import KeptSpaces, VectorSpace
-
-if TYPE_CHECKING:
-    from services.retrieval.store.protocol import ChunkStore
 
 
 class Lacking(Protocol):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from services.retrieval.model import DocumentRecord
 from services.retrieval.store.payloads import to_microseconds
-from services.retrieval.store.protocol import Cursor, DocumentQuery, Stores, Totals
+from services.retrieval.store.protocol import Cursor, DocumentQuery, Totals
+from services.retrieval.store.stores import Stores
 
 _PAGE_RECORDS = 500
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias, cast
 
 import qdrant_edge as edge
 
 from services.retrieval.model import Chunk, ChunkKey
+from services.retrieval.store.edge.asking import ask, one_of, planned, requests_of
 from services.retrieval.store.edge.engine import engine_errors, match, scroll
 from services.retrieval.store.edge.idf import idf_of_unseen, probe_idf
 from services.retrieval.store.edge.points import (
     from_record,
-    to_edge,
     to_points,
     touching,
 )
 from services.retrieval.store.edge.slots import ordinal_in, point_id
-from services.retrieval.store.edge.space import DENSE, SPARSE, EdgeSpace, attempts_in, is_lacking
+from services.retrieval.store.edge.space import EdgeSpace, attempts_in, is_lacking
 from services.retrieval.store.edge.tenant import EdgeTenant, EdgeTenants
 from services.retrieval.store.edge.written import Written
 from services.retrieval.store.payloads import LACKS, chunk_from_payload, lacks_of
@@ -32,16 +30,10 @@ from services.retrieval.store.questions import (
     Leg,
     Legs,
     Missing,
-    leg,
 )
 
 Points: TypeAlias = "Sequence[edge.ScoredPoint] | Sequence[edge.Record]"
 
-# Naming the attempts in the engine's filter costs about 4.4 µs each in a hybrid query; beyond this many it
-# is cheaper to ask for more hits and drop those that do not pass (measured at 100,000 chunks).
-_MAX_NAMED_ATTEMPTS = 1000
-# Asked for beyond the expected share when hits are dropped afterwards.
-_DEPTH_MARGIN = 1.5
 _MAX_REMEMBERED_TERMS = 100_000
 
 
@@ -115,15 +107,15 @@ class EdgeChunkStore:
 
     async def search(self, tenant: str, query: ChunkQuery) -> Legs:
         opened = self._tenants.find(tenant)
-        plan = _plan(opened, self._place, query) if opened else None
+        plan = planned(opened, self._place, query) if opened else None
         if opened is None or plan is None:
             nothing = Leg()
             return Legs(
                 nothing if query.dense is not None else None, nothing if query.sparse is not None else None
             )
-        requests = _requests(query, plan.depth, plan.filter, plan.filter)
+        requests = requests_of(query, plan.depth, plan.filter, plan.filter)
         space = opened.space(self._place)
-        dense, sparse = _ask(space.shard, requests, "search")
+        dense, sparse = ask(space.shard, requests, "search")
         return Legs(
             None if dense is None else plan.leg(_to_hits(opened, space, dense), query.depth),
             None if sparse is None else plan.leg(_to_hits(opened, space, sparse), query.depth),
@@ -138,9 +130,9 @@ class EdgeChunkStore:
             query.dense if missing.dense else None, query.sparse if missing.sparse else None, query.depth
         )
         limit = max(len(missing.dense), len(missing.sparse))
-        requests = _requests(asked, limit, _one_of(missing.dense), _one_of(missing.sparse))
+        requests = requests_of(asked, limit, one_of(missing.dense), one_of(missing.sparse))
         space = opened.space(self._place)
-        dense, sparse = _ask(space.shard, requests, "complete")
+        dense, sparse = ask(space.shard, requests, "complete")
         return Completion(
             _to_hits(opened, space, dense or ()),
             _to_hits(opened, space, sparse or ()),
@@ -199,36 +191,6 @@ class EdgeChunkStore:
         return opened.written.find(attempt_id) if self._notes_written else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How to ask the engine."""
-
-    depth: int
-    filter: edge.Filter | None = None
-    keep: Set[str] | None = None
-    """Of the hits, keep those of these attempts; None keeps all."""
-
-    def leg(self, hits: Hits, wanted: int) -> Leg:
-        """The first `wanted` hits to keep."""
-        return leg(hits, wanted, self.keep, is_cut=len(hits) >= self.depth)
-
-
-def _plan(opened: EdgeTenant, place: str, query: ChunkQuery) -> _Plan | None:
-    """None: no document passes the filter."""
-    if not query.filter:
-        return _Plan(query.depth)
-    selection = opened.catalogue.select(query.filter)
-    passing = selection.attempt_ids
-    if not passing:
-        return None
-    if len(passing) <= _MAX_NAMED_ATTEMPTS:
-        named = edge.FieldCondition("attempt_id", match=edge.MatchAny(sorted(passing)))
-        return _Plan(query.depth, edge.Filter(must=[named]))
-    stored = opened.space(place).count
-    expected = query.depth * stored / selection.chunk_count
-    return _Plan(min(stored, math.ceil(expected * _DEPTH_MARGIN)), keep=passing)
-
-
 def _retrieve(
     space: EdgeSpace, keys: Collection[ChunkKey], payload: bool | list[str], *, with_vectors: bool = False
 ) -> list[edge.Record]:
@@ -260,37 +222,3 @@ def _keys_of(opened: EdgeTenant, space: EdgeSpace, points: Points) -> list[Chunk
 
 def _to_hits(opened: EdgeTenant, space: EdgeSpace, points: Sequence[edge.ScoredPoint]) -> Hits:
     return dict(zip(_keys_of(opened, space, points), [point.score for point in points], strict=True))
-
-
-def _requests(
-    query: ChunkQuery, limit: int, dense_filter: edge.Filter | None, sparse_filter: edge.Filter | None
-) -> tuple[edge.QueryRequest | None, edge.QueryRequest | None]:
-    def request(vector: edge.Query, wanted: edge.Filter | None) -> edge.QueryRequest:
-        return edge.QueryRequest(
-            limit=limit, query=vector, filter=wanted, with_payload=False, with_vector=False
-        )
-
-    dense, sparse = query.dense, query.sparse
-    return (
-        None if dense is None else request(edge.Query.Nearest(dense.tolist(), using=DENSE), dense_filter),
-        None if sparse is None else request(edge.Query.Nearest(to_edge(sparse), using=SPARSE), sparse_filter),
-    )
-
-
-def _ask(
-    shard: edge.EdgeShard,
-    requests: tuple[edge.QueryRequest | None, edge.QueryRequest | None],
-    operation: str,
-) -> tuple[list[edge.ScoredPoint] | None, list[edge.ScoredPoint] | None]:
-    """Both questions in one batch; None for the one that was not asked."""
-    asked = [request for request in requests if request is not None]
-    if not asked:
-        return None, None
-    with engine_errors(operation):
-        answers = iter(shard.query_batch(edge.QueryBatchRequest(asked)))
-    dense, sparse = requests
-    return (None if dense is None else next(answers), None if sparse is None else next(answers))
-
-
-def _one_of(keys: Collection[ChunkKey]) -> edge.Filter:
-    return edge.Filter(must=[edge.HasIdCondition(set(map(point_id, keys)))])

@@ -19,8 +19,8 @@ from services.retrieval.store.edge.revisions import EdgeRevisions
 from services.retrieval.store.edge.spaces import EdgeSpaces
 from services.retrieval.store.edge.tenant import EdgeTenants
 from services.retrieval.store.edge.upkeep import EdgeUpkeep
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.spaces import KeptSpaces, VectorSpace
+from services.retrieval.store.stores import Stores
 
 
 @asynccontextmanager

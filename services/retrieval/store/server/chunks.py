@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection as Group
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
 from qdrant_client import grpc as q
 
 from services.retrieval.model import Chunk, ChunkKey
@@ -16,8 +14,6 @@ from services.retrieval.store.payloads import (
     LACKABLE,
     LACKS,
     chunk_from_payload,
-    chunk_to_payload,
-    lacks_of,
 )
 from services.retrieval.store.protocol import Extent
 from services.retrieval.store.questions import (
@@ -28,7 +24,15 @@ from services.retrieval.store.questions import (
     Leg,
     Legs,
     Missing,
-    SparseVector,
+)
+from services.retrieval.store.server.chunk_points import (
+    chunk_id,
+    chunk_uuid,
+    chunks_from,
+    from_point,
+    of_attempt,
+    to_point,
+    to_sparse,
 )
 from services.retrieval.store.server.connection.batched import Batcher
 from services.retrieval.store.server.connection.calls import MOST_READS
@@ -39,7 +43,6 @@ from services.retrieval.store.server.connection.points import (
     DENSE,
     NONE,
     SPARSE,
-    dense_from,
     every,
     from_values,
     has_id,
@@ -48,10 +51,7 @@ from services.retrieval.store.server.connection.points import (
     id_base,
     only,
     point_id,
-    point_uuid,
-    sparse_from,
     split_id,
-    to_values,
     touching,
 )
 from services.retrieval.store.server.documents.selection import Selector
@@ -81,13 +81,13 @@ class ServerChunkStore:
         if not chunks:
             return
         attempt_ids = {item.chunk.key.attempt_id for item in chunks}
-        await self._collection.upsert([_to_point(tenant, item) for item in chunks])
+        await self._collection.upsert([to_point(tenant, item) for item in chunks])
         self._hidden.note(attempt_ids)
         self._idf.note(len(chunks))
         self._hits.remember(tenant, attempt_ids)
 
     async def existing(self, tenant: str, keys: Sequence[ChunkKey]) -> frozenset[ChunkKey]:
-        by_id = {_id(tenant, key).uuid: key for key in keys}
+        by_id = {chunk_id(tenant, key).uuid: key for key in keys}
         found = await self._collection.retrieve([q.PointId(uuid=uuid) for uuid in by_id], only(LACKS))
         return frozenset(by_id[point.id.uuid] for point in found if LACKS not in point.payload)
 
@@ -114,7 +114,7 @@ class ServerChunkStore:
         # The ids of an attempt are in order, and n chunks reach the ordinal n - 1 at least.
         first = point_id(id_base(tenant, attempt_id), count - 1)
         highest = count - 1
-        async for point in self._collection.scroll(_of_attempt(tenant, attempt_id), start=first):
+        async for point in self._collection.scroll(of_attempt(tenant, attempt_id), start=first):
             highest = split_id(point.id.uuid)[1]
         return Extent(count, highest)
 
@@ -149,7 +149,7 @@ class ServerChunkStore:
             sparse=query.sparse if missing.sparse else None,
         )
         of_dense, of_sparse, of_texts = (
-            every(has_id(_uuid(tenant, key) for key in named))
+            every(has_id(chunk_uuid(tenant, key) for key in named))
             for named in (missing.dense, missing.sparse, missing.texts)
         )
         requests = self._requests(asked, of_dense, of_sparse, max(len(missing.dense), len(missing.sparse)))
@@ -166,17 +166,17 @@ class ServerChunkStore:
         replies = await self._collection.query(requests) if requests else []
         texts = replies[-1] if missing.texts else ()
         dense, sparse = await self._legs(asked, replies[: len(requests) - bool(missing.texts)])
-        return Completion(dense or {}, sparse or {}, _chunks(texts))
+        return Completion(dense or {}, sparse or {}, chunks_from(texts))
 
     async def fetch(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
-        return _chunks(await self._collection.retrieve([_id(tenant, key) for key in keys], ALL))
+        return chunks_from(await self._collection.retrieve([chunk_id(tenant, key) for key in keys], ALL))
 
     async def embedded(self, tenant: str, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, EmbeddedChunk]:
-        found = await self._collection.retrieve([_id(tenant, key) for key in keys], ALL, vectors=True)
-        return {item.chunk.key: item for item in map(_from_point, found)}
+        found = await self._collection.retrieve([chunk_id(tenant, key) for key in keys], ALL, vectors=True)
+        return {item.chunk.key: item for item in map(from_point, found)}
 
     async def between(self, tenant: str, attempt_id: str, char_start: int, char_end: int) -> Sequence[Chunk]:
-        wanted = _of_attempt(tenant, attempt_id)
+        wanted = of_attempt(tenant, attempt_id)
         wanted.must.extend(touching(char_start, char_end))
         return [
             chunk_from_payload(from_values(point.payload))
@@ -218,7 +218,7 @@ class ServerChunkStore:
             vector = q.VectorInput(dense=q.DenseVector(data=query.dense.tolist()))
             requests.append(_nearest(name, vector, DENSE, of_dense, limit))
         if query.sparse is not None and query.sparse.indices:
-            vector = q.VectorInput(sparse=_to_sparse(query.sparse))
+            vector = q.VectorInput(sparse=to_sparse(query.sparse))
             requests.append(_nearest(name, vector, SPARSE, of_sparse, limit))
         return requests
 
@@ -243,54 +243,3 @@ def _nearest(name: str, vector: q.VectorInput, using: str, wanted: q.Filter, lim
         with_payload=NONE,
         params=APPROXIMATE,
     )
-
-
-def _uuid(tenant: str, key: ChunkKey) -> str:
-    return point_uuid(id_base(tenant, key.attempt_id), key.ordinal)
-
-
-def _id(tenant: str, key: ChunkKey) -> q.PointId:
-    return q.PointId(uuid=_uuid(tenant, key))
-
-
-def _of_attempt(tenant: str, attempt_id: str) -> q.Filter:
-    return every(has_text("attempt_id", attempt_id), has_text("tenant", tenant))
-
-
-def _to_point(tenant: str, item: EmbeddedChunk) -> q.PointStruct:
-    vectors: dict[str, q.Vector] = {}
-    if item.dense is not None:
-        if not np.isfinite(item.dense).all():
-            # Qdrant 1.16 keeps such a vector and then ranks it first for every query.
-            raise ValueError("a vector with a value that is no finite number must not be stored")
-        vectors[DENSE] = q.Vector(dense=q.DenseVector(data=item.dense.tolist()))
-    if item.sparse is not None:
-        vectors[SPARSE] = q.Vector(sparse=_to_sparse(item.sparse))
-    return q.PointStruct(
-        id=_id(tenant, item.chunk.key),
-        vectors=q.Vectors(vectors=q.NamedVectors(vectors=vectors)),
-        payload=to_values({"tenant": tenant, **chunk_to_payload(item.chunk), **lacks_of(item)}),
-    )
-
-
-def _to_sparse(vector: SparseVector) -> q.SparseVector:
-    return q.SparseVector(indices=vector.indices, values=vector.values)
-
-
-def _chunks(points: Iterable[q.RetrievedPoint | q.ScoredPoint]) -> dict[ChunkKey, Chunk]:
-    chunks = (chunk_from_payload(from_values(point.payload)) for point in points)
-    return {chunk.key: chunk for chunk in chunks}
-
-
-def _from_point(point: q.RetrievedPoint) -> EmbeddedChunk:
-    payload = from_values(point.payload)
-    missing = payload.get(LACKS, ())
-    dense: NDArray[np.float32] | None = None
-    if "dense" not in missing:
-        stored = np.asarray(dense_from(point.vectors, DENSE), dtype=np.float32)
-        dense = stored / np.linalg.norm(stored)  # half precision: the length is 1 within 1e-4
-    sparse: SparseVector | None = None
-    if "terms" not in missing:
-        indices, values = sparse_from(point.vectors, SPARSE)
-        sparse = SparseVector(tuple(indices), tuple(values))
-    return EmbeddedChunk(chunk_from_payload(payload), dense, sparse)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from libs.clock import Clock
 from services.retrieval.filtering.fields import FilterField
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.server.connection.addresses import Address
 from services.retrieval.store.server.connection.nodes import open_nodes
 from services.retrieval.store.server.documents.index import RecordIndex
@@ -22,6 +21,7 @@ from services.retrieval.store.server.revisions import ServerRevisions
 from services.retrieval.store.server.spaces import Place, ServerSpaces
 from services.retrieval.store.server.upkeep import ServerUpkeep
 from services.retrieval.store.spaces import KeptSpaces, VectorSpace, require_space
+from services.retrieval.store.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)

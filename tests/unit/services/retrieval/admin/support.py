@@ -14,9 +14,10 @@ from services.retrieval.documents.identifiers import new_attempt_id
 from services.retrieval.model import Chunk, ChunkKey, DocumentRecord, Span
 from services.retrieval.store.edge.manifest import read_manifest
 from services.retrieval.store.edge.opening import edge_stores, open_edge
-from services.retrieval.store.protocol import Stores, TextBlock
+from services.retrieval.store.protocol import TextBlock
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.contract.retrieval_samples import record
 

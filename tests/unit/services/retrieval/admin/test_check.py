@@ -12,8 +12,8 @@ from services.retrieval.admin.check import TenantReport, check_tenant
 from services.retrieval.admin.check_command import check
 from services.retrieval.model import DocumentRecord, LiveVersion, Status
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import record
 from tests.unit.services.retrieval.admin.support import (
     ENCODER,

@@ -19,9 +19,9 @@ from services.retrieval.admin.vectors import Vectors
 from services.retrieval.indexing.indexer import contextual_text
 from services.retrieval.model import Chunk, ChunkKey, Status
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import EmbeddedChunk
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.contract.retrieval_samples import embedded, record
 from tests.unit.services.retrieval.admin.support import (

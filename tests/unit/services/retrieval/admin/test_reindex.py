@@ -20,9 +20,9 @@ from services.retrieval.reindexing.patience import Patience
 from services.retrieval.reindexing.vectors import SpaceVectors
 from services.retrieval.store.edge.manifest import exclusive, read_manifest
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
 from services.retrieval.store.questions import ChunkQuery
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from services.retrieval.terms.bm25 import Bm25Encoder
 from tests.contract.retrieval_samples import record
 from tests.unit.services.retrieval.admin.support import (

@@ -16,7 +16,7 @@ from services.retrieval.answers.cache import MAX_PAYLOAD_BYTES, AnswerCache, Hit
 from services.retrieval.answers.memory import Answer, AnswerMemory
 from services.retrieval.embedders.local import LocalEmbedder
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import next_revision, record
 from tests.contract.test_store import SPACE
 

@@ -19,8 +19,9 @@ from services.retrieval.documents.records import RecordEditor
 from services.retrieval.documents.sweeper import Sweeper
 from services.retrieval.model import Status
 from services.retrieval.store.edge.opening import open_edge
-from services.retrieval.store.protocol import Stores, Upkeep
+from services.retrieval.store.protocol import Upkeep
 from services.retrieval.store.spaces import VectorSpace
+from services.retrieval.store.stores import Stores
 from tests.contract.retrieval_samples import DIMENSIONS, NOW, block, embedded, record
 
 TENANT = "acme"
