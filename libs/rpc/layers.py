@@ -115,15 +115,25 @@ async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     await abort(call.context, error, call.request_id)
 
 
-def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
+def deadline_layer(
+    clock: Clock, default_seconds: float | None, longest_seconds: Mapping[str, float] | None = None
+) -> Layer:
     """Fixes the moment the work must be done by: the caller's deadline, else `default_seconds` from now.
 
     Calls that stream requests (uploads) have no default: they are bounded by their own limits.
+    `longest_seconds`, by full method name, bounds a call whatever its caller allows, the sending of its
+    responses included: who does not read them keeps nothing occupied for longer.
     """
+    longest_seconds = longest_seconds or {}
 
     async def layer(call: IncomingCall) -> None:
         remaining = call.context.time_remaining()
-        if remaining is not None:
+        longest = longest_seconds.get(call.method)
+        if longest is not None and (remaining is None or remaining > longest):
+            call.deadline = Deadline.after(longest, clock)
+            async with asyncio.timeout(longest):
+                await call.proceed()
+        elif remaining is not None:
             # gRPC itself cancels the handler when the caller's deadline passes.
             call.deadline = Deadline.after(max(0.0, remaining), clock)
             await call.proceed()

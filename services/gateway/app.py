@@ -138,6 +138,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
+                longest_seconds=settings.longest_seconds,
                 extra_layers=admission,
                 gate=gate,
                 ready=False,
