@@ -17,7 +17,7 @@ from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
 from libs.rpc.health import Health
-from libs.rpc.layered import Gate, Layer, LayeredServer
+from libs.rpc.layered import Gate, Layer, LayeredServer, UnknownMethods
 from libs.rpc.layers import (
     IdentityResolver,
     deadline_layer,
@@ -150,6 +150,7 @@ async def serve(
         shown.append(CHANNELZ)
     if settings.reflection_enabled:
         add_reflection(shown, infrastructure)
+    server.add_generic_rpc_handlers((UnknownMethods(),))  # last: it takes what nobody else does
 
     port = _listen(server, settings.host, settings.port, settings.server_tls)
     running = RunningServer(name, settings.host, port, health)

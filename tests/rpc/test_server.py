@@ -521,6 +521,15 @@ async def test_a_gate_refuses_calls_of_every_kind_before_anything_is_done_for_th
             await list_prompts(stub)
 
 
+async def test_a_method_that_does_not_exist_is_refused_with_a_reason(servicer: Servicer) -> None:
+    async with running(servicer) as server, grpc.aio.insecure_channel(server.address) as channel:
+        for method in ("/docuquery.answer.v1.AnswerService/Nope", "/some.Other/Service"):
+            for call in (channel.unary_unary(method)(b""), channel.stream_stream(method)(iter([b""]))):
+                assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+                assert method in await call.details()
+                assert "NOT_SUPPORTED" in str(await call.trailing_metadata())
+
+
 class _Reads(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]
     """A method that takes a stream and gives one answer, which none of our services has."""
 
