@@ -110,8 +110,10 @@ class Breaker:
         """Leave for one call that takes at most `lease_seconds`. Raises Refused."""
         now = self._monotonic()
         wait = self._wait(now)
-        if self._override is Override.FORCE_OPEN or wait > 0:
-            raise Refused(None if self._override is Override.FORCE_OPEN else wait)
+        if self._override is Override.FORCE_OPEN:
+            raise Refused(None, forced=True)
+        if wait > 0:
+            raise Refused(wait)
         if self._override is Override.AUTOMATIC and self._state is State.OPEN:
             self._enter(State.HALF_OPEN, self._last_reason)
         permit = Permit(self, self._generation, self._parkings, now + lease_seconds)

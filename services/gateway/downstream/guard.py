@@ -60,7 +60,7 @@ class Guard:
         try:
             permit = self._breaker.acquire(seconds)
         except Refused as refusal:
-            raise circuit_open(self._target, refusal.retry_after_seconds) from None
+            raise circuit_open(self._target, refusal) from None
         with permit:
             try:
                 yield permit

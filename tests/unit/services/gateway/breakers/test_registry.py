@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
-from services.gateway.breakers.model import BreakerPolicy, Outcome, OutcomeKind, Override, State
+from services.gateway.breakers.model import BreakerPolicy, Outcome, OutcomeKind, Override, Refused, State
 from services.gateway.breakers.registry import Breakers, circuit_open, provider_target, service_target
 
 FAILURE = Outcome(OutcomeKind.FAILURE, reasons.ERROR_REASON_PROVIDER_TIMEOUT)
@@ -81,11 +81,17 @@ def test_every_change_is_logged_with_its_cause(breakers: Breakers) -> None:
     ]
 
 
-def test_a_refusal_says_when_to_come_back() -> None:
-    error = circuit_open("service:retrieval", 3.4)
+def test_a_refusal_says_when_to_come_back_and_never_too_early() -> None:
+    error = circuit_open("service:retrieval", Refused(3.4))
     assert (error.reason_name, error.metadata, error.retry_after_seconds) == (
         "CIRCUIT_OPEN",
         {"target": "service:retrieval"},
         3.4,
     )
-    assert circuit_open("service:retrieval", None).message.endswith("Try again later.")
+    assert error.message.endswith("has failed repeatedly and rests a while. Try again in 4 s.")
+
+
+def test_what_an_operator_keeps_out_has_not_failed() -> None:
+    error = circuit_open("service:retrieval", Refused(None, forced=True))
+    assert error.message == "service:retrieval is kept out of use by an operator. Try again later."
+    assert error.retry_after_seconds is None
