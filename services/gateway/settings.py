@@ -275,8 +275,10 @@ class Settings(ServiceSettings):
 
     @property
     def longest_seconds(self) -> dict[str, float]:
-        """How long a call of a method may last whatever its caller does, by full method name: a question's
-        wait for room, its answer, and a moment for the reading of it."""
+        """How long a call may last whatever its caller does, by full method name.
+
+        For questions: the wait for room, the answer, and a moment for reading it.
+        """
         longest = self.admission_wait_seconds + self.query_max_seconds + budget.READING_SECONDS
         return {method: longest for method, room in ROOM_OF.items() if room is Room.QUERIES}
 

@@ -103,11 +103,18 @@ async def test_a_reader_reads_and_writes_not(keyed: System) -> None:
     assert keyed.ingest.seen == []
 
 
-async def test_only_an_operator_may_override_a_breaker(keyed: System) -> None:
+async def test_only_an_operator_may_override_a_breaker_and_the_log_says_which(keyed: System) -> None:
     failure = await refused(keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("writer")))
     assert failure.metadata["required_scope"] == "admin"
-    response = await keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("operator"))
+    for_an_hour = admin.OverrideBreakerRequest()
+    for_an_hour.CopyFrom(OVERRIDE)
+    for_an_hour.duration.seconds = 3600
+    with structlog.testing.capture_logs() as lines:
+        response = await keyed.admin.OverrideBreaker(for_an_hour, metadata=key("operator"))
     assert response.breaker.forced
+    assert response.breaker.HasField("forced_until")
+    overridden = [line for line in lines if line["event"] == "breaker_overridden"]
+    assert [(line["by"], line["seconds"]) for line in overridden] == [("operator", 3600)]
 
 
 def _every_unary_call(api: Any) -> list[tuple[Any, Any]]:

@@ -94,6 +94,8 @@ class Snapshot:
     forced: bool
     available: bool
     """Whether it would let a call pass now."""
+    forced_for_seconds: float | None = None
+    """Seconds until the forcing ends by itself; None when it does not, or there is none."""
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error

@@ -64,8 +64,13 @@ class Breakers:
             if target not in targets:
                 del self._breakers[target]
 
-    def override(self, target: str, override: Override) -> Snapshot:
-        """Forces a breaker, or frees it. Raises INVALID_REQUEST when there is no such target."""
+    def override(
+        self, target: str, override: Override, *, seconds: float | None = None, by: str = ""
+    ) -> Snapshot:
+        """Forces a breaker for so long (None: until told otherwise), or frees it; the log says who did.
+
+        Raises INVALID_REQUEST when there is no such target.
+        """
         breaker = self._breakers.get(target)
         if breaker is None:
             raise DocuQueryError(
@@ -73,8 +78,17 @@ class Breakers:
                 f"There is no circuit breaker of the name `{target[:200]}`.",
                 violations=[FieldViolation("target", f"Must be one of {', '.join(sorted(self._breakers))}.")],
             )
-        breaker.override(override)
-        log.warning("breaker_overridden", target=target, override=override.value)
+        before = breaker.snapshot()
+        breaker.override(override, math.inf if seconds is None else seconds)
+        log.warning(
+            "breaker_overridden",
+            target=target,
+            override=override.value,
+            seconds=seconds,
+            by=by,
+            before=before.state.value,
+            forced_before=before.forced,
+        )
         return breaker.snapshot()
 
     def snapshots(self) -> dict[str, Snapshot]:

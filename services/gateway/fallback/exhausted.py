@@ -26,8 +26,7 @@ def all_failed(attempts: Iterable[Attempt], breakers: Sequence[Snapshot]) -> Doc
     wait = _earliest_return(breakers)
     return DocuQueryError(
         reasons.ERROR_REASON_ALL_PROVIDERS_FAILED,
-        f"No provider could answer ({_first(listed) or 'none is configured'}). "
-        f"Try again {in_seconds(wait)}.",
+        f"No provider could answer ({_first(listed) or 'none is configured'}). Try again {in_seconds(wait)}.",
         metadata={"attempts": listed},
         retry_after_seconds=wait,
     )

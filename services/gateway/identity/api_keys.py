@@ -109,7 +109,7 @@ def load_api_keys(
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read {file}: {type(error).__name__}") from None
         if not text.strip():
-            # What a file looks like that is just being written: taken for a list, it would lock everybody out.
+            # As a file looks that is just being written: taken for a list, it would lock everybody out.
             raise ValueError(f"{file} is empty; a list without keys is []")
     keys = (
         *(parse_api_keys(inline) if inline.strip() else ()),

@@ -340,6 +340,30 @@ def test_forced_closed_lets_everything_pass_and_still_counts(bench: Bench) -> No
     assert snapshot.failures == 30
 
 
+def test_forced_open_for_a_while_says_how_long_and_then_judges_again(bench: Bench) -> None:
+    bench.breaker.override(Override.FORCE_OPEN, 60)
+    bench.clock.advance(20)
+    assert bench.refused_for() == pytest.approx(40)
+    snapshot = bench.breaker.snapshot()
+    assert (snapshot.retry_after_seconds, snapshot.forced_for_seconds) == (40, 40)
+    bench.clock.advance(40)
+    snapshot = bench.breaker.snapshot()
+    assert (snapshot.state, snapshot.forced, snapshot.forced_for_seconds) == (State.CLOSED, False, None)
+    bench.open()
+
+
+def test_what_was_counted_while_forced_closed_is_forgotten_when_that_ends(bench: Bench) -> None:
+    bench.breaker.override(Override.FORCE_CLOSED, 20)
+    late = bench.breaker.acquire()
+    bench.calls(*[FAILURE] * 30)
+    bench.clock.advance(20)
+    late.report(FAILURE)
+    bench.calls(*[FAILURE] * 4)
+    assert (bench.state, bench.breaker.snapshot().calls) == (State.CLOSED, 4)
+    bench.call(FAILURE)
+    assert bench.state is State.OPEN
+
+
 def test_given_back_it_starts_closed_and_judges_again(bench: Bench) -> None:
     bench.open()
     bench.breaker.override(Override.FORCE_OPEN)

@@ -50,10 +50,12 @@ def test_providers_come_and_go_with_the_list_and_keep_their_state(breakers: Brea
     assert breakers.get("provider:a/m").snapshot().state is State.OPEN
 
 
-def test_an_operator_overrides_a_known_target(breakers: Breakers) -> None:
+def test_an_operator_overrides_a_known_target_and_the_log_says_who_and_what_was_before(
+    breakers: Breakers,
+) -> None:
     breakers.get("service:answer")
     with capture_logs() as logs:
-        snapshot = breakers.override("service:answer", Override.FORCE_OPEN)
+        snapshot = breakers.override("service:answer", Override.FORCE_OPEN, seconds=60, by="ops")
     assert (snapshot.state, snapshot.forced) == (State.OPEN, True)
     assert logs == [
         {
@@ -61,8 +63,13 @@ def test_an_operator_overrides_a_known_target(breakers: Breakers) -> None:
             "log_level": "warning",
             "target": "service:answer",
             "override": "force_open",
+            "seconds": 60,
+            "by": "ops",
+            "before": "closed",
+            "forced_before": False,
         }
     ]
+    assert snapshot.forced_for_seconds == 60
 
 
 def test_an_unknown_target_is_refused_with_what_there_is(breakers: Breakers) -> None:
