@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.common.v1.upload_pb2 import UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
@@ -25,6 +26,7 @@ from tests.rpc.gateway_support import (
     running,
     started,
     text,
+    until,
 )
 
 QUESTION = pb.QueryRequest(question="How many days?")
@@ -140,6 +142,56 @@ async def test_a_long_stream_as_a_probe_keeps_no_other_call_waiting() -> None:
         assert system.answer.under_way == 1
         assert (await system.api.Query(QUESTION)).result.provider == "a"
         call.cancel()
+
+
+async def test_a_probe_that_waits_for_a_slow_model_keeps_no_other_question_waiting() -> None:
+    """The answer service has taken the call, so it works; how long its model thinks says nothing of it."""
+    async with running(breaker_consecutive_failures=1) as system:
+        system.providers(a=[answering("a")])
+        await system.api.Query(QUESTION)
+        await broken_and_back(system, "answer")
+        system.answer.asked.clear()
+        system.providers(a=[[HANG], [HANG], answering("a")])
+        thinking = []
+        for number in (1, 2):
+            thinking.append(system.api.Query(QUESTION))
+            await until(lambda number=number: system.answer.under_way == number)  # type: ignore[misc]
+        assert (await system.api.Query(QUESTION)).result.provider == "a"
+        for call in thinking:
+            call.cancel()
+
+
+async def test_a_probe_that_waits_for_its_caller_s_bytes_keeps_no_other_upload_waiting() -> None:
+    async with running(breaker_consecutive_failures=1) as system:
+        await broken_and_back(system, "ingest")
+        idle = []
+        for number in (1, 2):
+            upload = system.api.UploadDocuments()
+            await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+            idle.append(upload)
+            await until(lambda number=number: system.ingest.under_way == number)  # type: ignore[misc]
+        await system.api.UploadDocument(pb.UploadDocumentRequest(filename="b.txt", content=b"b"))
+        for upload in idle:
+            upload.cancel()
+
+
+async def broken_and_back(system: System, service: str) -> None:
+    """A killed service, whose breaker has opened, is there again, and its breaker half open."""
+    await system.relays[service].cut()
+    if service == "ingest":
+        call = system.api.UploadDocument(pb.UploadDocumentRequest(filename="a.txt", content=b"a"))
+    else:
+        call = system.api.Query(QUESTION)
+    await failed(call)
+    await system.relays[service].listen()
+    async with asyncio.timeout(5):
+        while await _breaker_state(system, f"service:{service}") != pb.BREAKER_STATE_HALF_OPEN:
+            pass
+
+
+async def _breaker_state(system: System, target: str) -> pb.BreakerState.ValueType:
+    breakers = {breaker.target: breaker for breaker in (await status_of(system)).breakers}
+    return breakers[target].state
 
 
 async def test_an_operator_can_close_a_breaker_at_once(system: System) -> None:

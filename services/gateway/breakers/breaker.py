@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from services.gateway.breakers.model import (
     IGNORED,
+    SUCCESS,
     BreakerPolicy,
     Outcome,
     OutcomeKind,
@@ -58,6 +59,14 @@ class Permit:
         if not self._settled:
             self._settled = True
             self._breaker._settle(self, outcome)
+
+    def accepted(self) -> None:
+        """Says that the target has taken the call: word enough of a probe, which others wait for.
+
+        Of any other call its end tells more.
+        """
+        if self._breaker.is_probe(self):
+            self.report(SUCCESS)
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +129,10 @@ class Breaker:
         if self._state is State.HALF_OPEN:
             self._probe = permit
         return permit
+
+    def is_probe(self, permit: Permit) -> bool:
+        """Whether all other calls wait for this one."""
+        return permit is self._probe
 
     def recover(self) -> None:
         """The target has been seen to work again by other means: an opening ends now, and probes decide.

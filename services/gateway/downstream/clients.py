@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
@@ -65,6 +66,13 @@ class _IngestStream:
             yield response
 
 
+async def _note_acceptance(
+    call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse], permit: Permit
+) -> None:
+    if await call.accepted():
+        permit.accepted()
+
+
 class IngestClient:
     """The ingest service."""
 
@@ -80,7 +88,12 @@ class IngestClient:
             async with client.bidi_stream(
                 self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
             ) as call:
-                yield _IngestStream(call, permit)
+                accepting = asyncio.create_task(_note_acceptance(call, permit))
+                try:
+                    yield _IngestStream(call, permit)
+                finally:
+                    accepting.cancel()
+                    await asyncio.gather(accepting, return_exceptions=True)
 
 
 class RetrievalClient:
@@ -170,6 +183,7 @@ class AnswerClient:
                     service=ANSWER,
                     timeout_seconds=timeout_seconds,
                     accept_seconds=budget.ACCEPT_SECONDS,
+                    on_accepted=permit.accepted,
                 ) as responses,
                 aclosing(_events(responses, permit)) as events,
             ):

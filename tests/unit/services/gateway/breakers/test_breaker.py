@@ -198,6 +198,21 @@ def test_a_cancelled_probe_gives_its_permit_back(bench: Bench) -> None:
     assert bench.state is State.CLOSED
 
 
+def test_that_the_target_took_the_call_is_enough_of_a_probe_and_nothing_of_others(bench: Bench) -> None:
+    with bench.breaker.acquire() as permit:
+        permit.accepted()
+        assert bench.breaker.snapshot().calls == 0
+        permit.report(FAILURE)
+    assert bench.breaker.snapshot().failures == 1
+    bench.calls(*[FAILURE] * 4)
+    bench.clock.advance(5)
+    for _ in range(2):
+        probe = bench.breaker.acquire()
+        probe.accepted()
+        probe.report(FAILURE)
+    assert bench.state is State.CLOSED
+
+
 def test_a_lost_probe_blocks_no_longer_than_its_lease_and_its_late_word_is_dropped(bench: Bench) -> None:
     bench.open()
     bench.clock.advance(5)
