@@ -63,6 +63,8 @@ def channel_options(max_message_bytes: int, retried: Sequence[str] = ()) -> Sequ
         # two together. The server permits a ping every 10 s (see server.py).
         ("grpc.keepalive_time_ms", 12_000),
         ("grpc.keepalive_timeout_ms", 3000),
+        # Which waits for the longer of these two, and of itself a minute.
+        ("grpc.http2.ping_timeout_ms", 3000),
         # Without this, channels to one target share a connection across event loops in tests.
         ("grpc.use_local_subchannel_pool", 1),
         # Between our own services there is no proxy, whatever the environment says.

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
-from docuquery.common.v1.upload_pb2 import UploadHeader
+from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
@@ -228,6 +228,21 @@ async def test_a_paused_answer_service_is_noticed_and_blames_no_provider(system:
     system.relays["answer"].resume()
     async with asyncio.timeout(5):
         await system.api.Query(QUESTION)
+
+
+@pytest.mark.slow
+async def test_an_upload_to_a_paused_ingest_service_ends_when_keepalive_gives_it_up(system: System) -> None:
+    """After 12 and 3 s, where neither side has set a time of its own."""
+    upload = system.api.UploadDocuments()
+    await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+    await until(lambda: system.ingest.under_way == 1)
+    system.relays["ingest"].pause()
+    await upload.write(pb.UploadDocumentsRequest(upload_id="1", footer=UploadFooter()))
+    await upload.done_writing()
+    async with asyncio.timeout(30):
+        acknowledged = await upload.read()
+        assert acknowledged.progress.failed.reason == reasons.ERROR_REASON_SERVICE_UNAVAILABLE
+        assert (await failed(upload.read())).metadata["service"] == "ingest"
 
 
 async def test_a_paused_retrieval_service_costs_its_share_of_the_time(system: System) -> None:
