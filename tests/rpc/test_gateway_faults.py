@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
@@ -43,6 +44,12 @@ async def failed(call: Any) -> Failure:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call
     return failure_of(error.value)
+
+
+async def health_of(system: System, name: str) -> int:
+    async with grpc.aio.insecure_channel(system.address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        return (await check(health_pb2.HealthCheckRequest(service=name))).status
 
 
 async def status_of(system: System) -> pb.GetSystemStatusResponse:
@@ -228,6 +235,18 @@ async def test_a_paused_answer_service_is_noticed_and_blames_no_provider(system:
     system.relays["answer"].resume()
     async with asyncio.timeout(5):
         await system.api.Query(QUESTION)
+
+
+async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(system: System) -> None:
+    await system.relays["retrieval"].cut()
+    async with asyncio.timeout(2):
+        while (await health_of(system, "readiness")) != health_pb2.HealthCheckResponse.NOT_SERVING:
+            pass
+    call = system.api.GetStats(pb.GetStatsRequest(), timeout=10)
+    await asyncio.sleep(0.3)  # this is what it waits, at the least
+    await system.relays["retrieval"].listen()
+    await call
+    assert system.retrieval.calls("GetStats")[-1].seconds_left < 9.7
 
 
 @pytest.mark.slow

@@ -84,9 +84,9 @@ class IngestClient:
     async def open(self, timeout_seconds: float) -> AsyncIterator[_IngestStream]:
         """An upload stream; cancelled on leaving. Raises DocuQueryError."""
         with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)) as permit:
-            await self._guard.bridge()
+            left = await self._guard.bridge(timeout_seconds)
             async with client.bidi_stream(
-                self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
+                self._stub.IngestDocuments, service=INGEST, timeout_seconds=left
             ) as call:
                 accepting = asyncio.create_task(_note_acceptance(call, permit))
                 try:
@@ -175,13 +175,13 @@ class AnswerClient:
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
         with self._guard.watch(timeout_seconds) as permit:
-            await self._guard.bridge()
+            left = await self._guard.bridge(timeout_seconds)
             async with (
                 client.server_stream(
                     self._stub.Generate,
                     request,
                     service=ANSWER,
-                    timeout_seconds=timeout_seconds,
+                    timeout_seconds=left,
                     accept_seconds=budget.ACCEPT_SECONDS,
                     on_accepted=permit.accepted,
                 ) as responses,
