@@ -101,6 +101,7 @@ async def serve(
     clock: Clock | None = None,
     default_deadline_seconds: float | None = 60.0,
     longest_seconds: Mapping[str, float] | None = None,
+    report_seconds: float = 0.0,
     extra_layers: Sequence[Layer] = (),
     gate: Gate | None = None,
     ready: bool = True,
@@ -109,7 +110,8 @@ async def serve(
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
     `default_deadline_seconds` applies to calls without a deadline, except those that stream requests;
-    `longest_seconds`, by full method name, to all calls of a method.
+    `longest_seconds`, by full method name, to all calls of a method; `report_seconds` are set aside of what a
+    caller allows, so that it still hears why its call failed.
     `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
     `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
     raises to refuse them; None: they are open. `ready`: what the readiness check says at first.
@@ -125,7 +127,8 @@ async def serve(
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
         drain.refusing_layer,  # before any work
-        deadline_layer(clock, default_deadline_seconds, longest_seconds),  # time runs from the start
+        # Time runs from the start.
+        deadline_layer(clock, default_deadline_seconds, longest_seconds, report_seconds),
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
     ]
