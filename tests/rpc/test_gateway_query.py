@@ -342,7 +342,8 @@ async def test_every_outbound_call_has_a_timeout_within_the_caller_s(system: Sys
     await ask(system, FOLLOW_UP, seconds=6)
     search, generate = system.retrieval.calls("Search")[0], system.answer.calls("Generate")[0]
     assert search.seconds_left == pytest.approx(2, abs=0.2)
-    assert generate.seconds_left == pytest.approx(6, abs=0.3)
+    # 250 ms are kept for the last rung, 50 ms to say what failed.
+    assert generate.seconds_left == pytest.approx(5.7, abs=0.2)
     assert system.answer.calls("RewriteQuestion")[0].seconds_left < 1.3
 
 
