@@ -63,6 +63,10 @@ def channel_options(max_message_bytes: int, retried: Sequence[str] = ()) -> Sequ
         # two together. The server permits a ping every 10 s (see server.py).
         ("grpc.keepalive_time_ms", 12_000),
         ("grpc.keepalive_timeout_ms", 3000),
+        # It waits for the longer of these two (by itself a minute), and sends a peer that gets no data two
+        # pings and then one a minute.
+        ("grpc.http2.ping_timeout_ms", 3000),
+        ("grpc.http2.max_pings_without_data", 0),
         # Without this, channels to one target share a connection across event loops in tests.
         ("grpc.use_local_subchannel_pool", 1),
         # Between our own services there is no proxy, whatever the environment says.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -82,6 +82,11 @@ async def unary(
         return response
 
 
+def _is_accepted(headers: Iterable[tuple[str, str | bytes]]) -> bool:
+    """Whether these come from a server of ours; of a call that failed, gRPC gives empty ones."""
+    return any(key == REQUEST_ID_KEY for key, _ in headers)
+
+
 async def _translated(call: AsyncIterable[Res], service: str) -> AsyncGenerator[Res, None]:
     try:
         async for response in call:
@@ -98,11 +103,13 @@ async def server_stream(
     service: str,
     timeout_seconds: float | None,
     accept_seconds: float | None = None,
+    on_accepted: Callable[[], None] | None = None,
 ) -> AsyncIterator[AsyncIterator[Res]]:
     """Opens a server stream and yields its responses; cancels the call on leaving, however that happens.
 
     A server that has not even sent its headers after `accept_seconds` counts as SERVICE_UNAVAILABLE; None
-    waits as long as the call may take. Raises DocuQueryError, while iterating, too.
+    waits as long as the call may take. `on_accepted` is told when it has sent them in that time. Raises
+    DocuQueryError, while iterating, too.
     """
     if is_debugging():
         log.debug("calling", service=service, method=_name(method), timeout_seconds=timeout_seconds)
@@ -112,9 +119,11 @@ async def server_stream(
             if accept_seconds is not None:
                 try:
                     async with asyncio.timeout(accept_seconds):
-                        await call.initial_metadata()
+                        accepted = _is_accepted(await call.initial_metadata())
                 except TimeoutError:
                     raise unavailable(service) from None
+                if accepted and on_accepted is not None:
+                    on_accepted()
             async with aclosing(_translated(call, service)) as responses:
                 yield responses
         finally:
@@ -138,6 +147,10 @@ class BidiCall(Generic[Req, Res]):
         except (asyncio.InvalidStateError, grpc.aio.UsageError) as error:
             # The stream has ended under us; its status says why.
             raise await self._ended() from error
+
+    async def accepted(self) -> bool:
+        """Waits for the server's headers; whether it took the call."""
+        return _is_accepted(await self._call.initial_metadata())
 
     async def done_writing(self) -> None:
         """Tells the server that no more messages follow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
@@ -11,6 +12,9 @@ from libs.rpc.layered import IncomingCall
 
 _QUIET_SECONDS = 0.1
 """No newcomer for so long: callers have noticed. Those that watch the health check do so in milliseconds."""
+
+_LAST_WORD_SECONDS = 0.5
+"""For telling those whose calls are cut off. A caller that does not read keeps nobody longer than that."""
 
 
 class Drain:
@@ -26,6 +30,8 @@ class Drain:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._cut_off: set[asyncio.Task[None]] = set()
 
     async def counting_layer(self, call: IncomingCall) -> None:
         """Counts one call."""
@@ -44,12 +50,26 @@ class Drain:
         return self._draining
 
     async def refusing_layer(self, call: IncomingCall) -> None:
-        """Raises SHUTTING_DOWN for calls that come after the drain began."""
+        """Raises SHUTTING_DOWN for calls that come after the drain began, and for those it cuts off."""
         if self._draining:
             raise DocuQueryError(
                 reasons.ERROR_REASON_SHUTTING_DOWN, "This server is shutting down. Try again in a moment."
             )
-        await call.proceed()
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._under_way.add(task)
+        try:
+            await call.proceed()
+        except asyncio.CancelledError:
+            if task not in self._cut_off:
+                raise
+            task.uncancel()
+            raise DocuQueryError(
+                reasons.ERROR_REASON_SHUTTING_DOWN,
+                "This server is shutting down and could not wait for the call's end. Try again in a moment.",
+            ) from None
+        finally:
+            self._under_way.discard(task)
+            self._cut_off.discard(task)
 
     async def let_callers_leave(self, notice_seconds: float) -> None:
         """Goes on serving until no new call has come for a moment, at most `notice_seconds`.
@@ -66,10 +86,22 @@ class Drain:
             await self._clock.sleep(left)
 
     async def finish(self, grace_seconds: float) -> bool:
-        """Refuses new calls and waits for the others; False when some were still there after the grace."""
+        """Refuses new calls and waits for the others; False when some were still there after the grace.
+
+        Those are cut off, and told why: gRPC would end them without a reason.
+        """
         self._draining = True
+        if await self._all_gone(grace_seconds):
+            return True
+        for task in self._under_way:
+            self._cut_off.add(task)
+            task.cancel()
+        await self._all_gone(_LAST_WORD_SECONDS)
+        return False
+
+    async def _all_gone(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(grace_seconds):
+            async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
             return False

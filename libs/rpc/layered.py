@@ -104,6 +104,19 @@ class _LayeredHandlers(grpc.GenericRpcHandler):  # type: ignore[misc,unused-igno
         return wrapped if refusal is None else _refuse(refusal)
 
 
+class UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]  # stubs differ by version
+    """Refuses whatever method no handler before it has; gRPC's own words for that name no reason."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        return _refuse(
+            DocuQueryError(
+                reasons.ERROR_REASON_NOT_SUPPORTED,
+                f"This server has no method {details.method[:200]}. Check the name, and whether the client's "
+                "contract is newer than this server.",
+            )
+        )
+
+
 def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMethodHandler[Any, Any]:
     deserialize = handler.request_deserializer
     request_streaming, response_streaming = handler.request_streaming, handler.response_streaming

@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
 
+_MOST_FOR_REPORTING = 0.05
+"""Share of a caller's time."""
+
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
 
@@ -115,17 +118,32 @@ async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     await abort(call.context, error, call.request_id)
 
 
-def deadline_layer(clock: Clock, default_seconds: float | None) -> Layer:
+def deadline_layer(
+    clock: Clock,
+    default_seconds: float | None,
+    longest_seconds: Mapping[str, float] | None = None,
+    report_seconds: float = 0.0,
+) -> Layer:
     """Fixes the moment the work must be done by: the caller's deadline, else `default_seconds` from now.
 
     Calls that stream requests (uploads) have no default: they are bounded by their own limits.
+    `longest_seconds`, by full method name, bounds a call whatever its caller allows, the sending of its
+    responses included: who does not read them keeps nothing occupied for longer. `report_seconds` of what the
+    caller allows, at most a twentieth, are set aside: when its time has passed, it hears no reason any more.
     """
+    longest_seconds = longest_seconds or {}
 
     async def layer(call: IncomingCall) -> None:
         remaining = call.context.time_remaining()
-        if remaining is not None:
+        longest = longest_seconds.get(call.method)
+        if longest is not None and (remaining is None or remaining > longest):
+            call.deadline = Deadline.after(longest, clock)
+            async with asyncio.timeout(longest):
+                await call.proceed()
+        elif remaining is not None:
             # gRPC itself cancels the handler when the caller's deadline passes.
-            call.deadline = Deadline.after(max(0.0, remaining), clock)
+            reserve = min(report_seconds, remaining * _MOST_FOR_REPORTING)
+            call.deadline = Deadline.after(max(0.0, remaining - reserve), clock)
             await call.proceed()
         elif default_seconds is None or call.request_streaming:
             call.deadline = Deadline.never(clock)

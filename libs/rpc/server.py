@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from libs.rpc.channelz import add_channelz
 from libs.rpc.context import trusted_tenant
 from libs.rpc.drain import Drain
 from libs.rpc.health import Health
-from libs.rpc.layered import Gate, Layer, LayeredServer
+from libs.rpc.layered import Gate, Layer, LayeredServer, UnknownMethods
 from libs.rpc.layers import (
     IdentityResolver,
     deadline_layer,
@@ -100,6 +100,8 @@ async def serve(
     check_infrastructure: Callable[[str, dict[str, str]], None] | None = None,
     clock: Clock | None = None,
     default_deadline_seconds: float | None = 60.0,
+    longest_seconds: Mapping[str, float] | None = None,
+    report_seconds: float = 0.0,
     extra_layers: Sequence[Layer] = (),
     gate: Gate | None = None,
     ready: bool = True,
@@ -107,7 +109,9 @@ async def serve(
 ) -> AsyncIterator[RunningServer]:
     """Serves `services` on `settings.host:settings.port` until the block is left, then drains.
 
-    `default_deadline_seconds` applies to calls without a deadline, except those that stream requests.
+    `default_deadline_seconds` applies to calls without a deadline, except those that stream requests;
+    `longest_seconds`, by full method name, to all calls of a method; `report_seconds` are set aside of what a
+    caller allows, so that it still hears why its call failed.
     `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
     `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
     raises to refuse them; None: they are open. `ready`: what the readiness check says at first.
@@ -123,7 +127,8 @@ async def serve(
         logging_layer(clock),  # outside the error layer: it logs the status the caller gets
         error_layer,  # around everything that may refuse a call
         drain.refusing_layer,  # before any work
-        deadline_layer(clock, default_deadline_seconds),  # time runs from the start
+        # Time runs from the start.
+        deadline_layer(clock, default_deadline_seconds, longest_seconds, report_seconds),
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
     ]
@@ -148,6 +153,7 @@ async def serve(
         shown.append(CHANNELZ)
     if settings.reflection_enabled:
         add_reflection(shown, infrastructure)
+    server.add_generic_rpc_handlers((UnknownMethods(),))  # last: it takes what nobody else does
 
     port = _listen(server, settings.host, settings.port, settings.server_tls)
     running = RunningServer(name, settings.host, port, health)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1.admin_service_pb2_grpc import AdminServiceServicer
 from libs.clock import Clock
+from libs.rpc.context import current_call
 from services.gateway.breakers.registry import Breakers
-from services.gateway.status.convert import breaker_to_proto, override_from_proto
+from services.gateway.status.convert import breaker_to_proto, override_from_proto, override_seconds
 from services.gateway.validation.requests import Rules
 
 
@@ -22,7 +23,12 @@ class AdminServicer(AdminServiceServicer):
         self, request: admin.OverrideBreakerRequest, _context: object
     ) -> admin.OverrideBreakerResponse:
         self._rules.override_breaker(request)
-        snapshot = self._breakers.override(request.target, override_from_proto(request.override))
+        snapshot = self._breakers.override(
+            request.target,
+            override_from_proto(request.override),
+            seconds=override_seconds(request),
+            by=current_call().identity.caller,
+        )
         return admin.OverrideBreakerResponse(
             breaker=breaker_to_proto(request.target, snapshot, self._clock.now())
         )

@@ -20,6 +20,7 @@ from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
 from libs.telemetry import tracing
 from libs.telemetry.measured import measured
+from services.gateway import budget
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission.bulkhead import Bulkhead
 from services.gateway.admission.layers import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
@@ -138,6 +139,8 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 clock=clock,
                 # Each method has its own limits (budget.py): an upload may rightly take longer than a query.
                 default_deadline_seconds=None,
+                longest_seconds=settings.longest_seconds,
+                report_seconds=budget.REPORT_SECONDS,
                 extra_layers=admission,
                 gate=gate,
                 ready=False,

@@ -7,6 +7,12 @@ from libs.rpc.deadlines import Deadline
 QUERY_MINIMUM_SECONDS = 0.05
 """Less cannot be enough for a search and an extractive answer, which take 10 to 30 ms together."""
 
+REPORT_SECONDS = 0.05
+"""Set aside of what a caller allows: so it hears what took so long, and not from gRPC that time is up."""
+
+READING_SECONDS = 1.0
+"""How long a caller that does not take its answer keeps its place beyond a question's longest time."""
+
 READ_SECONDS = 15.0
 """The longest a look-up (document, list, passage, conversation, prompts) may take; usually milliseconds."""
 

@@ -10,13 +10,14 @@ from libs.rpc.targets import dial_target, is_loopback
 from libs.rpc.tls_files import ServerTls, describe_missing
 from libs.settings import MIB, ServiceSettings
 from libs.state_url import StateUrl
+from services.gateway import budget
 from services.gateway.admission.rate_classes import RateClasses, parse_rate_classes
 from services.gateway.breakers.model import BreakerPolicy
 from services.gateway.downstream.clients import ANSWER, INGEST, RETRIEVAL
 from services.gateway.fallback.candidates import AUTO, parse_order
 from services.gateway.fallback.ladder import AttemptPolicy
 from services.gateway.identity.api_keys import ApiKey, load_api_keys
-from services.gateway.identity.scopes import Room
+from services.gateway.identity.scopes import ROOM_OF, Room
 from services.gateway.query import QueryPolicy
 from services.gateway.uploads.proxy import UploadPolicy
 
@@ -271,6 +272,15 @@ class Settings(ServiceSettings):
             rerank=self.query_reranking,
             expand_chunks=self.query_expand_chunks,
         )
+
+    @property
+    def longest_seconds(self) -> dict[str, float]:
+        """How long a call may last whatever its caller does, by full method name.
+
+        For questions: the wait for room, the answer, and a moment for reading it.
+        """
+        longest = self.admission_wait_seconds + self.query_max_seconds + budget.READING_SECONDS
+        return {method: longest for method, room in ROOM_OF.items() if room is Room.QUERIES}
 
     @property
     def upload_policy(self) -> UploadPolicy:

@@ -10,8 +10,10 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
@@ -25,6 +27,7 @@ from tests.rpc.gateway_support import (
     running,
     started,
     text,
+    until,
 )
 
 QUESTION = pb.QueryRequest(question="How many days?")
@@ -41,6 +44,12 @@ async def failed(call: Any) -> Failure:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call
     return failure_of(error.value)
+
+
+async def health_of(system: System, name: str) -> int:
+    async with grpc.aio.insecure_channel(system.address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        return (await check(health_pb2.HealthCheckRequest(service=name))).status
 
 
 async def status_of(system: System) -> pb.GetSystemStatusResponse:
@@ -142,6 +151,56 @@ async def test_a_long_stream_as_a_probe_keeps_no_other_call_waiting() -> None:
         call.cancel()
 
 
+async def test_a_probe_that_waits_for_a_slow_model_keeps_no_other_question_waiting() -> None:
+    """The answer service has taken the call, so it works; how long its model thinks says nothing of it."""
+    async with running(breaker_consecutive_failures=1) as system:
+        system.providers(a=[answering("a")])
+        await system.api.Query(QUESTION)
+        await broken_and_back(system, "answer")
+        system.answer.asked.clear()
+        system.providers(a=[[HANG], [HANG], answering("a")])
+        thinking = []
+        for number in (1, 2):
+            thinking.append(system.api.Query(QUESTION))
+            await until(lambda number=number: system.answer.under_way == number)  # type: ignore[misc]
+        assert (await system.api.Query(QUESTION)).result.provider == "a"
+        for call in thinking:
+            call.cancel()
+
+
+async def test_a_probe_that_waits_for_its_caller_s_bytes_keeps_no_other_upload_waiting() -> None:
+    async with running(breaker_consecutive_failures=1) as system:
+        await broken_and_back(system, "ingest")
+        idle = []
+        for number in (1, 2):
+            upload = system.api.UploadDocuments()
+            await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+            idle.append(upload)
+            await until(lambda number=number: system.ingest.under_way == number)  # type: ignore[misc]
+        await system.api.UploadDocument(pb.UploadDocumentRequest(filename="b.txt", content=b"b"))
+        for upload in idle:
+            upload.cancel()
+
+
+async def broken_and_back(system: System, service: str) -> None:
+    """A killed service, whose breaker has opened, is there again, and its breaker half open."""
+    await system.relays[service].cut()
+    if service == "ingest":
+        call = system.api.UploadDocument(pb.UploadDocumentRequest(filename="a.txt", content=b"a"))
+    else:
+        call = system.api.Query(QUESTION)
+    await failed(call)
+    await system.relays[service].listen()
+    async with asyncio.timeout(5):
+        while await _breaker_state(system, f"service:{service}") != pb.BREAKER_STATE_HALF_OPEN:
+            pass
+
+
+async def _breaker_state(system: System, target: str) -> pb.BreakerState.ValueType:
+    breakers = {breaker.target: breaker for breaker in (await status_of(system)).breakers}
+    return breakers[target].state
+
+
 async def test_an_operator_can_close_a_breaker_at_once(system: System) -> None:
     await system.relays["retrieval"].cut()
     for _ in range(5):
@@ -176,6 +235,33 @@ async def test_a_paused_answer_service_is_noticed_and_blames_no_provider(system:
     system.relays["answer"].resume()
     async with asyncio.timeout(5):
         await system.api.Query(QUESTION)
+
+
+async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(system: System) -> None:
+    await system.relays["retrieval"].cut()
+    async with asyncio.timeout(2):
+        while (await health_of(system, "readiness")) != health_pb2.HealthCheckResponse.NOT_SERVING:
+            pass
+    call = system.api.GetStats(pb.GetStatsRequest(), timeout=10)
+    await asyncio.sleep(0.3)  # this is what it waits, at the least
+    await system.relays["retrieval"].listen()
+    await call
+    assert system.retrieval.calls("GetStats")[-1].seconds_left < 9.7
+
+
+@pytest.mark.slow
+async def test_an_upload_to_a_paused_ingest_service_ends_when_keepalive_gives_it_up(system: System) -> None:
+    """After 12 and 3 s, where neither side has set a time of its own."""
+    upload = system.api.UploadDocuments()
+    await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+    await until(lambda: system.ingest.under_way == 1)
+    system.relays["ingest"].pause()
+    await upload.write(pb.UploadDocumentsRequest(upload_id="1", footer=UploadFooter()))
+    await upload.done_writing()
+    async with asyncio.timeout(30):
+        acknowledged = await upload.read()
+        assert acknowledged.progress.failed.reason == reasons.ERROR_REASON_SERVICE_UNAVAILABLE
+        assert (await failed(upload.read())).metadata["service"] == "ingest"
 
 
 async def test_a_paused_retrieval_service_costs_its_share_of_the_time(system: System) -> None:

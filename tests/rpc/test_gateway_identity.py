@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
 from tests.contract.redis_server import redis_server
 from tests.rpc.gateway_support import (
     DOCUMENT_ID,
@@ -25,8 +26,11 @@ from tests.rpc.gateway_support import (
     Failure,
     System,
     answering,
+    completed,
     failure_of,
     running,
+    started,
+    text,
     until,
 )
 
@@ -99,11 +103,18 @@ async def test_a_reader_reads_and_writes_not(keyed: System) -> None:
     assert keyed.ingest.seen == []
 
 
-async def test_only_an_operator_may_override_a_breaker(keyed: System) -> None:
+async def test_only_an_operator_may_override_a_breaker_and_the_log_says_which(keyed: System) -> None:
     failure = await refused(keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("writer")))
     assert failure.metadata["required_scope"] == "admin"
-    response = await keyed.admin.OverrideBreaker(OVERRIDE, metadata=key("operator"))
+    for_an_hour = admin.OverrideBreakerRequest()
+    for_an_hour.CopyFrom(OVERRIDE)
+    for_an_hour.duration.seconds = 3600
+    with structlog.testing.capture_logs() as lines:
+        response = await keyed.admin.OverrideBreaker(for_an_hour, metadata=key("operator"))
     assert response.breaker.forced
+    assert response.breaker.HasField("forced_until")
+    overridden = [line for line in lines if line["event"] == "breaker_overridden"]
+    assert [(line["by"], line["seconds"]) for line in overridden] == [("operator", 3600)]
 
 
 def _every_unary_call(api: Any) -> list[tuple[Any, Any]]:
@@ -308,6 +319,27 @@ async def test_uploads_never_starve_questions() -> None:
         assert (await refused(system.api.UploadDocuments(iter([])).read())).reason == "OVERLOADED"
         await system.api.Query(QUESTION)
         upload.cancel()
+
+
+async def test_a_caller_that_does_not_read_keeps_its_place_no_longer_than_a_question_may_take() -> None:
+    """With a deadline of its own or without: flow control holds its answer back for good."""
+    async with running(query_concurrency=2, query_max_seconds=1, admission_wait_seconds=0.1) as system:
+        long = [started("a"), *[text("x" * 60_000)] * 40, completed("a")]
+        system.providers(a=[long, long, answering("a")])
+        options = (("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1))
+        async with grpc.aio.insecure_channel(system.address, options=options) as channel:
+            api = DocuQueryServiceStub(channel)
+            unread = [
+                api.StreamQuery(pb.StreamQueryRequest(query=QUESTION), timeout=seconds)
+                for seconds in (None, 600)
+            ]
+            await until(lambda: len(system.answer.asked) == 2)
+            assert (await refused(system.api.Query(QUESTION))).reason == "OVERLOADED"
+            async with asyncio.timeout(10):
+                while await (call := system.api.Query(QUESTION)).code() is not grpc.StatusCode.OK:
+                    assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            for stream in unread:
+                stream.cancel()
 
 
 async def test_whoever_waits_as_told_passes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -280,9 +281,39 @@ async def test_the_caller_s_deadline_is_kept_to_within_50_ms(system: System, all
             await ask(system, seconds=allowed)
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         late.append(time.monotonic() - began - allowed)
-    assert min(late) > -0.01
+    assert min(late) > -0.05
     assert min(late) < 0.05, "the best of three, for the sake of busy machines"
     await until(lambda: system.answer.under_way == 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [("Query", "extractive=PROVIDER_TIMEOUT"), ("StreamQuery", "MID_STREAM"), ("GetStats", "retrieval")],
+)
+async def test_a_caller_whose_time_runs_out_hears_what_took_it(
+    system: System, method: str, said: str
+) -> None:
+    """In one of four tries, for the sake of busy machines: gRPC itself gives no reason once time is up."""
+    system.providers(a=[[started("a"), text("Ten "), HANG]])
+    for _ in range(4):
+        if method == "GetStats":
+            system.relays["retrieval"].resume()
+            await system.api.GetStats(pb.GetStatsRequest())
+            system.relays["retrieval"].pause()
+            call = system.api.GetStats(pb.GetStatsRequest(), timeout=1)
+        elif method == "Query":
+            system.answer.scripts["extractive"] = [[HANG]]
+            call = system.api.Query(QUESTION, timeout=1)
+        else:
+            call = system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION), timeout=1)
+            with suppress(grpc.aio.AioRpcError):
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        details = str(await call.trailing_metadata())
+        if "DEADLINE_EXCEEDED" in details and said in details:
+            return
+    pytest.fail("nothing was said")
 
 
 async def test_within_a_short_deadline_the_last_rung_still_answers(system: System) -> None:
@@ -311,7 +342,8 @@ async def test_every_outbound_call_has_a_timeout_within_the_caller_s(system: Sys
     await ask(system, FOLLOW_UP, seconds=6)
     search, generate = system.retrieval.calls("Search")[0], system.answer.calls("Generate")[0]
     assert search.seconds_left == pytest.approx(2, abs=0.2)
-    assert generate.seconds_left == pytest.approx(6, abs=0.3)
+    # 250 ms are kept for the last rung, 50 ms to say what failed.
+    assert generate.seconds_left == pytest.approx(5.7, abs=0.2)
     assert system.answer.calls("RewriteQuestion")[0].seconds_left < 1.3
 
 

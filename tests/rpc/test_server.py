@@ -277,19 +277,32 @@ async def test_health_is_open_watchable_and_not_serving_while_draining(servicer:
     assert seen == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
 
 
-async def test_a_drain_gives_up_on_a_call_that_never_ends(servicer: Servicer) -> None:
+async def test_a_drain_gives_up_on_calls_that_never_end_and_tells_them_why(servicer: Servicer) -> None:
+    begun = asyncio.Semaphore(0)
+
     async def forever() -> None:
+        begun.release()
         await asyncio.sleep(60)
 
-    servicer.unary = forever
+    async def endless() -> AsyncIterator[pb.GenerateResponse]:
+        yield pb.GenerateResponse(text_delta="a")
+        await forever()
+
+    servicer.unary, servicer.stream = forever, endless
     context = running(servicer, drain_seconds=0.2)
     server = await context.__aenter__()
     async with stub_of(server) as stub:
         under_way = asyncio.ensure_future(list_prompts(stub))
-        await asyncio.sleep(0.1)
+        stream = stub.Generate(pb.GenerateRequest(), metadata=(TENANT,))
+        assert (await stream.read()).text_delta == "a"
+        await begun.acquire()
+        await begun.acquire()
         await context.__aexit__(None, None, None)
-        with pytest.raises(grpc.aio.AioRpcError):
-            await under_way
+        for ending in (under_way, stream.read()):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await ending
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert b"SHUTTING_DOWN" in details_of(caught.value).SerializeToString()
 
 
 async def test_a_taken_port_is_refused_with_a_sentence(servicer: Servicer) -> None:
@@ -506,6 +519,15 @@ async def test_a_gate_refuses_calls_of_every_kind_before_anything_is_done_for_th
             assert [line["event"] for line in lines] == ["serving"], "no line for each"
             closed = False
             await list_prompts(stub)
+
+
+async def test_a_method_that_does_not_exist_is_refused_with_a_reason(servicer: Servicer) -> None:
+    async with running(servicer) as server, grpc.aio.insecure_channel(server.address) as channel:
+        for method in ("/docuquery.answer.v1.AnswerService/Nope", "/some.Other/Service"):
+            for call in (channel.unary_unary(method)(b""), channel.stream_stream(method)(iter([b""]))):
+                assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+                assert method in await call.details()
+                assert "NOT_SUPPORTED" in str(await call.trailing_metadata())
 
 
 class _Reads(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from services.gateway.breakers.model import (
     IGNORED,
+    SUCCESS,
     BreakerPolicy,
     Outcome,
     OutcomeKind,
@@ -59,6 +60,14 @@ class Permit:
             self._settled = True
             self._breaker._settle(self, outcome)
 
+    def accepted(self) -> None:
+        """Says that the target has taken the call: word enough of a probe, which others wait for.
+
+        Of any other call its end tells more.
+        """
+        if self._breaker.is_probe(self):
+            self.report(SUCCESS)
+
     def __enter__(self) -> Self:
         return self
 
@@ -89,6 +98,7 @@ class Breaker:
         self._on_change = on_change
         self._window = SlidingWindow(policy.window_seconds, policy.window_buckets)
         self._override = Override.AUTOMATIC
+        self._override_until = math.inf
         self._generation = 0
         self._last_reason: Reason = reasons.ERROR_REASON_UNSPECIFIED
         self._begin_closed()
@@ -108,16 +118,21 @@ class Breaker:
 
     def acquire(self, lease_seconds: float = math.inf) -> Permit:
         """Leave for one call that takes at most `lease_seconds`. Raises Refused."""
-        now = self._monotonic()
+        now = self._now()
         wait = self._wait(now)
-        if self._override is Override.FORCE_OPEN or wait > 0:
-            raise Refused(None if self._override is Override.FORCE_OPEN else wait)
+        if wait > 0:
+            forced = self._override is Override.FORCE_OPEN
+            raise Refused(_if_finite(wait), forced=forced)
         if self._override is Override.AUTOMATIC and self._state is State.OPEN:
             self._enter(State.HALF_OPEN, self._last_reason)
         permit = Permit(self, self._generation, self._parkings, now + lease_seconds)
         if self._state is State.HALF_OPEN:
             self._probe = permit
         return permit
+
+    def is_probe(self, permit: Permit) -> bool:
+        """Whether all other calls wait for this one."""
+        return permit is self._probe
 
     def recover(self) -> None:
         """The target has been seen to work again by other means: an opening ends now, and probes decide.
@@ -127,27 +142,36 @@ class Breaker:
         if self._state is State.OPEN:
             self._open_until = min(self._open_until, self._monotonic())
 
-    def override(self, override: Override) -> None:
-        """Forces the state, or gives the breaker back to its own judgement, starting closed."""
+    def override(self, override: Override, seconds: float = math.inf) -> None:
+        """Forces the state for so long, or gives the breaker back to its own judgement, starting closed."""
         self._override = override
+        self._override_until = self._monotonic() + seconds
         self._generation += 1
         self._begin_closed()
 
     def snapshot(self) -> Snapshot:
-        """The breaker as it stands; changes nothing."""
-        now = self._monotonic()
+        """The breaker as it stands; changes nothing but what time has changed."""
+        now = self._now()
         wait = self._wait(now)
         calls, failures = self._window.totals(now)
-        forced_open = self._override is Override.FORCE_OPEN
+        forced = self._override is not Override.AUTOMATIC
         return Snapshot(
             state=self._shown_state(now),
             calls=calls,
             failures=failures,
-            retry_after_seconds=wait if wait > 0 else None,
+            retry_after_seconds=_if_finite(wait) if wait > 0 else None,
             last_reason=self._last_reason,
-            forced=self._override is not Override.AUTOMATIC,
-            available=not forced_open and wait <= 0,
+            forced=forced,
+            available=wait <= 0,
+            forced_for_seconds=_if_finite(self._override_until - now) if forced else None,
         )
+
+    def _now(self) -> float:
+        """The time. An override that has run out by then is over."""
+        now = self._monotonic()
+        if self._override is not Override.AUTOMATIC and now >= self._override_until:
+            self.override(Override.AUTOMATIC)
+        return now
 
     def _shown_state(self, now: float) -> State:
         if self._override is not Override.AUTOMATIC:
@@ -159,8 +183,10 @@ class Breaker:
         return State.HALF_OPEN if self._state is State.OPEN else self._state
 
     def _wait(self, now: float) -> float:
-        """Seconds until a call may pass; 0 or less when it may."""
-        if self._override is not Override.AUTOMATIC:
+        """Seconds until a call may pass; 0 or less when it may, infinite when nobody knows."""
+        if self._override is Override.FORCE_OPEN:
+            return self._override_until - now
+        if self._override is Override.FORCE_CLOSED:
             return 0.0
         wait = self._parked_until - now
         if self._state is State.OPEN:
@@ -170,13 +196,13 @@ class Breaker:
         return wait
 
     def _settle(self, permit: Permit, outcome: Outcome) -> None:
+        now = self._now()
         if permit.generation != self._generation:
             return
         if self._state is State.HALF_OPEN:
             if permit is not self._probe:
                 return  # its lease ran out and another probe took its place
             self._probe = None
-        now = self._monotonic()
         if outcome.kind is OutcomeKind.SUCCESS:
             self._succeeded(permit, now)
         elif outcome.kind is OutcomeKind.FAILURE:
@@ -254,3 +280,7 @@ class Breaker:
     def _tell(self, old: State, new: State, reason: Reason) -> None:
         if self._on_change is not None:
             self._on_change(old, new, reason)
+
+
+def _if_finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

@@ -94,12 +94,16 @@ class Snapshot:
     forced: bool
     available: bool
     """Whether it would let a call pass now."""
+    forced_for_seconds: float | None = None
+    """Seconds until the forcing ends by itself; None when it does not, or there is none."""
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
     """The breaker lets no call pass now."""
 
-    def __init__(self, retry_after_seconds: float | None) -> None:
+    def __init__(self, retry_after_seconds: float | None, *, forced: bool = False) -> None:
         super().__init__(f"refused for {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
-        """None when an operator holds it open."""
+        """None when an operator holds it open, nobody knows how long."""
+        self.forced = forced
+        """Whether an operator holds it open, and no failure does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError, FieldViolation, reason_name
 from services.gateway.breakers.breaker import Breaker
-from services.gateway.breakers.model import BreakerPolicy, Override, Snapshot, State
+from services.gateway.breakers.model import BreakerPolicy, Override, Refused, Snapshot, State
 from services.gateway.telemetry import BREAKER_CHANGES
 
 if TYPE_CHECKING:
@@ -63,8 +64,13 @@ class Breakers:
             if target not in targets:
                 del self._breakers[target]
 
-    def override(self, target: str, override: Override) -> Snapshot:
-        """Forces a breaker, or frees it. Raises INVALID_REQUEST when there is no such target."""
+    def override(
+        self, target: str, override: Override, *, seconds: float | None = None, by: str = ""
+    ) -> Snapshot:
+        """Forces a breaker for so long (None: until told otherwise), or frees it; the log says who did.
+
+        Raises INVALID_REQUEST when there is no such target.
+        """
         breaker = self._breakers.get(target)
         if breaker is None:
             raise DocuQueryError(
@@ -72,8 +78,17 @@ class Breakers:
                 f"There is no circuit breaker of the name `{target[:200]}`.",
                 violations=[FieldViolation("target", f"Must be one of {', '.join(sorted(self._breakers))}.")],
             )
-        breaker.override(override)
-        log.warning("breaker_overridden", target=target, override=override.value)
+        before = breaker.snapshot()
+        breaker.override(override, math.inf if seconds is None else seconds)
+        log.warning(
+            "breaker_overridden",
+            target=target,
+            override=override.value,
+            seconds=seconds,
+            by=by,
+            before=before.state.value,
+            forced_before=before.forced,
+        )
         return breaker.snapshot()
 
     def snapshots(self) -> dict[str, Snapshot]:
@@ -82,15 +97,21 @@ class Breakers:
         return {target: self._breakers[target].snapshot() for target in order}
 
 
-def circuit_open(target: str, retry_after_seconds: float | None) -> DocuQueryError:
+def circuit_open(target: str, refusal: Refused) -> DocuQueryError:
     """What a caller is told when the breaker of `target` refuses its call."""
-    wait = "later" if retry_after_seconds is None else f"in {max(1, round(retry_after_seconds))} s"
+    wait = refusal.retry_after_seconds
+    why = "is kept out of use by an operator" if refusal.forced else "has failed repeatedly and rests a while"
     return DocuQueryError(
         reasons.ERROR_REASON_CIRCUIT_OPEN,
-        f"{target} has failed repeatedly and is given time to recover. Try again {wait}.",
+        f"{target} {why}. Try again {in_seconds(wait)}.",
         metadata={"target": target},
-        retry_after_seconds=retry_after_seconds,
+        retry_after_seconds=wait,
     )
+
+
+def in_seconds(wait: float | None) -> str:
+    """When to come back, for a sentence; never sooner than `wait`. None: nobody knows."""
+    return "later" if wait is None else f"in {max(1, math.ceil(wait))} s"
 
 
 def _logging_change(target: str) -> Callable[[State, State, Reason], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
@@ -65,6 +66,13 @@ class _IngestStream:
             yield response
 
 
+async def _note_acceptance(
+    call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse], permit: Permit
+) -> None:
+    if await call.accepted():
+        permit.accepted()
+
+
 class IngestClient:
     """The ingest service."""
 
@@ -76,11 +84,16 @@ class IngestClient:
     async def open(self, timeout_seconds: float) -> AsyncIterator[_IngestStream]:
         """An upload stream; cancelled on leaving. Raises DocuQueryError."""
         with self._guard.watch(min(timeout_seconds, _UPLOAD_LEASE_SECONDS)) as permit:
-            await self._guard.bridge()
+            left = await self._guard.bridge(timeout_seconds)
             async with client.bidi_stream(
-                self._stub.IngestDocuments, service=INGEST, timeout_seconds=timeout_seconds
+                self._stub.IngestDocuments, service=INGEST, timeout_seconds=left
             ) as call:
-                yield _IngestStream(call, permit)
+                accepting = asyncio.create_task(_note_acceptance(call, permit))
+                try:
+                    yield _IngestStream(call, permit)
+                finally:
+                    accepting.cancel()
+                    await asyncio.gather(accepting, return_exceptions=True)
 
 
 class RetrievalClient:
@@ -162,14 +175,15 @@ class AnswerClient:
         its silence is no verdict on a provider: SERVICE_UNAVAILABLE.
         """
         with self._guard.watch(timeout_seconds) as permit:
-            await self._guard.bridge()
+            left = await self._guard.bridge(timeout_seconds)
             async with (
                 client.server_stream(
                     self._stub.Generate,
                     request,
                     service=ANSWER,
-                    timeout_seconds=timeout_seconds,
+                    timeout_seconds=left,
                     accept_seconds=budget.ACCEPT_SECONDS,
+                    on_accepted=permit.accepted,
                 ) as responses,
                 aclosing(_events(responses, permit)) as events,
             ):

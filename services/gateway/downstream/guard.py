@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Guard:
         try:
             permit = self._breaker.acquire(seconds)
         except Refused as refusal:
-            raise circuit_open(self._target, refusal.retry_after_seconds) from None
+            raise circuit_open(self._target, refusal) from None
         with permit:
             try:
                 yield permit
@@ -73,22 +74,26 @@ class Guard:
                 raise
             permit.report(SUCCESS)
 
-    async def bridge(self) -> None:
+    async def bridge(self, seconds: float) -> float:
         """Waits a moment for a service that is not there; to be awaited inside `watch`.
 
-        One that is restarted is back in a moment, and a call need not fail for that. For one that has gone
-        the breaker soon ends the waiting.
+        Returns what is left of `seconds`, the time the call may take. One that is restarted is back in a
+        moment, and a call need not fail for that. For one that has gone the breaker soon ends the waiting.
         """
-        if not self._reachability.is_reachable:
-            await self._reachability.wait(budget.BRIDGE_SECONDS)
+        if self._reachability.is_reachable:
+            return seconds
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._reachability.wait(min(budget.BRIDGE_SECONDS, seconds))
+        return max(0.0, seconds - (loop.time() - began))
 
     async def unary(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float
     ) -> Res:
         """One unary call. Raises DocuQueryError."""
         with self.watch(seconds):
-            await self.bridge()
-            return await client.unary(method, request, service=self._service, timeout_seconds=seconds)
+            left = await self.bridge(seconds)
+            return await client.unary(method, request, service=self._service, timeout_seconds=left)
 
     async def optional(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float

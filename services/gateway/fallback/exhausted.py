@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError, reason_name
 from services.gateway.breakers.model import Snapshot
+from services.gateway.breakers.registry import in_seconds
 from services.gateway.model import Attempt
 
 # Half an entry would be worse than none; and the whole Status must stay under 4 KiB.
@@ -18,14 +19,14 @@ _DEFAULT_RETRY_SECONDS = 1.0
 def all_failed(attempts: Iterable[Attempt], breakers: Sequence[Snapshot]) -> DocuQueryError:
     """ALL_PROVIDERS_FAILED with the attempts as `provider=REASON` and the earliest time to return.
 
-    `breakers` are those of every provider that could have been asked.
+    `breakers` are those of every provider that could have been asked. Where operators hold all of them open,
+    or there is none, no time is named: nobody knows one.
     """
     listed = listed_attempts(attempts)
     wait = _earliest_return(breakers)
     return DocuQueryError(
         reasons.ERROR_REASON_ALL_PROVIDERS_FAILED,
-        f"No provider could answer ({_first(listed) or 'none is configured'}). "
-        f"Try again in {max(1, round(wait))} s.",
+        f"No provider could answer ({_first(listed) or 'none is configured'}). Try again {in_seconds(wait)}.",
         metadata={"attempts": listed},
         retry_after_seconds=wait,
     )
@@ -57,9 +58,9 @@ def _first(listed: str) -> str:
     return ", ".join(shown[:_IN_A_SENTENCE]) + (", ..." if len(shown) > _IN_A_SENTENCE else "")
 
 
-def _earliest_return(breakers: Sequence[Snapshot]) -> float:
-    """Seconds until the first provider takes calls again."""
-    waits = [breaker.retry_after_seconds for breaker in breakers if breaker.retry_after_seconds is not None]
-    if not waits or any(breaker.available for breaker in breakers):
+def _earliest_return(breakers: Sequence[Snapshot]) -> float | None:
+    """Seconds until the first provider takes calls again; None when nobody knows."""
+    if any(breaker.available for breaker in breakers):
         return _DEFAULT_RETRY_SECONDS
-    return min(waits)
+    waits = [breaker.retry_after_seconds for breaker in breakers if breaker.retry_after_seconds is not None]
+    return min(waits, default=None)

@@ -72,6 +72,8 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
         entries = _ENTRIES.validate_python(json.loads(text))
     except json.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("not a list of keys: nested too deeply") from None
     except ValidationError as error:
         faults = (
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
@@ -106,11 +108,15 @@ def load_api_keys(
             text = file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read {file}: {type(error).__name__}") from None
+        if not text.strip():
+            # As a file looks that is just being written: taken for a list, it would lock everybody out.
+            raise ValueError(f"{file} is empty; a list without keys is []")
     keys = (
         *(parse_api_keys(inline) if inline.strip() else ()),
-        *(parse_api_keys(text) if text.strip() else ()),
+        *(parse_api_keys(text) if text else ()),
     )
     _require_unique([key.name for key in keys], "name")
+    _require_unique([key.digest.hex()[:8] for key in keys], "sha256")
     for key in keys:
         if rate_classes is not None and key.rate_class and key.rate_class not in rate_classes:
             raise ValueError(

@@ -34,6 +34,12 @@ def override_from_proto(override: admin.BreakerOverride.ValueType) -> Override:
     return _OVERRIDES[override]
 
 
+def override_seconds(request: admin.OverrideBreakerRequest) -> float | None:
+    """How long it shall last, valid or not; None: until told otherwise."""
+    duration = request.duration
+    return duration.seconds + duration.nanos / 1e9 if request.HasField("duration") else None
+
+
 def breaker_to_proto(target: str, snapshot: Snapshot, now: datetime) -> pb.Breaker:
     """A breaker as it stands at `now`."""
     breaker = pb.Breaker(
@@ -48,6 +54,8 @@ def breaker_to_proto(target: str, snapshot: Snapshot, now: datetime) -> pb.Break
         moment = Timestamp()
         moment.FromDatetime(now + timedelta(seconds=snapshot.retry_after_seconds))
         breaker.retry_time.CopyFrom(moment)
+    if snapshot.forced_for_seconds is not None:
+        breaker.forced_until.FromDatetime(now + timedelta(seconds=snapshot.forced_for_seconds))
     return breaker
 
 

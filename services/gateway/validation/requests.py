@@ -19,6 +19,7 @@ from libs.errors import DocuQueryError, Violations
 from libs.hygiene import clean_question
 from libs.languages import EXAMPLES, language_code
 from libs.text import utf8_length
+from services.gateway.status.convert import override_seconds
 from services.gateway.validation.filter_rules import check_filter
 
 MAX_TOP_K = 20
@@ -30,6 +31,7 @@ MAX_FILENAME_CHARACTERS = 255
 MAX_SOURCE_CHARACTERS = 1024
 MAX_METADATA_BYTES = 16 * 1024
 MAX_NAME_CHARACTERS = 128
+MAX_OVERRIDE_SECONDS = 30 * 86_400
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
@@ -156,6 +158,17 @@ class Rules:
             "override",
             "Must be AUTOMATIC, FORCE_OPEN or FORCE_CLOSED.",
         )
+        if request.HasField("duration"):
+            faults.require(
+                request.override != admin.BREAKER_OVERRIDE_AUTOMATIC,
+                "duration",
+                "Must be absent with AUTOMATIC, which has no end.",
+            )
+            faults.require(
+                0 < (override_seconds(request) or 0) <= MAX_OVERRIDE_SECONDS,
+                "duration",
+                "Must be more than 0 and at most 30 days.",
+            )
         faults.raise_if_any()
 
     def _text(self, faults: Violations, text: str, field: str) -> None:

@@ -120,7 +120,8 @@ def _breaker_detail(breaker: pb.Breaker) -> str:
     if breaker.HasField("retry_time"):
         parts.append(f"next try {breaker.retry_time.ToDatetime():%H:%M:%S} UTC")
     if breaker.forced:
-        parts.append("forced by an operator")
+        end = f" until {breaker.forced_until.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
+        parts.append("forced by an operator" + (end if breaker.HasField("forced_until") else ""))
     return ", ".join(parts)
 
 

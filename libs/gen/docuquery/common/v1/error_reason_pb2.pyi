@@ -130,8 +130,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 81
     """UNAVAILABLE. One of DocuQuery's own services cannot be reached. Metadata: `service`. Retryable."""
     ERROR_REASON_CIRCUIT_OPEN: _ErrorReason.ValueType  # 82
-    """UNAVAILABLE with RetryInfo. A circuit breaker refuses calls to a failing part.
-    Metadata: `target`. Retryable.
+    """UNAVAILABLE, RetryInfo unless an operator holds it without an end. A circuit breaker refuses calls to a
+    failing part. Metadata: `target`. Retryable.
     """
     ERROR_REASON_EMBEDDER_UNAVAILABLE: _ErrorReason.ValueType  # 83
     """UNAVAILABLE. The embedder cannot be reached. Retryable."""
@@ -172,7 +172,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_BAD_RESPONSE: _ErrorReason.ValueType  # 112
     """INTERNAL. The provider's reply could not be understood."""
     ERROR_REASON_ALL_PROVIDERS_FAILED: _ErrorReason.ValueType  # 113
-    """UNAVAILABLE with RetryInfo. Every provider failed or is refused by its breaker.
+    """UNAVAILABLE, RetryInfo where a time is known. Every provider failed or is refused by its breaker.
     Metadata: `attempts`, a short list `provider=REASON`. Retryable.
     """
 
@@ -297,8 +297,8 @@ INTERNAL. A fault of ours. Report it with the request id.
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 81
 """UNAVAILABLE. One of DocuQuery's own services cannot be reached. Metadata: `service`. Retryable."""
 ERROR_REASON_CIRCUIT_OPEN: ErrorReason.ValueType  # 82
-"""UNAVAILABLE with RetryInfo. A circuit breaker refuses calls to a failing part.
-Metadata: `target`. Retryable.
+"""UNAVAILABLE, RetryInfo unless an operator holds it without an end. A circuit breaker refuses calls to a
+failing part. Metadata: `target`. Retryable.
 """
 ERROR_REASON_EMBEDDER_UNAVAILABLE: ErrorReason.ValueType  # 83
 """UNAVAILABLE. The embedder cannot be reached. Retryable."""
@@ -339,7 +339,7 @@ ERROR_REASON_STREAM_TRUNCATED: ErrorReason.ValueType  # 111
 ERROR_REASON_PROVIDER_BAD_RESPONSE: ErrorReason.ValueType  # 112
 """INTERNAL. The provider's reply could not be understood."""
 ERROR_REASON_ALL_PROVIDERS_FAILED: ErrorReason.ValueType  # 113
-"""UNAVAILABLE with RetryInfo. Every provider failed or is refused by its breaker.
+"""UNAVAILABLE, RetryInfo where a time is known. Every provider failed or is refused by its breaker.
 Metadata: `attempts`, a short list `provider=REASON`. Retryable.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,21 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from docuquery.gateway.v1 import docuquery_service_pb2 as docuquery_dot_gateway_dot_v1_dot_docuquery__service__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuquery/gateway/v1/admin_service.proto\x12\x14\x64ocuquery.gateway.v1\x1a,docuquery/gateway/v1/docuquery_service.proto\"a\n\x16OverrideBreakerRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x08override\x18\x02 \x01(\x0e\x32%.docuquery.gateway.v1.BreakerOverride\"I\n\x17OverrideBreakerResponse\x12.\n\x07\x62reaker\x18\x01 \x01(\x0b\x32\x1d.docuquery.gateway.v1.Breaker*\x97\x01\n\x0f\x42reakerOverride\x12 \n\x1c\x42REAKER_OVERRIDE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x42REAKER_OVERRIDE_AUTOMATIC\x10\x01\x12\x1f\n\x1b\x42REAKER_OVERRIDE_FORCE_OPEN\x10\x02\x12!\n\x1d\x42REAKER_OVERRIDE_FORCE_CLOSED\x10\x03\x32~\n\x0c\x41\x64minService\x12n\n\x0fOverrideBreaker\x12,.docuquery.gateway.v1.OverrideBreakerRequest\x1a-.docuquery.gateway.v1.OverrideBreakerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuquery/gateway/v1/admin_service.proto\x12\x14\x64ocuquery.gateway.v1\x1a,docuquery/gateway/v1/docuquery_service.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8e\x01\n\x16OverrideBreakerRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x08override\x18\x02 \x01(\x0e\x32%.docuquery.gateway.v1.BreakerOverride\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"I\n\x17OverrideBreakerResponse\x12.\n\x07\x62reaker\x18\x01 \x01(\x0b\x32\x1d.docuquery.gateway.v1.Breaker*\x97\x01\n\x0f\x42reakerOverride\x12 \n\x1c\x42REAKER_OVERRIDE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x42REAKER_OVERRIDE_AUTOMATIC\x10\x01\x12\x1f\n\x1b\x42REAKER_OVERRIDE_FORCE_OPEN\x10\x02\x12!\n\x1d\x42REAKER_OVERRIDE_FORCE_CLOSED\x10\x03\x32~\n\x0c\x41\x64minService\x12n\n\x0fOverrideBreaker\x12,.docuquery.gateway.v1.OverrideBreakerRequest\x1a-.docuquery.gateway.v1.OverrideBreakerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuquery.gateway.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BREAKEROVERRIDE']._serialized_start=287
-  _globals['_BREAKEROVERRIDE']._serialized_end=438
-  _globals['_OVERRIDEBREAKERREQUEST']._serialized_start=112
-  _globals['_OVERRIDEBREAKERREQUEST']._serialized_end=209
-  _globals['_OVERRIDEBREAKERRESPONSE']._serialized_start=211
-  _globals['_OVERRIDEBREAKERRESPONSE']._serialized_end=284
-  _globals['_ADMINSERVICE']._serialized_start=440
-  _globals['_ADMINSERVICE']._serialized_end=566
+  _globals['_BREAKEROVERRIDE']._serialized_start=365
+  _globals['_BREAKEROVERRIDE']._serialized_end=516
+  _globals['_OVERRIDEBREAKERREQUEST']._serialized_start=145
+  _globals['_OVERRIDEBREAKERREQUEST']._serialized_end=287
+  _globals['_OVERRIDEBREAKERRESPONSE']._serialized_start=289
+  _globals['_OVERRIDEBREAKERRESPONSE']._serialized_end=362
+  _globals['_ADMINSERVICE']._serialized_start=518
+  _globals['_ADMINSERVICE']._serialized_end=644
 # @@protoc_insertion_point(module_scope)

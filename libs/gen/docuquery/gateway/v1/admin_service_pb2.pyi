@@ -5,6 +5,7 @@ isort:skip_file
 
 from docuquery.gateway.v1 import docuquery_service_pb2 as _docuquery_service_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -29,9 +30,9 @@ class _BreakerOverrideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Break
     BREAKER_OVERRIDE_AUTOMATIC: _BreakerOverride.ValueType  # 1
     """Judge for itself again, starting closed."""
     BREAKER_OVERRIDE_FORCE_OPEN: _BreakerOverride.ValueType  # 2
-    """Refuse every call until told otherwise."""
+    """Refuse every call, for `duration` or until told otherwise."""
     BREAKER_OVERRIDE_FORCE_CLOSED: _BreakerOverride.ValueType  # 3
-    """Let every call pass until told otherwise."""
+    """Let every call pass, for `duration` or until told otherwise."""
 
 class BreakerOverride(_BreakerOverride, metaclass=_BreakerOverrideEnumTypeWrapper):
     """What an operator wants of a breaker."""
@@ -41,9 +42,9 @@ BREAKER_OVERRIDE_UNSPECIFIED: BreakerOverride.ValueType  # 0
 BREAKER_OVERRIDE_AUTOMATIC: BreakerOverride.ValueType  # 1
 """Judge for itself again, starting closed."""
 BREAKER_OVERRIDE_FORCE_OPEN: BreakerOverride.ValueType  # 2
-"""Refuse every call until told otherwise."""
+"""Refuse every call, for `duration` or until told otherwise."""
 BREAKER_OVERRIDE_FORCE_CLOSED: BreakerOverride.ValueType  # 3
-"""Let every call pass until told otherwise."""
+"""Let every call pass, for `duration` or until told otherwise."""
 Global___BreakerOverride: _TypeAlias = BreakerOverride  # noqa: Y015
 
 @_typing.final
@@ -54,19 +55,27 @@ class OverrideBreakerRequest(_message.Message):
 
     TARGET_FIELD_NUMBER: _builtins.int
     OVERRIDE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """A `Breaker.target` of GetSystemStatus. Required."""
     override: Global___BreakerOverride.ValueType
     """What to do. Required."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long; then the breaker judges for itself again, starting closed. More than 0, at most 30 days; not
+        with AUTOMATIC. Default: until told otherwise.
+        """
+
     def __init__(
         self,
         *,
         target: _builtins.str = ...,
         override: Global___BreakerOverride.ValueType = ...,
+        duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["override", b"override", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "override", b"override", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

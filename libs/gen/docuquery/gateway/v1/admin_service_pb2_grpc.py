@@ -47,7 +47,8 @@ class AdminServiceServicer:
     """
 
     def OverrideBreaker(self, request, context):
-        """Forces a circuit breaker open or closed, or gives it back to its own judgement.
+        """Forces a circuit breaker open or closed, or gives it back to its own judgement. Holds for the replica of
+        the gateway that answers: each has breakers of its own. The log says who did it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,9 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     OverrideBreaker: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.OverrideBreakerRequest, _admin_service_pb2.OverrideBreakerResponse]
-    """Forces a circuit breaker open or closed, or gives it back to its own judgement."""
+    """Forces a circuit breaker open or closed, or gives it back to its own judgement. Holds for the replica of
+    the gateway that answers: each has breakers of its own. The log says who did it.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -42,7 +44,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OverrideBreaker: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.OverrideBreakerRequest, _admin_service_pb2.OverrideBreakerResponse]  # type: ignore[assignment]
-    """Forces a circuit breaker open or closed, or gives it back to its own judgement."""
+    """Forces a circuit breaker open or closed, or gives it back to its own judgement. Holds for the replica of
+    the gateway that answers: each has breakers of its own. The log says who did it.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Operator calls. Every call needs the scope `admin`."""
@@ -53,6 +57,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.OverrideBreakerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.OverrideBreakerResponse, _abc.Awaitable[_admin_service_pb2.OverrideBreakerResponse]]:
-        """Forces a circuit breaker open or closed, or gives it back to its own judgement."""
+        """Forces a circuit breaker open or closed, or gives it back to its own judgement. Holds for the replica of
+        the gateway that answers: each has breakers of its own. The log says who did it.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

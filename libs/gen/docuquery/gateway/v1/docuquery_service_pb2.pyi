@@ -1373,6 +1373,7 @@ class Breaker(_message.Message):
     RETRY_TIME_FIELD_NUMBER: _builtins.int
     LAST_REASON_FIELD_NUMBER: _builtins.int
     FORCED_FIELD_NUMBER: _builtins.int
+    FORCED_UNTIL_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """What it guards: `provider:<name>/<model>` or `service:<name>`."""
     state: Global___BreakerState.ValueType
@@ -1389,6 +1390,10 @@ class Breaker(_message.Message):
     def retry_time(self) -> _timestamp_pb2.Timestamp:
         """When it lets a call pass again; set when OPEN or PARKED."""
 
+    @_builtins.property
+    def forced_until(self) -> _timestamp_pb2.Timestamp:
+        """When the forcing ends by itself; absent when it lasts until an operator ends it."""
+
     def __init__(
         self,
         *,
@@ -1399,10 +1404,11 @@ class Breaker(_message.Message):
         retry_time: _timestamp_pb2.Timestamp | None = ...,
         last_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         forced: _builtins.bool = ...,
+        forced_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["retry_time", b"retry_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forced_until", b"forced_until", "retry_time", b"retry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "failures", b"failures", "forced", b"forced", "last_reason", b"last_reason", "retry_time", b"retry_time", "state", b"state", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "failures", b"failures", "forced", b"forced", "forced_until", b"forced_until", "last_reason", b"last_reason", "retry_time", b"retry_time", "state", b"state", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

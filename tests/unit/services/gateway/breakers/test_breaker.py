@@ -198,6 +198,21 @@ def test_a_cancelled_probe_gives_its_permit_back(bench: Bench) -> None:
     assert bench.state is State.CLOSED
 
 
+def test_that_the_target_took_the_call_is_enough_of_a_probe_and_nothing_of_others(bench: Bench) -> None:
+    with bench.breaker.acquire() as permit:
+        permit.accepted()
+        assert bench.breaker.snapshot().calls == 0
+        permit.report(FAILURE)
+    assert bench.breaker.snapshot().failures == 1
+    bench.calls(*[FAILURE] * 4)
+    bench.clock.advance(5)
+    for _ in range(2):
+        probe = bench.breaker.acquire()
+        probe.accepted()
+        probe.report(FAILURE)
+    assert bench.state is State.CLOSED
+
+
 def test_a_lost_probe_blocks_no_longer_than_its_lease_and_its_late_word_is_dropped(bench: Bench) -> None:
     bench.open()
     bench.clock.advance(5)
@@ -338,6 +353,30 @@ def test_forced_closed_lets_everything_pass_and_still_counts(bench: Bench) -> No
     snapshot = bench.breaker.snapshot()
     assert (snapshot.state, snapshot.forced, snapshot.available) == (State.CLOSED, True, True)
     assert snapshot.failures == 30
+
+
+def test_forced_open_for_a_while_says_how_long_and_then_judges_again(bench: Bench) -> None:
+    bench.breaker.override(Override.FORCE_OPEN, 60)
+    bench.clock.advance(20)
+    assert bench.refused_for() == pytest.approx(40)
+    snapshot = bench.breaker.snapshot()
+    assert (snapshot.retry_after_seconds, snapshot.forced_for_seconds) == (40, 40)
+    bench.clock.advance(40)
+    snapshot = bench.breaker.snapshot()
+    assert (snapshot.state, snapshot.forced, snapshot.forced_for_seconds) == (State.CLOSED, False, None)
+    bench.open()
+
+
+def test_what_was_counted_while_forced_closed_is_forgotten_when_that_ends(bench: Bench) -> None:
+    bench.breaker.override(Override.FORCE_CLOSED, 20)
+    late = bench.breaker.acquire()
+    bench.calls(*[FAILURE] * 30)
+    bench.clock.advance(20)
+    late.report(FAILURE)
+    bench.calls(*[FAILURE] * 4)
+    assert (bench.state, bench.breaker.snapshot().calls) == (State.CLOSED, 4)
+    bench.call(FAILURE)
+    assert bench.state is State.OPEN
 
 
 def test_given_back_it_starts_closed_and_judges_again(bench: Bench) -> None:

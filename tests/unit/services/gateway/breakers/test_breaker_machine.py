@@ -57,6 +57,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.epoch = 0  # bumped at every change of state the model predicts
         self.state = State.CLOSED
         self.override = Override.AUTOMATIC
+        self.override_until = math.inf
         self.log: list[tuple[float, bool]] = []
         self.row = 0
         self.probes_passed = 0
@@ -73,11 +74,11 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.one_of(st.floats(0, 8), st.floats(0, 120)))
     def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+        self._advance(seconds)
 
     @rule()
     def wait_until_it_takes_calls(self) -> None:
-        self.clock.advance((self.breaker.snapshot().retry_after_seconds or 0) + EPSILON)
+        self._advance((self.breaker.snapshot().retry_after_seconds or 0) + EPSILON)
 
     @rule(outcomes=st.lists(st.sampled_from([SUCCESS, FAILURE, FAILURE, IGNORED]), min_size=1, max_size=12))
     def calls_one_after_another(self, outcomes: list[Outcome]) -> None:
@@ -100,7 +101,9 @@ class BreakerMachine(RuleBasedStateMachine):
             with pytest.raises(Refused) as refusal:
                 self.breaker.acquire(lease)
             wait, forced = refusal.value.retry_after_seconds, self.override is Override.FORCE_OPEN
-            assert wait is None if forced else wait is not None and wait > 0
+            assert refusal.value.forced == forced
+            endless = forced and math.isinf(self.override_until)
+            assert wait is None if endless else wait is not None and wait > 0
             return
         permit = self.breaker.acquire(lease)
         if self.override is Override.AUTOMATIC and self.state is State.OPEN:
@@ -136,10 +139,19 @@ class BreakerMachine(RuleBasedStateMachine):
                 assert wait >= min(outcome.park_seconds, POLICY.park_max_seconds) - EPSILON
             self.parked_until = now + wait
 
-    @rule(override=st.sampled_from(Override))
-    def operator(self, override: Override) -> None:
-        self.breaker.override(override)
-        self.override = override
+    @rule(override=st.sampled_from(Override), seconds=st.just(math.inf) | st.floats(0.1, 200))
+    def operator(self, override: Override, seconds: float) -> None:
+        self.breaker.override(override, seconds)
+        self._overridden(override, self.clock.monotonic() + seconds)
+
+    def _advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        if self.override is not Override.AUTOMATIC and self.clock.monotonic() >= self.override_until:
+            self.breaker.snapshot()  # it notices when it is next looked at
+            self._overridden(Override.AUTOMATIC, math.inf)
+
+    def _overridden(self, override: Override, until: float) -> None:
+        self.override, self.override_until = override, until
         self._enter(State.CLOSED)
         self.open_until = self.parked_until = -math.inf
         self.openings = 0

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
-from services.gateway.breakers.model import BreakerPolicy, Outcome, OutcomeKind, Override, State
+from services.gateway.breakers.model import BreakerPolicy, Outcome, OutcomeKind, Override, Refused, State
 from services.gateway.breakers.registry import Breakers, circuit_open, provider_target, service_target
 
 FAILURE = Outcome(OutcomeKind.FAILURE, reasons.ERROR_REASON_PROVIDER_TIMEOUT)
@@ -50,10 +50,12 @@ def test_providers_come_and_go_with_the_list_and_keep_their_state(breakers: Brea
     assert breakers.get("provider:a/m").snapshot().state is State.OPEN
 
 
-def test_an_operator_overrides_a_known_target(breakers: Breakers) -> None:
+def test_an_operator_overrides_a_known_target_and_the_log_says_who_and_what_was_before(
+    breakers: Breakers,
+) -> None:
     breakers.get("service:answer")
     with capture_logs() as logs:
-        snapshot = breakers.override("service:answer", Override.FORCE_OPEN)
+        snapshot = breakers.override("service:answer", Override.FORCE_OPEN, seconds=60, by="ops")
     assert (snapshot.state, snapshot.forced) == (State.OPEN, True)
     assert logs == [
         {
@@ -61,8 +63,13 @@ def test_an_operator_overrides_a_known_target(breakers: Breakers) -> None:
             "log_level": "warning",
             "target": "service:answer",
             "override": "force_open",
+            "seconds": 60,
+            "by": "ops",
+            "before": "closed",
+            "forced_before": False,
         }
     ]
+    assert snapshot.forced_for_seconds == 60
 
 
 def test_an_unknown_target_is_refused_with_what_there_is(breakers: Breakers) -> None:
@@ -81,11 +88,17 @@ def test_every_change_is_logged_with_its_cause(breakers: Breakers) -> None:
     ]
 
 
-def test_a_refusal_says_when_to_come_back() -> None:
-    error = circuit_open("service:retrieval", 3.4)
+def test_a_refusal_says_when_to_come_back_and_never_too_early() -> None:
+    error = circuit_open("service:retrieval", Refused(3.4))
     assert (error.reason_name, error.metadata, error.retry_after_seconds) == (
         "CIRCUIT_OPEN",
         {"target": "service:retrieval"},
         3.4,
     )
-    assert circuit_open("service:retrieval", None).message.endswith("Try again later.")
+    assert error.message.endswith("has failed repeatedly and rests a while. Try again in 4 s.")
+
+
+def test_what_an_operator_keeps_out_has_not_failed() -> None:
+    error = circuit_open("service:retrieval", Refused(None, forced=True))
+    assert error.message == "service:retrieval is kept out of use by an operator. Try again later."
+    assert error.retry_after_seconds is None

@@ -26,7 +26,15 @@ def test_a_hundred_providers_with_long_names_stay_within_a_status() -> None:
 
 
 def test_the_wait_is_that_of_the_first_to_return() -> None:
-    assert all_failed([], [breaker(40), breaker(7.5), breaker(None)]).retry_after_seconds == 7.5
+    error = all_failed([], [breaker(40), breaker(7.2), breaker(None)])
+    assert error.retry_after_seconds == 7.2
+    assert error.message.endswith("Try again in 8 s.")
+
+
+def test_where_operators_hold_all_of_them_open_no_time_is_made_up() -> None:
+    error = all_failed([], [breaker(None), breaker(None)])
+    assert error.retry_after_seconds is None
+    assert error.message.endswith("Try again later.")
 
 
 def test_it_is_short_when_somebody_takes_calls_already() -> None:
@@ -36,4 +44,4 @@ def test_it_is_short_when_somebody_takes_calls_already() -> None:
 def test_nobody_at_all_is_said_in_words() -> None:
     error = all_failed([], [])
     assert "none is configured" in error.message
-    assert error.metadata == {"attempts": ""}
+    assert (error.metadata, error.retry_after_seconds) == ({"attempts": ""}, None)

@@ -81,6 +81,27 @@ def test_a_name_in_both_is_refused(tmp_path: Path) -> None:
         load_api_keys(json.dumps([entry()]), file)
 
 
+def test_one_key_in_both_under_two_names_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps([entry(name="filed", tenant="other")]))
+    with pytest.raises(ValueError, match="sha256 may stand only once"):
+        load_api_keys(json.dumps([entry()]), file)
+
+
+def test_an_empty_file_is_no_list_and_an_empty_list_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("\n")
+    with pytest.raises(ValueError, match=r"is empty; a list without keys is \[\]"):
+        load_api_keys("", file)
+    file.write_text("[]")
+    assert load_api_keys("", file) == ()
+
+
+def test_a_file_nested_without_end_is_a_fault_like_any_other() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_api_keys("[" * 100_000)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no-such-file"):
         load_api_keys("", tmp_path / "no-such-file")

@@ -33,6 +33,11 @@ def spoil(path: Path) -> None:
     path.write_text("[{")
 
 
+def empty(path: Path) -> None:
+    """As while it is being written."""
+    path.write_text("")
+
+
 def remove(path: Path) -> None:
     path.unlink()
 
@@ -93,6 +98,8 @@ async def test_a_changed_file_changes_the_keys_and_a_faulty_one_does_not(file: P
             await clock.pass_once()
             remove(file)
             await clock.pass_once()
+            empty(file)
+            await clock.pass_once()
             write(file, "b")
             await clock.pass_once()
             write(file)
@@ -100,6 +107,7 @@ async def test_a_changed_file_changes_the_keys_and_a_faulty_one_does_not(file: P
     assert applied == [["a", "b"], ["b"], []]
     assert [line["event"] for line in logs] == [
         "api_keys_reloaded",
+        "api_keys_not_reloaded",
         "api_keys_not_reloaded",
         "api_keys_not_reloaded",
         "api_keys_reloaded",

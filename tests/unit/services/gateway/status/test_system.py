@@ -204,6 +204,17 @@ def test_a_breaker_forced_open_has_no_time_of_return() -> None:
     assert not breaker_to_proto("service:x", snapshot, NOW).HasField("retry_time")
 
 
+def test_a_breaker_forced_for_a_while_says_until_when() -> None:
+    breakers = Breakers(BreakerPolicy(), monotonic=lambda: 0.0, random=lambda: 0.5)
+    breakers.get("service:x")
+    snapshot = breakers.override("service:x", Override.FORCE_OPEN, seconds=30)
+    breaker = breaker_to_proto("service:x", snapshot, NOW)
+    assert breaker.forced_until == breaker.retry_time
+    assert breaker.forced_until.ToDatetime(UTC) == NOW.replace(second=30)
+    freed = breaker_to_proto("service:x", breakers.override("service:x", Override.AUTOMATIC), NOW)
+    assert not freed.HasField("forced_until")
+
+
 def test_every_override_of_the_contract_is_known() -> None:
     wishes = [value for name, value in admin.BreakerOverride.items() if value]
     assert {override_from_proto(wish) for wish in wishes} == set(Override)

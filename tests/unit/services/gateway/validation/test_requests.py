@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from docuquery.common.v1.filter_pb2 import Condition, Filter, NumberRange, TimeRange
@@ -174,6 +175,26 @@ def test_an_override_names_a_target_and_a_wish() -> None:
     assert fields("override_breaker", admin.OverrideBreakerRequest(target="service:answer", override=1)) == []
     assert fields("override_breaker", admin.OverrideBreakerRequest()) == ["target", "override"]
     assert fields("override_breaker", admin.OverrideBreakerRequest(target="x", override=9)) == ["override"]
+
+
+@pytest.mark.parametrize(
+    ("override", "seconds", "nanos", "valid"),
+    [
+        (admin.BREAKER_OVERRIDE_FORCE_OPEN, 0, 1, True),
+        (admin.BREAKER_OVERRIDE_FORCE_CLOSED, 30 * 86_400, 0, True),
+        (admin.BREAKER_OVERRIDE_FORCE_OPEN, 30 * 86_400, 1_000, False),
+        (admin.BREAKER_OVERRIDE_FORCE_OPEN, 0, 0, False),
+        (admin.BREAKER_OVERRIDE_FORCE_OPEN, -1, 0, False),
+        (admin.BREAKER_OVERRIDE_FORCE_OPEN, 2**62, 0, False),
+        (admin.BREAKER_OVERRIDE_AUTOMATIC, 60, 0, False),
+    ],
+)
+def test_an_override_may_last_up_to_30_days(
+    override: admin.BreakerOverride.ValueType, seconds: int, nanos: int, valid: bool
+) -> None:
+    duration = Duration(seconds=seconds, nanos=nanos)
+    request = admin.OverrideBreakerRequest(target="x", override=override, duration=duration)
+    assert fields("override_breaker", request) == ([] if valid else ["duration"])
 
 
 def upload(**changes: Any) -> pb.UploadDocumentRequest:
