@@ -42,9 +42,9 @@ def test_the_numbers_of_replicas_follow_from_the_formula() -> None:
         assert under_way == asked * 5
         assert gateway == max(_replicas(asked, 1.7), math.ceil(under_way / 256))
         assert answer == _replicas(asked, 2.2)
-        assert retrieval == _replicas(asked, 3.8 + 14.5)
-        assert plain == _replicas(asked, 3.8)
-        assert cores == round(asked * 3.5 / 1000 / FULL, 1)
+        assert retrieval == _replicas(asked, 2.6 + 13.9)
+        assert plain == _replicas(asked, 2.6)
+        assert cores == round(asked * 2.6 / 1000 / FULL, 1)
 
 
 def _replicas(asked: float, milliseconds: float) -> int:
