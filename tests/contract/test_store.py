@@ -131,6 +131,15 @@ async def test_a_leg_that_is_not_asked_is_none_and_a_cut_one_says_so(stores: Sto
     assert not sparse.sparse.is_cut
 
 
+@pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 130])
+async def test_an_attempt_reaches_as_far_as_its_last_chunk(stores: Stores, number: int) -> None:
+    attempt = new_attempt_id()
+    ordinals = [*range(number - 1), number + 4][:number]  # with a gap before the last
+    await stores.chunks.write(TENANT, [embedded(attempt, ordinal) for ordinal in ordinals])
+    assert await stores.chunks.count(TENANT, attempt) == number
+    assert await stores.chunks.extent(TENANT, attempt) == (number, max(ordinals, default=-1))
+
+
 async def test_a_question_without_terms_finds_nothing_by_words(stores: Stores) -> None:
     await stores.chunks.write(TENANT, [embedded(new_attempt_id(), 0, terms={3: 1.0})])
     legs = await stores.chunks.search(TENANT, ChunkQuery(None, SparseVector((), ()), depth=5))

@@ -111,7 +111,8 @@ class Indexer:
         stored = await self._chunks.existing(tenant, [chunk.key for chunk in piece.chunks])
         missing = [chunk for chunk in piece.chunks if chunk.key not in stored]
         await self._store(tenant, document_id, token, missing)
-        written = await self._chunks.count(tenant, token)
+        is_whole = len(piece.chunks) == piece.chunks_total
+        written = piece.chunks_total if is_whole else await self._chunks.count(tenant, token)
         if written != piece.chunks_total:  # else a commit, which says more, follows at once
             await self._note_progress(tenant, document_id, token, piece, written)
         return written

@@ -61,6 +61,8 @@ from services.retrieval.store.server.idf import IdfCache
 from services.retrieval.store.server.plan import Plan, planned
 
 _IS_LACKING = has_one_of(LACKS, LACKABLE)
+_FEW = 100
+"""Chunks of a document whose ids are listed instead of counted."""
 _NO_ATTEMPTS: frozenset[str] = frozenset()
 
 
@@ -108,10 +110,12 @@ class ServerChunkStore:
         return [found[tenant].get(attempt_id, 0) for tenant, attempt_id in attempts]
 
     async def extent(self, tenant: str, attempt_id: str) -> Extent:
+        # The ids of an attempt are in order: of a small document, all take one call.
+        few = await self._collection.first(of_attempt(tenant, attempt_id), _FEW + 1)
+        if len(few) <= _FEW:
+            return Extent(len(few), split_id(few[-1].id.uuid)[1] if few else -1)
         count = await self.count(tenant, attempt_id)
-        if count == 0:
-            return Extent(0, -1)
-        # The ids of an attempt are in order, and n chunks reach the ordinal n - 1 at least.
+        # n chunks reach the ordinal n - 1 at least.
         first = point_id(id_base(tenant, attempt_id), count - 1)
         highest = count - 1
         async for point in self._collection.scroll(of_attempt(tenant, attempt_id), start=first):
