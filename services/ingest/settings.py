@@ -93,7 +93,7 @@ class Settings(ServiceSettings):
     max_nesting: int = Field(_LIMITS.max_nesting, ge=16, le=2048, validation_alias="INGEST_MAX_NESTING")
     """Most HTML elements inside each other. XML parts are never read deeper than 256."""
 
-    documents_in_flight: int = Field(4, ge=1, le=64, validation_alias="INGEST_DOCUMENTS_IN_FLIGHT")
+    documents_in_flight: int = Field(16, ge=1, le=64, validation_alias="INGEST_DOCUMENTS_IN_FLIGHT")
     """Complete documents of one stream being read or written at a time."""
 
     open_uploads: int = Field(32, ge=1, validation_alias="INGEST_OPEN_UPLOADS")
