@@ -93,7 +93,6 @@ async def test_two_hundred_megabytes_to_a_slow_retrieval_leave_memory_flat(tmp_p
         assert ingest.spooled() == []
 
     assert done == DOCUMENTS * DOCUMENT_BYTES
-    # Four documents in the pipeline, one at its door, and what gRPC holds under way: measured 31 MB.
     # Sixteen documents in the pipeline, one at its door, and what gRPC holds under way: measured 89 MB.
     assert furthest_ahead < 22 * DOCUMENT_BYTES
     # Measured: 120 MB after the first document, 126 MB at most.
