@@ -45,10 +45,10 @@ class Fuser(Protocol):
         ...
 
     def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
-        """A value for each chunk, 0..1 of what was found, which means nothing across questions.
+        """A value 0..1 for each chunk, which means nothing across questions.
 
         A chunk without a score counts as the worst an index could give; one better than all that were found
-        (an approximate index overlooked it) may have more than 1.
+        (an approximate index overlooked it), as the best of these.
         """
         ...
 
@@ -69,7 +69,7 @@ class MinMax:
     def __init__(self, dense: Hits, sparse: Hits, balance: Balance) -> None:
         self._dense, self._sparse = dense, sparse
         self._lowest = min([balance.unrelated, *dense.values()])
-        width = max(dense.values(), default=0.0) - self._lowest
+        self._width = width = max(dense.values(), default=0.0) - self._lowest
         most = max(sparse.values(), default=0.0)
         # A ranking without hits has no say.
         weight = balance.dense_weight if dense and sparse else float(bool(dense))
@@ -95,9 +95,10 @@ class MinMax:
         }
 
     def fuse(self, dense: Hits, sparse: Hits) -> dict[ChunkKey, float]:
-        lowest, of_dense, of_sparse = self._lowest, self._of_dense, self._of_sparse
+        lowest, width, of_dense, of_sparse = self._lowest, self._width, self._of_dense, self._of_sparse
         return {
-            key: of_dense * max(0.0, dense.get(key, lowest) - lowest) + of_sparse * sparse.get(key, 0.0)
+            key: of_dense * min(width, max(0.0, dense.get(key, lowest) - lowest))
+            + of_sparse * sparse.get(key, 0.0)
             for key in dense.keys() | sparse.keys()
         }
 

@@ -51,6 +51,11 @@ def test_what_was_asked_later_does_not_move_the_scale() -> None:
     assert before == after
 
 
+def test_what_an_approximate_index_overlooked_counts_as_its_best_hit() -> None:
+    fused = MinMax({A: 0.6, B: 0.5}, {C: 8.0}, Balance(0.5)).fuse({A: 0.6, B: 0.5, C: 0.9}, {C: 8.0})
+    assert fused[C] == pytest.approx(1.0)
+
+
 def test_reciprocal_rank_follows_its_formula() -> None:
     assert fuse(ReciprocalRank, {A: 0.9, B: 0.5}, {B: 3.0, C: 2.0}, 0.5) == {
         A: pytest.approx(0.5),
