@@ -38,6 +38,8 @@ from libs.version import program_version
 
 log = structlog.get_logger()
 
+_BACKLOG = "grpc.server.max_pending_requests"
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceRegistration:
@@ -64,7 +66,7 @@ class RunningServer:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _options(settings: ServiceSettings) -> Sequence[tuple[str, int]]:
+def _options(settings: ServiceSettings, backlog: int) -> Sequence[tuple[str, int]]:
     # gRPC spreads it by a tenth, and lets calls under way end in their own time.
     age = settings.max_connection_age_seconds
     return (
@@ -73,6 +75,8 @@ def _options(settings: ServiceSettings) -> Sequence[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         # A second process on the same port must fail, not share it.
         ("grpc.so_reuseport", 0),
+        # Between the two numbers more and more are turned away, at the second all.
+        *([(_BACKLOG, backlog), (f"{_BACKLOG}_hard_limit", 2 * backlog)] if backlog else []),
         # Clients ping every 12 s (see channel.py); this is what is still tolerated.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -104,6 +108,7 @@ async def serve(
     report_seconds: float = 0.0,
     extra_layers: Sequence[Layer] = (),
     gate: Gate | None = None,
+    backlog: int = 0,
     ready: bool = True,
     tells_version: bool = True,
 ) -> AsyncIterator[RunningServer]:
@@ -113,6 +118,8 @@ async def serve(
     `longest_seconds`, by full method name, to all calls of a method; `report_seconds` are set aside of what a
     caller allows, so that it still hears why its call failed.
     `extra_layers` run innermost, when the caller is known; `gate` is asked before everything.
+    `backlog` calls, and up to twice as many, may wait in gRPC's own queue for the gate; more it turns away by
+    itself, with CANCELLED and without a reason. 0: gRPC's default, 1,000.
     `check_infrastructure` is asked before calls of health and reflection with their method and metadata, and
     raises to refuse them; None: they are open. `ready`: what the readiness check says at first.
     `tells_version`: to whoever checks its health. Raises OSError when the port is taken.
@@ -132,7 +139,7 @@ async def serve(
         identity_layer(resolve_identity),  # last: it completes what `current_call` returns
         *extra_layers,
     ]
-    server = grpc.aio.server(options=_options(settings))
+    server = grpc.aio.server(options=_options(settings, backlog))
     layered = LayeredServer(server, layers, gate)
     for service in services:
         service.register(layered)

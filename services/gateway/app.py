@@ -143,6 +143,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 report_seconds=budget.REPORT_SECONDS,
                 extra_layers=admission,
                 gate=gate,
+                backlog=settings.backlog,
                 ready=False,
                 tells_version=False,  # to those with a key, by GetSystemStatus
             )

@@ -242,6 +242,11 @@ class Settings(ServiceSettings):
         }
 
     @property
+    def backlog(self) -> int:
+        """Calls that may come in one moment: as many as there are places."""
+        return sum(self.concurrency.values())
+
+    @property
     def breaker_policy(self) -> BreakerPolicy:
         """The numbers of every circuit breaker."""
         return BreakerPolicy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -552,3 +553,16 @@ async def test_every_kind_of_method_is_wrapped(servicer: Servicer) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(iter([b"a"]))
         assert b"CREDENTIALS_MISSING" in details_of(caught.value).SerializeToString()
+
+
+async def test_what_waits_for_the_gate_is_bounded_and_told_so_at_once(servicer: Servicer) -> None:
+    async with running(servicer, backlog=4) as server, stub_of(server) as stub:
+        await list_prompts(stub)
+        calls = [list_prompts(stub) for _ in range(100)]
+        for _ in range(10):
+            await asyncio.sleep(0)  # they are sent
+        time.sleep(0.3)  # and nobody looks after them  # noqa: ASYNC251 - a loop that is late
+        codes = collections.Counter([await call.code() for call in calls])
+        assert codes.keys() == {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED}
+        assert 1 <= codes[grpc.StatusCode.OK] <= 10
+        await list_prompts(stub)

@@ -49,6 +49,14 @@ class FieldViolation:
     """What the field must be."""
 
 
+_RETRYABLE_CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,  # turned away at the server's door: see _BARE_MESSAGES
+)
+"""Of calls that failed without a reason of ours."""
+
+
 class ApiError(Exception):
     """A call that failed.
 
@@ -102,7 +110,7 @@ class ApiError(Exception):
         """Whether the same request may succeed later (after `retry_after_seconds`, if set)."""
         if self.server_spoke:
             return self.reason in RETRYABLE_REASONS
-        return self.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        return self.code in _RETRYABLE_CODES
 
     def __str__(self) -> str:
         sentence = self.message.rstrip(".") or "The call failed"
@@ -121,7 +129,9 @@ class ApiError(Exception):
 _BARE_MESSAGES = {
     grpc.StatusCode.UNAVAILABLE: "No DocuQuery server answers at {address}",
     grpc.StatusCode.DEADLINE_EXCEEDED: "No answer from {address} in the time allowed",
-    grpc.StatusCode.CANCELLED: "The call was cancelled",
+    # Not by us: a call cancelled here ends with asyncio.CancelledError.
+    grpc.StatusCode.CANCELLED: "The server at {address} turned the call away without a reason, as it does "
+    "when far too many wait; try again in a moment",
     grpc.StatusCode.UNIMPLEMENTED: "The server at {address} does not know this call; is it DocuQuery, "
     "and as new as this client?",
 }

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-SMALLEST = 16
+SMALLEST = 32
 """Places that are left under any pressure: enough to keep a core busy."""
 
 _FIRST_GUESS_SECONDS = 0.1

@@ -32,6 +32,7 @@ def test_the_retryable_reasons_are_those_the_contract_calls_so() -> None:
     [
         (grpc.StatusCode.UNAVAILABLE, "No DocuQuery server answers at host:1", True),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "No answer from host:1 in the time allowed", True),
+        (grpc.StatusCode.CANCELLED, "The server at host:1 turned the call away", True),
         (grpc.StatusCode.UNIMPLEMENTED, "does not know this call", False),
         (grpc.StatusCode.INTERNAL, "core text", False),
     ],

@@ -35,21 +35,21 @@ def test_the_share_stays_a_share(lateness: list[float]) -> None:
 
 
 async def test_a_smaller_room_lets_those_inside_finish_and_takes_fewer() -> None:
-    room = bulkhead(40)
-    inside = [await room.enter(10) for _ in range(40)]
+    room = bulkhead(80)
+    inside = [await room.enter(10) for _ in range(80)]
     waiting = [asyncio.create_task(room.enter(10)) for _ in range(3)]
     await asyncio.sleep(0)
     room.resize(0.5)
-    for _ in range(20):
+    for _ in range(40):
         room.leave(inside.pop())
     await asyncio.sleep(0)
-    assert (room.inside, room.waiting) == (20, 3), "nobody was let in yet"
+    assert (room.inside, room.waiting) == (40, 3), "nobody was let in yet"
     room.leave(inside.pop())
     await waiting[0]
-    assert (room.inside, room.waiting) == (20, 2)
+    assert (room.inside, room.waiting) == (40, 2)
     room.resize(1)
     await asyncio.gather(*waiting)
-    assert (room.inside, room.waiting) == (22, 0), "growing lets those in who waited"
+    assert (room.inside, room.waiting) == (42, 0), "growing lets those in who waited"
 
 
 async def test_some_room_is_always_left() -> None:
@@ -132,11 +132,11 @@ class Late(ManualClock):
 
 
 async def test_the_rooms_follow_the_loop() -> None:
-    room, clock = bulkhead(100), Late(times=4)
+    room, clock = bulkhead(200), Late(times=4)
     sizes = []
     async with relieved([room], [], clock):
         while clock.slept < 80:
             await asyncio.sleep(0)
             sizes.append(room._limit)
-    assert min(sizes) == round(100 * 0.7**4)
-    assert sizes[-1] == 100
+    assert min(sizes) == round(200 * 0.7**4)
+    assert sizes[-1] == 200
