@@ -38,18 +38,6 @@ async def stubs(*names: str) -> AsyncIterator[dict[str, str]]:
 
 
 @asynccontextmanager
-async def refusing() -> AsyncIterator[tuple[str, int]]:
-    """A plain server that turns every question away; its address and process id."""
-    (port,) = free_ports(1)
-    command = ("-m", "benchmarks.gateway_stubs", "bare-refusal", str(port))
-    stack = Stack([_spec("refusal", command, port, QUIET)])
-    async with stack:
-        await stack.start()
-        await stack.wait_healthy()
-        yield stack.addresses["refusal"], stack.processes["refusal"].pid
-
-
-@asynccontextmanager
 async def gateway_over(services: Mapping[str, str]) -> AsyncIterator[str]:
     """The real gateway in front of these services; its address. Nobody is behind uploads."""
     (port,) = free_ports(1)

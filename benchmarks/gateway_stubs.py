@@ -4,7 +4,7 @@
 
 `retrieval` and `answer` are served as the real ones are, and reply at once with five passages and a whole
 answer. `bare-retrieval` and `bare-answer` send the same messages over plain grpc.aio servers, and
-`bare-gateway` only calls them: what three hops cost by themselves; `bare-refusal` turns every question away.
+`bare-gateway` only calls them: what three hops cost by themselves.
 `models` speaks OpenAI's format: `/down/...` answers 500, everything else at once.
 """
 
@@ -132,14 +132,6 @@ class BareGateway(DocuQueryServiceServicer):
                 yield pb.StreamQueryResponse(completed=pb.QueryResult(answer=event.completed.answer))
 
 
-class BareRefusal(DocuQueryServiceServicer):
-    """Turns everybody away."""
-
-    async def Query(self, _request: object, context: Any) -> pb.QueryResponse:
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
-        raise AssertionError("abort raises")
-
-
 async def _serve_layered(name: str, full_name: str, register: Any, port: int) -> None:
     settings = ServiceSettings(_env_file=None, port=port)
     async with serve(name=name, settings=settings, services=[ServiceRegistration(full_name, register)]):
@@ -175,9 +167,6 @@ async def _run(kind: str, port: int, targets: list[str]) -> None:
                 ]
                 gateway = BareGateway(*channels)  # type: ignore[abstract]
                 await _serve_bare(partial(add_DocuQueryServiceServicer_to_server, gateway), port)
-        case "bare-refusal":
-            refusal = BareRefusal()  # type: ignore[abstract]
-            await _serve_bare(partial(add_DocuQueryServiceServicer_to_server, refusal), port)
         case "models":
             await serve_models(port)
         case _:

@@ -24,13 +24,22 @@ class Timings:
     refused: list[float] = field(default_factory=list)
     """Turned away with RESOURCE_EXHAUSTED."""
     failed: list[float] = field(default_factory=list)
+    turned_away: list[float] = field(default_factory=list)
+    """Ended with CANCELLED, which nobody here asked for: by the server's own door."""
     lasted: float = 0.0
     """Seconds it all took."""
+    uncounted: int = 0
+    """Answers that came before or after those seconds."""
 
     @property
     def rate(self) -> float:
         """Answers a second."""
-        return len(self.answered) / self.lasted
+        return (len(self.answered) - self.uncounted) / self.lasted
+
+    @property
+    def sent(self) -> int:
+        """Calls, however they ended."""
+        return sum(map(len, (self.answered, self.refused, self.turned_away, self.failed)))
 
 
 async def one(call: Call, timings: Timings) -> None:
@@ -40,8 +49,11 @@ async def one(call: Call, timings: Timings) -> None:
         await call()
         timings.answered.append(time.perf_counter() - began)
     except grpc.aio.AioRpcError as error:
-        exhausted = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        (timings.refused if exhausted else timings.failed).append(time.perf_counter() - began)
+        kinds = {
+            grpc.StatusCode.RESOURCE_EXHAUSTED: timings.refused,
+            grpc.StatusCode.CANCELLED: timings.turned_away,
+        }
+        kinds.get(error.code(), timings.failed).append(time.perf_counter() - began)
 
 
 async def in_turn(call: Call, count: int) -> Timings:
@@ -65,16 +77,21 @@ async def at_a_time(call: Call, in_flight: int, *, seconds: float = 0, count: in
     return timings
 
 
-async def a_second(call: Call, rate: float, seconds: float) -> Timings:
+async def a_second(call: Call, rate: float, seconds: float, settling_seconds: float = 0.0) -> Timings:
     """`rate` calls a second, evenly spaced, whether or not those before have been answered.
+
+    Only answers that come while calls are sent are counted in `rate`, and none of the first
+    `settling_seconds`: what waited at the end says nothing of how many a second there are.
 
     What could not be sent in its moment is sent as soon as it can: a generator that cannot keep up shows in
     the number of calls.
     """
     timings, tasks = Timings(), set()
     began = time.perf_counter()
-    sent = 0
+    counted_from, early, sent = 0.0, 0, 0
     while (now := time.perf_counter() - began) < seconds:
+        if not counted_from and now >= settling_seconds:
+            counted_from, early = now, len(timings.answered)
         due = int(now * rate) + 1
         for _ in range(due - sent):
             task = asyncio.create_task(one(call, timings))
@@ -82,8 +99,10 @@ async def a_second(call: Call, rate: float, seconds: float) -> Timings:
             task.add_done_callback(tasks.discard)
         sent = due
         await asyncio.sleep(max(0.0, sent / rate - (time.perf_counter() - began)))
-    timings.lasted = time.perf_counter() - began
+    timings.lasted = time.perf_counter() - began - counted_from
+    in_time = len(timings.answered)
     await asyncio.gather(*tasks)
+    timings.uncounted = early + len(timings.answered) - in_time
     return timings
 
 
