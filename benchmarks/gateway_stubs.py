@@ -45,6 +45,7 @@ from docuquery.retrieval.v1.retrieval_service_pb2_grpc import (
 )
 from libs.logging import configure_logging
 from libs.rpc.server import ServiceRegistration, serve
+from libs.scheduling import finish_what_runs
 from libs.settings import ServiceSettings
 
 TEXT = "The hotel limit in Paris is 180 euros a night, breakfast not included. " * 7
@@ -175,5 +176,6 @@ async def _run(kind: str, port: int, targets: list[str]) -> None:
 
 if __name__ == "__main__":
     configure_logging("INFO", "json", sys.argv[1])
+    finish_what_runs()  # as the services do: it is not what is compared here
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

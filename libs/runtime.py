@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 import structlog
@@ -19,6 +17,7 @@ from libs.debug_log import DebugLog
 from libs.errors import DocuQueryError
 from libs.logging import configure_logging
 from libs.rpc.server import RunningServer
+from libs.scheduling import finish_what_runs, stand_back
 from libs.settings import ServiceSettings, load_settings
 from libs.telemetry.setup import telemetry
 
@@ -43,8 +42,8 @@ def run(
     `niceness`: 0 to 19, how far it stands back where others want the same processor (nice(2)).
     Exits with 2 when the settings are not valid, with 1 when the service cannot start.
     """
-    _finish_what_runs()
-    _stand_back(niceness)
+    finish_what_runs()
+    stand_back(niceness)
     settings = load_settings(settings_class)
     configure_logging(settings.effective_log_level, settings.log_format, name, masking=settings.log_masking)
     try:
@@ -68,29 +67,6 @@ async def _serve_until_told(
             _spare_the_collector()
             await told.wait()
             log.info("draining")
-
-
-def _finish_what_runs() -> None:
-    """Lets a thread of this process that runs go on, instead of giving way to each one that wakes up.
-
-    gRPC's threads and Python's wake each other several times a call, and each took the processor from the
-    other at once: on busy cores a third of the time went into that. Linux's SCHED_BATCH (sched(7)) is for
-    it: the share of the processor stays the same, and idle cores are used at once as before. Threads and
-    processes started from here on inherit it. Elsewhere, and where a sandbox forbids it, nothing changes.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def _stand_back(niceness: int) -> None:
-    """Lowers this process's weight. In containers it changes nothing: there CPU requests are the weights."""
-    if niceness and sys.platform == "linux":
-        os.nice(niceness)
-        # Sessions have weights, too (autogroups in sched(7)), and within one's own nothing else runs.
-        with suppress(OSError):
-            if os.getsid(0) == os.getpid():
-                Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _spare_the_collector() -> None:
