@@ -23,71 +23,24 @@ import argparse
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import grpc
 import httpx2
 
 from benchmarks import measurement
+from benchmarks.gateway_calls import IN_FLIGHT, QUESTION, QUICK, Size, api_of, first_token, questions
+from benchmarks.gateway_overload import overload
 from benchmarks.gateway_processes import gateway_over, models, stubs, whole_system
 from benchmarks.litellm_proxy import completion, litellm_proxy
-from benchmarks.load import FIGURES_HEADER, Call, Figure, Timings, a_second, at_a_time, in_turn, percentile
+from benchmarks.load import FIGURES_HEADER, Figure, a_second, at_a_time, in_turn, percentile
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery.gateway.v1.admin_service_pb2_grpc import AdminServiceStub
 from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
-
-if TYPE_CHECKING:
-    from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceAsyncStub
-
-QUESTION = pb.QueryRequest(question="What is the hotel limit per night in Paris?", include_sources=True)
-IN_FLIGHT = 16
-SETTLING_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much of everything."""
-
-    rounds: int = 7
-    calls: int = 300
-    seconds: float = 8.0
-    dead_seconds: float = 60.0
-    overload_seconds: float = 10.0
-    overload_rounds: int = 3
-
-
-QUICK = Size(rounds=2, calls=40, seconds=1.0, dead_seconds=6.0, overload_seconds=3.0, overload_rounds=1)
-
-
-@asynccontextmanager
-async def api_of(address: str) -> AsyncIterator[DocuQueryServiceAsyncStub]:
-    """The public calls of the gateway at `address`."""
-    options = (("grpc.use_local_subchannel_pool", 1),)
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        yield DocuQueryServiceStub(channel)
-
-
-def questions(
-    api: DocuQueryServiceAsyncStub, request: pb.QueryRequest = QUESTION, seconds: float = 60.0
-) -> Call:
-    """A call to measure."""
-    return lambda: api.Query(request, timeout=seconds)
-
-
-async def first_token(api: DocuQueryServiceAsyncStub) -> None:
-    """A streamed answer, to its first text."""
-    call = api.StreamQuery(pb.StreamQueryRequest(query=QUESTION), timeout=60)
-    async for event in call:
-        if event.text_delta:
-            break
-    call.cancel()
 
 
 async def overhead(size: Size) -> list[Figure]:
@@ -211,51 +164,6 @@ async def dead(size: Size) -> list[Figure]:
         Figure("answered", [100 * answered / total], "%", 99.9, at_least=True),
         Figure(f"asked in vain (5 and {probes} probes)", [float(wasted)], "calls", 5 + probes),
         Figure("added p99 once the breaker is open", [added], "ms", 5),
-    ]
-
-
-async def overload(size: Size) -> list[Figure]:
-    """Four and ten times what can be answered. The services have one core, the callers the other."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, set(cores[:-1] or cores))  # what is started from here on stays there
-    peaks: list[float] = []
-    floods: dict[int, list[Timings]] = {4: [], 10: []}
-    after: list[float] = []
-    async with models() as server, whole_system(server, first="none") as address, api_of(address) as api:
-        os.sched_setaffinity(0, {cores[-1]})
-        await at_a_time(questions(api), IN_FLIGHT, seconds=size.seconds)
-        for _ in range(size.overload_rounds):
-            tried = [await at_a_time(questions(api), many, seconds=size.seconds) for many in (16, 32)]
-            peaks.append(max(one.rate for one in tried))
-            for times, rounds in floods.items():
-                ask = questions(api, seconds=5)
-                rounds.append(await a_second(ask, times * peaks[-1], size.overload_seconds, SETTLING_SECONDS))
-            settled = await at_a_time(questions(api), IN_FLIGHT, seconds=size.seconds)
-            after.append(100 * settled.rate / peaks[-1])
-    os.sched_setaffinity(0, set(cores))
-    figures = [Figure("peak, answers a second", peaks, "/s", 0, at_least=True)]
-    for times, rounds in floods.items():
-        figures += _of_floods(f"{times} times that", peaks, rounds)
-    return [*figures, Figure("afterwards, of the peak", after, "%", 90, at_least=True)]
-
-
-def _of_floods(name: str, peaks: list[float], floods: list[Timings]) -> list[Figure]:
-    goodput = [100 * flood.rate / peak for flood, peak in zip(floods, peaks, strict=True)]
-
-    def share(kind: str) -> list[float]:
-        return [100 * len(getattr(flood, kind)) / flood.sent for flood in floods]
-
-    def p99(kind: str) -> list[float]:
-        return [percentile(getattr(flood, kind) or [0.0], 99) for flood in floods]
-
-    return [
-        Figure(f"{name}: goodput of the peak", goodput, "%", 80, at_least=True),
-        Figure(f"{name}: p99 of those answered", p99("answered"), "ms", 5000),
-        Figure(f"{name}: refused with a reason", share("refused"), "%", 100),
-        Figure(f"{name}: p99 of these", p99("refused"), "ms", 5000),
-        Figure(f"{name}: turned away by gRPC's queue", share("turned_away"), "%", 100),
-        Figure(f"{name}: p99 of these", p99("turned_away"), "ms", 5000),
-        Figure(f"{name}: out of time or failed", share("failed"), "%", 1),
     ]
 
 
