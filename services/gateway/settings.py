@@ -21,6 +21,9 @@ from services.gateway.identity.scopes import ROOM_OF, Room
 from services.gateway.query import QueryPolicy
 from services.gateway.uploads.proxy import UploadPolicy
 
+_SMALLEST_BACKLOG = 256
+"""Health checks wait in the same queue as questions."""
+
 
 class Settings(ServiceSettings):
     """What an operator can choose. Every duration is in seconds."""
@@ -243,8 +246,8 @@ class Settings(ServiceSettings):
 
     @property
     def backlog(self) -> int:
-        """Calls that may come in one moment: as many as there are places."""
-        return sum(self.concurrency.values())
+        """Calls that may come in one moment: as many as there are places; room for a burst also with few."""
+        return max(_SMALLEST_BACKLOG, sum(self.concurrency.values()))
 
     @property
     def breaker_policy(self) -> BreakerPolicy:

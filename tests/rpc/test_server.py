@@ -564,5 +564,5 @@ async def test_what_waits_for_the_gate_is_bounded_and_told_so_at_once(servicer: 
         time.sleep(0.3)  # and nobody looks after them  # noqa: ASYNC251 - a loop that is late
         codes = collections.Counter([await call.code() for call in calls])
         assert codes.keys() == {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED}
-        assert 1 <= codes[grpc.StatusCode.OK] <= 10
+        assert 1 <= codes[grpc.StatusCode.OK] <= 30
         await list_prompts(stub)

@@ -35,6 +35,11 @@ def faults(**fields: Any) -> str:
     return "\n".join(describe_faults(error.value))
 
 
+def test_as_many_calls_may_come_at_once_as_there_are_places_and_some_in_any_case() -> None:
+    assert build().backlog == 256 + 128 + 32
+    assert build(query_concurrency=1, read_concurrency=1, upload_concurrency=1).backlog == 256
+
+
 def test_the_defaults_serve_one_machine() -> None:
     settings = build()
     assert (settings.host, settings.port) == ("127.0.0.1", 50051)
