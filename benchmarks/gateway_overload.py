@@ -45,7 +45,12 @@ def _of_floods(name: str, peaks: list[float], floods: list[Timings]) -> list[Fig
     def p99(kind: str) -> list[float]:
         return [percentile(getattr(flood, kind) or [0.0], 99) for flood in floods]
 
+    asked = [
+        flood.sent / (flood.lasted + SETTLING_SECONDS) / peak
+        for flood, peak in zip(floods, peaks, strict=True)
+    ]
     return [
+        Figure(f"{name}: asked, times the peak", asked, "x", 0, at_least=True),
         Figure(f"{name}: goodput of the peak", goodput, "%", 80, at_least=True),
         Figure(f"{name}: p99 of those answered", p99("answered"), "ms", 5000),
         Figure(f"{name}: refused with a reason", share("refused"), "%", 100),
