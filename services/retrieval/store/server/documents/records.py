@@ -3,10 +3,10 @@
 The server has no transaction, but it applies one write at a time to each copy of a point, and a write may
 carry a condition. A write that builds on revision r overwrites the payload of "this id, revision r" by one
 of revision r + 1 with a random token; so each copy takes exactly one of several such writes. Reading back
-by quorum tells the writer whether it was its own; later writes list the tokens of those before them. A new
-record is an upsert that inserts, but replaces nothing. A removal first overwrites the record by a mark, which
-tells its writer that it won, then deletes the point. Each write may be sent again: the second finds another
-revision, and the same token is read back.
+by quorum tells the writer whether it was its own (see `lineage`). A new record is an upsert that inserts, but
+replaces nothing. A removal first overwrites the record by a mark, which tells its writer that it won, then
+deletes the point. Each write may be sent again: the second finds another revision, and the same token is
+read back.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from services.retrieval.store.server.connection.points import (
 )
 from services.retrieval.store.server.documents.index import RecordIndex
 from services.retrieval.store.server.documents.languages import ServerLanguages
+from services.retrieval.store.server.documents.lineage import Lineages, has_won, is_record
 from services.retrieval.store.server.documents.live import LiveRecords
 from services.retrieval.store.server.documents.payloads import (
     TOTAL_FIELDS,
@@ -54,8 +55,6 @@ from services.retrieval.store.server.documents.payloads import (
 from services.retrieval.store.server.documents.selection import Selector
 
 _PAGE_SCAN = 250
-_MAX_REMEMBERED_RECORDS = 10_000
-_MAX_LINEAGE = 16
 _NO_VECTORS = q.Vectors(vectors=q.NamedVectors())
 _NOTHING = every(has_text("kind", "none such"))
 # The mark of a removed record goes within milliseconds, unless its writer died.
@@ -73,16 +72,14 @@ class ServerRecordStore:
         self._clock = clock
         self._languages = ServerLanguages(documents, clock)
         self._live = LiveRecords(documents)
-        self._lineages: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._lineages = Lineages(clock)
 
     async def get(self, tenant: str, document_id: str) -> DocumentRecord | None:
         point = await self._stored(record_id(tenant, document_id))
-        if point is None or not _is_record(point):
+        if point is None or not is_record(point):
             return None
         record = record_from_point(point)
-        if len(self._lineages) >= _MAX_REMEMBERED_RECORDS:
-            self._lineages.clear()
-        self._lineages[point.id.uuid, record.revision] = _lineage(point)
+        self._lineages.note(point, record)
         return record
 
     async def live(
@@ -92,7 +89,7 @@ class ServerRecordStore:
 
     async def still_open(self, tenant: str, attempt_ids: Group[str]) -> Mapping[str, DocumentRecord]:
         wanted = every(has_text("tenant", tenant), has_one_of("open_attempt", attempt_ids))
-        found = map(record_from_point, filter(_is_record, await self._documents.scroll_agreed(wanted)))
+        found = map(record_from_point, filter(is_record, await self._documents.scroll_agreed(wanted)))
         opened = {record.attempt.attempt_id: record for record in found if record.attempt.is_open}
         return {attempt_id: opened[attempt_id] for attempt_id in attempt_ids if attempt_id in opened}
 
@@ -103,17 +100,17 @@ class ServerRecordStore:
         token = secrets.token_hex(8)
         payload = record_payload(tenant, record, token, self._index)
         if expected_revision is None:
-            return await self._insert(point, payload, token)
-        # Whoever builds on this write before we have read it back tells us by this that it was there.
-        payload["former_tokens"] = self._lineages.get((point.uuid, expected_revision), ())[-_MAX_LINEAGE:]
+            return await self._insert(point, payload)
+        payload |= self._lineages.behind(point, expected_revision)
         await self._overwrite(point, expected_revision, payload)
-        return await self._holds(point, token)
+        return has_won(payload, await self._stored(point))
 
     async def remove(self, tenant: str, document_id: str, *, expected_revision: int) -> bool:
         point = record_id(tenant, document_id)
         token = secrets.token_hex(8)
         await self._overwrite(point, expected_revision, removed_payload(tenant, expected_revision + 1, token))
-        if not await self._holds(point, token):
+        stored = await self._stored(point)
+        if stored is None or text_of(stored.payload, "token") != token:
             return False
         await self._delete_mark(point, token)
         return True
@@ -156,25 +153,21 @@ class ServerRecordStore:
 
     async def open_attempts(self, tenant: str) -> Sequence[DocumentRecord]:
         wanted = every(has_text("tenant", tenant), has_integer("is_open", 1))
-        found = map(record_from_point, filter(_is_record, await self._documents.scroll_agreed(wanted)))
+        found = map(record_from_point, filter(is_record, await self._documents.scroll_agreed(wanted)))
         return [record for record in found if record.attempt.is_open]
 
     async def _stored(self, point: q.PointId) -> q.RetrievedPoint | None:
         return next(iter(await self._documents.retrieve_agreed([point])), None)
 
-    async def _holds(self, point: q.PointId, token: str) -> bool:
-        stored = await self._stored(point)
-        return stored is not None and token in _lineage(stored)
-
-    async def _insert(self, point: q.PointId, payload: Payload, token: str) -> bool:
+    async def _insert(self, point: q.PointId, payload: Payload) -> bool:
         new = q.PointStruct(id=point, vectors=_NO_VECTORS, payload=to_values(payload))
         for tries in range(1, _MARK_TRIES + 1):
             # Missing ids are inserted whatever the filter says, and nothing passes this one. Qdrant 1.16
             # does not know an upsert that only inserts: it overwrites.
             await self._documents.upsert([new], ordering=MEDIUM, update_filter=_NOTHING)
             stored = await self._stored(point)
-            if stored is not None and _is_record(stored):
-                return token in _lineage(stored)
+            if stored is not None and is_record(stored):
+                return has_won(payload, stored)
             if stored is not None and tries == _MARK_TRIES:
                 # Whoever removed the record died before its point was gone.
                 await self._delete_mark(point, text_of(stored.payload, "token"))
@@ -229,16 +222,6 @@ class ServerRecordStore:
 
     async def _records(self, wanted: q.Filter) -> list[DocumentRecord]:
         return [record_from_point(point) async for point in self._documents.scroll(wanted, ALL)]
-
-
-def _lineage(point: q.RetrievedPoint) -> tuple[str, ...]:
-    """The tokens of the last writes of a record, the latest last."""
-    former = point.payload["former_tokens"].list_value.values if "former_tokens" in point.payload else ()
-    return (*(value.string_value for value in former), text_of(point.payload, "token"))
-
-
-def _is_record(point: q.RetrievedPoint) -> bool:
-    return text_of(point.payload, "kind") == KIND_RECORD
 
 
 def _at(create_microseconds: int) -> q.Condition:
