@@ -91,16 +91,17 @@ async def test_the_best_are_those_of_who_is_sure_of_every_record(
         vector = direction(*(chance.uniform(-0.3, 1.0) for _ in range(4)))
         query = ChunkQuery(vector, SparseVector((1, 2), (1.0, 1.0)), chance.choice([8, 20, 200]), wanted)
         best = chance.choice([1, 3, 10])
-        found = await finder.find(TENANT, query, Wanted(best, 0, best), BALANCE, record(0).update_time)
-        every = await sure.find(TENANT, query, Wanted(best, 0, None), BALANCE, record(0).update_time)
+        for _ in range(20):
+            found = await finder.find(TENANT, query, Wanted(best, 0, best), BALANCE, record(0).update_time)
+            every = await sure.find(TENANT, query, Wanted(best, 0, None), BALANCE, record(0).update_time)
+            # A server that tidies up between the two counts the words of fewer dead chunks.
+            if all(
+                every.sparse.get(key, score) == pytest.approx(score) for key, score in found.sparse.items()
+            ):
+                break
         first, as_if = ranked(found.fused)[:best], ranked(every.fused)[:best]
-        # A server that tidies up between the two counts words a little differently.
-        assert [every.fused[key] for key in first] == [
-            pytest.approx(every.fused[key], abs=2e-3) for key in as_if
-        ]
-        assert [found.fused[key] for key in first] == [
-            pytest.approx(every.fused[key], abs=2e-3) for key in first
-        ]
+        assert [every.fused[key] for key in first] == [pytest.approx(every.fused[key]) for key in as_if]
+        assert [found.fused[key] for key in first] == [pytest.approx(every.fused[key]) for key in first]
         assert [found.dense[key] for key in first] == [pytest.approx(every.dense[key]) for key in first]
         live = {item.attempt.attempt_id: item for item in current.values()}
         shown = [key.attempt_id for key in first]
