@@ -170,7 +170,8 @@ def test_ports_come_from_the_environment_file_too(up: Up) -> None:
     up.start("--start-timeout=30")
     shown = up.read_until("Ctrl-C stops everything.")
     assert f"127.0.0.1:{up.ports.gateway}" in shown
-    assert up.end(signal.SIGTERM)[0] == 0
+    code, rest = up.end(signal.SIGTERM)
+    assert code == 0, rest
 
 
 def test_a_port_that_is_no_port_is_wrong_usage(up: Up) -> None:

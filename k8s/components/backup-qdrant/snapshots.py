@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 _BLOCK = 2**20
 _TIMEOUT_SECONDS = 3600  # of one silence, not of the whole
+_SETTLE_SECONDS = 600  # after a restore; copies that lack something fetch it from others
 _BOUNDARY = "docuquery-snapshot"
 
 
@@ -89,6 +90,12 @@ class Node:
             },
         ).close()
 
+    def is_whole(self, collection: str) -> bool:
+        """Whether every copy of every shard can be read, as far as this node knows."""
+        cluster = self.result("GET", f"/collections/{quote(collection)}/cluster")
+        shards = [*cluster["local_shards"], *cluster["remote_shards"]]
+        return bool(shards) and all(shard["state"] == "Active" for shard in shards)
+
 
 def save(nodes: list[Node], folder: Path, keep_days: float) -> Path:
     """Saves everything; returns the new folder. A half one has another name: it is no backup."""
@@ -109,13 +116,22 @@ def save(nodes: list[Node], folder: Path, keep_days: float) -> Path:
 
 
 def restore(nodes: list[Node], folder: Path) -> None:
-    """Restores what `save` has written. Raises ValueError when it was written by another number of nodes."""
+    """Restores what `save` has written, and waits until it can be read.
+
+    Raises ValueError when it was written by another number of nodes, TimeoutError when they do not settle.
+    """
     places = sorted(folder.glob("node-*"), key=lambda place: int(place.name.partition("-")[2]))
     if len(places) != len(nodes):
         raise ValueError(f"{folder} is of {len(places)} nodes, QDRANT_NODES names {len(nodes)}")
     for node, place in zip(nodes, places, strict=True):
         for file in sorted(place.glob("*.snapshot")):
             node.restore(file.stem, file)
+    names = sorted({file.stem for place in places for file in place.glob("*.snapshot")})
+    end = time.monotonic() + _SETTLE_SECONDS
+    while waiting := [name for name in names if not all(node.is_whole(name) for node in nodes)]:
+        if time.monotonic() > end:
+            raise TimeoutError(f"restored, but not every copy is active of: {', '.join(waiting)}")
+        time.sleep(0.5)
 
 
 def main(arguments: list[str]) -> None:

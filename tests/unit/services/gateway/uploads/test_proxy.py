@@ -160,9 +160,9 @@ async def test_a_silent_caller_is_given_up_and_its_documents_can_be_sent_again()
 
 async def test_any_message_is_a_sign_of_life() -> None:
     ingest, caller, responses = FakeIngest(obliging=True), Caller(), list[Response]()
-    task = asyncio.create_task(collect(responses, proxy(ingest, idle=0.15), caller))
+    task = asyncio.create_task(collect(responses, proxy(ingest, idle=0.6), caller))
     for message in [*document("1", b"a", b"b", b"c", b"d"), None]:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
         caller.send(message)
     await task
     assert events(responses)[-1] == ("1", "done")
