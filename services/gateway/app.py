@@ -23,7 +23,13 @@ from libs.telemetry.measured import measured
 from services.gateway import budget
 from services.gateway.admin_servicer import AdminServicer
 from services.gateway.admission.bulkhead import Bulkhead
-from services.gateway.admission.layers import RateLimiter, bulkhead_layer, rate_limit_layer, shedding_gate
+from services.gateway.admission.layers import (
+    RateLimiter,
+    bulkhead_layer,
+    rate_limit_layer,
+    share_layer,
+    shedding_gate,
+)
 from services.gateway.admission.pressure import relieved
 from services.gateway.admission.rate_limit import MovingWindowLimiter
 from services.gateway.admission.refusals import Refusals
@@ -201,10 +207,14 @@ async def _admission(
     by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
     needed = [checks[name] for name in settings.readiness_needs]
     await stack.enter_async_context(relieved(rooms.values(), needed, clock))
-    gate, bulkheads = shedding_gate(by_method, refusals), bulkhead_layer(by_method, refusals)
+    gate = shedding_gate(by_method, refusals)
+    room_layers = (
+        share_layer(by_method, settings.caller_share, refusals),
+        bulkhead_layer(by_method, refusals),
+    )
     classes = settings.rate_classes
     if not classes.limits_anybody:
-        return gate, (bulkheads,)
+        return gate, room_layers
     window_seconds = settings.rate_limit_window_seconds
     limiter: RateLimiter = MovingWindowLimiter(window_seconds, clock.monotonic)
     state_url = settings.state_url.get_secret_value()
@@ -215,4 +225,4 @@ async def _admission(
         shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
         breaker = breakers.get(service_target("redis"))
         limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)
-    return gate, (rate_limit_layer(limiter, classes, refusals), bulkheads)
+    return gate, (rate_limit_layer(limiter, classes, refusals), *room_layers)

@@ -109,6 +109,8 @@ class Settings(ServiceSettings):
     """Searches and look-ups served at a time; as many more may wait."""
     upload_concurrency: int = Field(32, ge=1, validation_alias="UPLOAD_CONCURRENCY")
     """Upload streams and single uploads served at a time; as many more may wait."""
+    caller_share: float = Field(0.75, gt=0, le=1, validation_alias="CALLER_SHARE")
+    """Of the places of each kind those one caller may have at a time, rounded up; the rest is for others."""
     admission_wait_seconds: float = Field(1.0, ge=0, validation_alias="ADMISSION_WAIT_SECONDS")
     """How long a call may wait for room before it is refused."""
 
@@ -164,16 +166,11 @@ class Settings(ServiceSettings):
         parse_rate_classes(value)
         return value
 
-    @field_validator("api_keys")
+    @field_validator("api_keys", "api_keys_file")
     @classmethod
-    def _keys(cls, value: SecretStr) -> SecretStr:
-        load_api_keys(value.get_secret_value(), None)
-        return value
-
-    @field_validator("api_keys_file")
-    @classmethod
-    def _keys_file(cls, value: Path | None) -> Path | None:
-        load_api_keys("", value)
+    def _keys(cls, value: SecretStr | Path | None) -> SecretStr | Path | None:
+        listed, file = (value.get_secret_value(), None) if isinstance(value, SecretStr) else ("", value)
+        load_api_keys(listed, file)
         return value
 
     def faults_together(self) -> list[str]:

@@ -54,6 +54,11 @@ class Bulkhead:
         self._mean_seconds = _FIRST_GUESS_SECONDS
 
     @property
+    def places(self) -> int:
+        """Its full size."""
+        return self._most
+
+    @property
     def inside(self) -> int:
         """Calls that have a place."""
         return self._inside
@@ -67,6 +72,10 @@ class Bulkhead:
     def is_full(self) -> bool:
         """Whether a call that came now would be refused at once."""
         return self._inside >= self._limit and len(self._waiting) >= self._limit
+
+    def part(self, limit: int) -> Bulkhead:
+        """A bulkhead of its own with `limit` places, in which one waits as long."""
+        return Bulkhead(limit, self._wait_seconds, monotonic=self._monotonic, random=self._random)
 
     def resize(self, share: float) -> None:
         """Makes it this share (0 to 1) of its full size, but never smaller than `SMALLEST`."""

@@ -1,12 +1,14 @@
-"""Is there room for this call? First the caller's own rate limit, then the room of its kind."""
+"""Is there room for this call? First the caller's own rate limit and share, then the room of its kind."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
+from libs.rpc.context import Identity
 from libs.rpc.layered import Gate, IncomingCall, Layer
 from services.gateway import budget
 from services.gateway.admission.bulkhead import Bulkhead, Full
@@ -34,7 +36,7 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
         if identity is not None and call.method not in NEVER_LIMITED:
             limit = classes.limit_of(identity.rate_class)
             if limit > 0:
-                wait = await limiter.acquire(f"{identity.tenant}/{identity.caller}", limit)
+                wait = await limiter.acquire(_named(identity), limit)
                 if wait > 0:
                     call.logged = False
                     refusals.note(call.method, "rate_limit")
@@ -46,6 +48,53 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
         await call.proceed()
 
     return layer
+
+
+def share_layer(rooms: Mapping[str, Bulkhead], share: float, refusals: Refusals) -> Layer:
+    """Gives each caller of each tenant a part of each room; RATE_LIMITED when that is full and stays so.
+
+    share: That part, in (0, 1], rounded up to whole places. A room of which it is all is left alone.
+    """
+    parts: dict[tuple[Bulkhead, str], Bulkhead] = {}
+
+    async def layer(call: IncomingCall) -> None:
+        room, identity = rooms.get(call.method), call.identity
+        most = math.ceil(room.places * share) if room else 0
+        if room is None or identity is None or most == room.places:
+            await call.proceed()
+            return
+        held = (room, _named(identity))
+        part = parts.get(held) or parts.setdefault(held, room.part(most))
+        try:
+            entered_at = await part.enter(_patience(call))
+        except Full as full:
+            call.logged = False
+            refusals.note(call.method, "caller_share")
+            wait = full.retry_after_seconds
+            raise DocuQueryError(
+                reasons.ERROR_REASON_RATE_LIMITED,
+                f"This caller has {most} calls of this kind under way, as many as one may have. "
+                f"Call again when one has ended, or in {wait:.1f} s.",
+                retry_after_seconds=wait,
+            ) from None
+        try:
+            await call.proceed()
+        finally:
+            part.leave(entered_at)
+            if not part.inside:
+                parts.pop(held, None)
+
+    return layer
+
+
+def _named(identity: Identity) -> str:
+    return f"{identity.tenant}/{identity.caller}"
+
+
+def _patience(call: IncomingCall) -> float:
+    """Seconds a call can wait and still be of use."""
+    left = call.deadline.remaining() if call.deadline is not None else 0.0
+    return left - budget.QUERY_MINIMUM_SECONDS
 
 
 def _overloaded(retry_after_seconds: float) -> DocuQueryError:
@@ -83,9 +132,8 @@ def bulkhead_layer(rooms: Mapping[str, Bulkhead], refusals: Refusals) -> Layer:
         if room is None:
             await call.proceed()
             return
-        left = call.deadline.remaining() if call.deadline is not None else 0.0
         try:
-            entered_at = await room.enter(left - budget.QUERY_MINIMUM_SECONDS)
+            entered_at = await room.enter(_patience(call))
         except Full as full:
             call.logged = False
             refusals.note(call.method, "bulkhead")

@@ -117,7 +117,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 62
     """PERMISSION_DENIED. The credentials lack a scope. Metadata: `required_scope`."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 63
-    """RESOURCE_EXHAUSTED with RetryInfo. The caller's own rate limit. Retryable."""
+    """RESOURCE_EXHAUSTED with RetryInfo. The caller's own rate limit, or its share of the places for such calls. Retryable."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 64
     """RESOURCE_EXHAUSTED with RetryInfo. The server has no room. Retryable."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 65
@@ -284,7 +284,7 @@ ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 61
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 62
 """PERMISSION_DENIED. The credentials lack a scope. Metadata: `required_scope`."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 63
-"""RESOURCE_EXHAUSTED with RetryInfo. The caller's own rate limit. Retryable."""
+"""RESOURCE_EXHAUSTED with RetryInfo. The caller's own rate limit, or its share of the places for such calls. Retryable."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 64
 """RESOURCE_EXHAUSTED with RetryInfo. The server has no room. Retryable."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 65

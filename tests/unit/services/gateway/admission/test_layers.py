@@ -14,13 +14,14 @@ from libs.rpc.context import Identity
 from libs.rpc.deadlines import Deadline
 from libs.rpc.layered import IncomingCall, Layer
 from services.gateway.admission.bulkhead import Bulkhead
-from services.gateway.admission.layers import bulkhead_layer, rate_limit_layer
+from services.gateway.admission.layers import bulkhead_layer, rate_limit_layer, share_layer
 from services.gateway.admission.rate_classes import RateClasses
 from services.gateway.admission.rate_limit import MovingWindowLimiter
 from services.gateway.admission.refusals import Refusals
 from services.gateway.identity.scopes import NEVER_LIMITED, REQUIRED_SCOPE
 
 QUERY = "/docuquery.gateway.v1.DocuQueryService/Query"
+UPLOAD = "/docuquery.gateway.v1.DocuQueryService/UploadDocuments"
 CLOCK = ManualClock()
 
 
@@ -108,14 +109,52 @@ async def test_a_call_does_not_wait_for_room_longer_than_it_has_time() -> None:
 
 
 async def test_kinds_of_calls_do_not_share_room() -> None:
-    upload = "/docuquery.gateway.v1.DocuQueryService/UploadDocuments"
-    layer = bulkhead_layer({QUERY: room(), upload: room()}, Refusals(ManualClock()))
-    first = asyncio.create_task(layer(incoming(upload, until=asyncio.Event())))
+    layer = bulkhead_layer({QUERY: room(), UPLOAD: room()}, Refusals(ManualClock()))
+    first = asyncio.create_task(layer(incoming(UPLOAD, until=asyncio.Event())))
     await asyncio.sleep(0)
     await layer(incoming(QUERY))
-    await refused(layer, incoming(upload))
+    await refused(layer, incoming(UPLOAD))
     await layer(incoming("/docuquery.gateway.v1.DocuQueryService/GetSystemStatus"))
     first.cancel()
+
+
+async def test_a_caller_has_a_share_of_the_places_and_the_next_finds_one() -> None:
+    rooms, release = {QUERY: room(4), UPLOAD: room(4)}, asyncio.Event()
+    layer = share_layer(rooms, 0.75, Refusals(ManualClock()))
+    uploads = [asyncio.create_task(layer(incoming(UPLOAD, until=release))) for _ in range(3)]
+    await asyncio.sleep(0)
+    error = await refused(layer, incoming(UPLOAD))
+    assert error.reason_name == "RATE_LIMITED"
+    assert error.retry_after_seconds == pytest.approx(0.1)
+    assert "3 calls of this kind" in error.message
+    await layer(incoming(QUERY))
+    await layer(incoming(UPLOAD, "another"))
+    uploads.pop().cancel()
+    await asyncio.sleep(0)
+    await layer(incoming(UPLOAD))
+    release.set()
+    await asyncio.gather(*uploads)
+    await layer(incoming("/docuquery.gateway.v1.DocuQueryService/GetSystemStatus"))
+
+
+async def test_who_has_the_whole_share_waits_for_one_of_its_own_calls_to_end() -> None:
+    layer = share_layer({UPLOAD: room(2, wait_seconds=60)}, 0.5, Refusals(ManualClock()))
+    release = asyncio.Event()
+    first = asyncio.create_task(layer(incoming(UPLOAD, until=release)))
+    second = asyncio.create_task(layer(incoming(UPLOAD)))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    release.set()
+    await asyncio.gather(first, second)
+
+
+@pytest.mark.parametrize(("places", "share"), [(1, 0.1), (2, 0.75), (32, 1.0)])
+async def test_a_room_of_which_the_share_is_all_is_left_to_its_bulkhead(places: int, share: float) -> None:
+    layer, release = share_layer({UPLOAD: room(places)}, share, Refusals(ManualClock())), asyncio.Event()
+    calls = [asyncio.create_task(layer(incoming(UPLOAD, until=release))) for _ in range(places + 1)]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(*calls)
 
 
 def test_refusals_are_told_once_a_second_with_their_number() -> None:
