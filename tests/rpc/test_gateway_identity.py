@@ -321,6 +321,23 @@ async def test_uploads_never_starve_questions() -> None:
         upload.cancel()
 
 
+async def test_long_uploads_of_one_caller_leave_a_place_for_another() -> None:
+    async with running(upload_concurrency=4, admission_wait_seconds=0, api_keys=KEYS) as system:
+        header = pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a"))
+        held = []
+        for name in ("writer", "writer", "writer", "other"):
+            if len(held) == 3:
+                over = system.api.UploadDocuments(iter([header]), metadata=key("writer"))
+                failure = await refused(over.read())
+                assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+                assert failure.retry_after is not None
+            held.append(system.api.UploadDocuments(metadata=key(name)))
+            await held[-1].write(header)
+            await until(lambda: system.ingest.under_way == len(held))
+        for upload in held:
+            upload.cancel()
+
+
 async def test_a_caller_that_does_not_read_keeps_its_place_no_longer_than_a_question_may_take() -> None:
     """With a deadline of its own or without: flow control holds its answer back for good."""
     async with running(query_concurrency=2, query_max_seconds=1, admission_wait_seconds=0.1) as system:
