@@ -15,7 +15,7 @@ from libs.doctor.finding import Finding, error, ok, warning
 from libs.rpc.tls_files import ServerTls
 
 _GIB = 1024**3
-_FULL_BYTES = _GIB // 5
+_FULL_BYTES = _GIB // 4
 _LOW_BYTES = 2 * _GIB
 _RENEW = timedelta(days=14)
 

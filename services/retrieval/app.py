@@ -97,13 +97,19 @@ EMBEDDERS: dict[str, Callable[[Settings, Clock], AbstractAsyncContextManager[Emb
 }
 STORES: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
     "edge": lambda settings, space, _clock: open_edge(
-        settings.data_dir, space, settings.edge_warn_chunks, may_begin=settings.reindex == "background"
+        settings.data_dir,
+        space,
+        settings.edge_warn_chunks,
+        may_begin=settings.reindex == "background",
+        least_free_bytes=settings.edge_min_free_bytes,
     ),
     "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock),
 }
 # To fill it in the space of the settings, and not to serve.
 STORES_TO_FILL: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
-    "edge": lambda settings, space, _clock: open_edge(settings.data_dir, space, may_begin=True),
+    "edge": lambda settings, space, _clock: open_edge(
+        settings.data_dir, space, may_begin=True, least_free_bytes=settings.edge_min_free_bytes
+    ),
     "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock, may_begin=True),
 }
 RERANKERS: dict[

@@ -74,6 +74,10 @@ class Settings(ServiceSettings):
     """A tenant with more chunks in the embedded store is warned of in the log: it should move to a server.
     0: never."""
 
+    edge_min_free_bytes: int = Field(256 * 2**20, ge=0, validation_alias="EDGE_MIN_FREE_BYTES")
+    """What the embedded store leaves free of its disk: with less, documents are refused (OVERLOADED), while
+    those stored are served and can be deleted. On a full disk the engine could not go on."""
+
     compact_on_start: bool = Field(False, validation_alias="RETRIEVAL_COMPACT_ON_START")
     """Compact the embedded store in a child process before serving. The service is up that much later: a
     minute or two at 100,000 new chunks, seconds when there is nothing to do."""

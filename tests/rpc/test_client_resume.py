@@ -141,6 +141,7 @@ async def test_a_document_that_fails_for_a_reason_of_its_own_is_sent_again_a_few
     assert ends["1.txt"].document is not None
     assert ends["4.txt"].reason == "ATTEMPT_SUPERSEDED"
     assert run.pauses[0].error is None
+    assert run.pauses[0].reasons == ("ATTEMPT_SUPERSEDED",)
     assert [pause.remaining for pause in run.pauses] == [2, 2]
     assert gateway.retryable["4.txt"] == 96
 

@@ -59,6 +59,8 @@ class Pause:
     """Documents that will be sent again."""
     delay_seconds: float
     """How long the wait is."""
+    reasons: tuple[str, ...] = ()
+    """Why single documents failed, each reason once; empty when only the stream broke."""
 
 
 async def upload_resuming(
@@ -117,7 +119,7 @@ async def upload_resuming(
         asked = error.retry_after_seconds if error is not None else None
         delay = policy.delay_seconds(stalled_rounds, asked, jitter())
         if on_pause is not None:
-            on_pause(Pause(error, len(waiting), delay))
+            on_pause(Pause(error, len(waiting), delay, waiting.reasons()))
         await sleep(delay)
 
 
@@ -147,6 +149,10 @@ class _Waiting:
                 return False
         del self._files[path]
         return True
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why those failed that did, each reason once."""
+        return tuple(sorted({event.reason for event in self.last_failures()}))
 
     def last_failures(self) -> list[UploadEvent]:
         """The last events of the files that wait, given up on now."""

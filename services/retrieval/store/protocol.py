@@ -2,7 +2,8 @@
 
 The tenant is an argument of every call. An engine in this process and a server elsewhere fit alike:
 every method may wait, nothing relies on two calls being one transaction, and writes that must not cross
-each other name the revision they build on. All methods raise STORE_UNAVAILABLE when the engine fails.
+each other name the revision they build on. All methods raise STORE_UNAVAILABLE when the engine fails;
+those that write parts of documents raise OVERLOADED where the disk is full.
 """
 
 from __future__ import annotations

@@ -159,8 +159,8 @@ class ProgressView:
         )
 
     def pausing(self, pause: Pause) -> None:
-        """The stream broke; says so, on a terminal in the bar and elsewhere in a line of its own."""
-        what = pause.error.reason if pause.error is not None else "some documents failed for now"
+        """Files go out once more; says why, on a terminal in the bar and elsewhere in a line of its own."""
+        what = pause.error.reason if pause.error is not None else ", ".join(pause.reasons)
         note = f"{what}: {pause.remaining} to send again in {pause.delay_seconds:.1f} s"
         if self._progress.disable:
             self._progress.console.print(note)

@@ -50,7 +50,7 @@ class EdgeChunkStore:
         if not chunks:
             return
         points = to_points(chunks)
-        opened = self._tenants.find_or_create(tenant)
+        opened = self._tenants.to_fill(tenant)
         if not all(map(opened.slots.take, {item.chunk.key.attempt_id for item in chunks})):
             raise ValueError("an attempt that was never recorded has the slot of another")
         space = opened.space(self._place)

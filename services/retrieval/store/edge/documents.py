@@ -129,7 +129,7 @@ class EdgeTextStore:
             )
             for block in blocks
         ]
-        opened = self._tenants.find_or_create(tenant)
+        opened = self._tenants.to_fill(tenant)
         opened.update_documents(edge.UpdateOperation.upsert_points(points), len(points))
         written = opened.written.find(attempt_id)
         if written is not None:

@@ -25,13 +25,18 @@ from services.retrieval.store.stores import Stores
 
 @asynccontextmanager
 async def open_edge(
-    folder: Path, space: VectorSpace, warn_chunks: int = 0, *, may_begin: bool = False
+    folder: Path,
+    space: VectorSpace,
+    warn_chunks: int = 0,
+    *,
+    may_begin: bool = False,
+    least_free_bytes: int = 0,
 ) -> AsyncIterator[Stores]:
     """Opens the store in `folder` (made when missing) for this process alone; flushes and closes on leaving.
 
     What an awaited write stored survives the death of this process (it is in the engine's log, in the
     system's cache); the disk itself has it after the next `flush`. A tenant of more than `warn_chunks` chunks
-    is warned of in the log (0: none is).
+    is warned of in the log (0: none is). Documents leave `least_free_bytes` of the disk free.
 
     Raises STORE_UNAVAILABLE when another process holds the folder; STORE_MISMATCH when it was filled in
     another vector space, unless `may_begin`: then `space` is to be filled, too.
@@ -39,13 +44,20 @@ async def open_edge(
     with exclusive(folder):
         manifest = open_manifest(folder, space, may_begin=may_begin)
         remove_unused(folder)
-        async with edge_stores(folder, manifest, warn_chunks, own=space) as stores:
+        async with edge_stores(
+            folder, manifest, warn_chunks, own=space, least_free_bytes=least_free_bytes
+        ) as stores:
             yield stores
 
 
 @asynccontextmanager
 async def edge_stores(
-    folder: Path, manifest: Manifest, warn_chunks: int = 0, *, own: VectorSpace | None = None
+    folder: Path,
+    manifest: Manifest,
+    warn_chunks: int = 0,
+    *,
+    own: VectorSpace | None = None,
+    least_free_bytes: int = 0,
 ) -> AsyncIterator[Stores]:
     """The store `manifest` describes in `folder`, which the caller holds already (`exclusive`).
 
@@ -58,7 +70,7 @@ async def edge_stores(
     )
     root = folder / manifest.folder
     root.mkdir(exist_ok=True)
-    tenants = EdgeTenants(root, opened.all, warn_chunks)
+    tenants = EdgeTenants(root, opened.all, warn_chunks, least_free_bytes)
     spaces = EdgeSpaces(tenants, manifest, opened, own, partial(write_manifest, folder))
     try:
         yield Stores(

@@ -23,6 +23,7 @@ from libs.errors import DocuQueryError
 from services.retrieval.store.edge.catalogue import Catalogue
 from services.retrieval.store.edge.engine import engine_errors, match, scroll
 from services.retrieval.store.edge.manifest import write_whole
+from services.retrieval.store.edge.room import require_room
 from services.retrieval.store.edge.slots import Slots
 from services.retrieval.store.edge.space import FLUSH_EVERY_POINTS, EdgeSpace, create_shard
 from services.retrieval.store.edge.written import WrittenByAttempt
@@ -104,12 +105,16 @@ class EdgeTenant:
 class EdgeTenants:
     """Opens tenants when they are first asked for, and keeps them open."""
 
-    def __init__(self, root: Path, spaces: Sequence[KeptSpace], warn_chunks: int = 0) -> None:
+    def __init__(
+        self, root: Path, spaces: Sequence[KeptSpace], warn_chunks: int = 0, least_free_bytes: int = 0
+    ) -> None:
         """`spaces`: those to open; others that are there are left alone.
 
         `warn_chunks`: of a tenant with more live chunks the log says so once; 0: of none.
+        `least_free_bytes`: what documents leave free of the disk.
         """
         self._root = root
+        self._least_free_bytes = least_free_bytes
         self._warn_chunks = warn_chunks
         self._warned: set[str] = set()
         self._spaces = {kept.place: kept for kept in spaces}
@@ -143,14 +148,20 @@ class EdgeTenants:
         )
 
     def find_or_create(self, tenant: str) -> EdgeTenant:
-        """The tenant, made when it is not there."""
+        """The tenant, made when it is not there. Raises OVERLOADED when there is no room for it."""
         found = self.find(tenant)
         if found is None:
+            require_room(self._root, self._least_free_bytes)
             self._create(tenant)
             found = self.find(tenant)
             if found is None:
                 raise RuntimeError("a tenant's folder went away while it was made")
         return found
+
+    def to_fill(self, tenant: str) -> EdgeTenant:
+        """The tenant, to write parts of a document into. Raises OVERLOADED when the disk is full."""
+        require_room(self._root, self._least_free_bytes)
+        return self.find_or_create(tenant)
 
     @property
     def opened(self) -> tuple[EdgeTenant, ...]:

@@ -65,10 +65,10 @@ def test_where_there_is_no_terminal_a_line_now_and_then_shows_life() -> None:
         for path in list(sizes)[:15]:
             clock.advance(2.0)
             view.finished(UploadEvent(UploadFile(path), DONE.progress))
-        view.pausing(Pause(None, 15, 0.5))
+        view.pausing(Pause(None, 15, 0.5, ("OVERLOADED", "UPLOAD_INCOMPLETE")))
     assert screen.getvalue().splitlines() == [
         "5/30 documents (0.5/s), 5.0/30.0 MB (0.5 MB/s), about 50 s left",
         "10/30 documents (0.5/s), 10.0/30.0 MB (0.5 MB/s), about 40 s left",
         "15/30 documents (0.5/s), 15.0/30.0 MB (0.5 MB/s), about 30 s left",
-        "some documents failed for now: 15 to send again in 0.5 s",
+        "OVERLOADED, UPLOAD_INCOMPLETE: 15 to send again in 0.5 s",
     ]
