@@ -96,20 +96,12 @@ EMBEDDERS: dict[str, Callable[[Settings, Clock], AbstractAsyncContextManager[Emb
     ),
 }
 STORES: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
-    "edge": lambda settings, space, _clock: open_edge(
-        settings.data_dir,
-        space,
-        settings.edge_warn_chunks,
-        may_begin=settings.reindex == "background",
-        least_free_bytes=settings.edge_min_free_bytes,
-    ),
+    "edge": lambda settings, space, _clock: _open_edge(settings, space, settings.reindex == "background"),
     "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock),
 }
 # To fill it in the space of the settings, and not to serve.
 STORES_TO_FILL: dict[str, Callable[[Settings, VectorSpace, Clock], AbstractAsyncContextManager[Stores]]] = {
-    "edge": lambda settings, space, _clock: open_edge(
-        settings.data_dir, space, may_begin=True, least_free_bytes=settings.edge_min_free_bytes
-    ),
+    "edge": lambda settings, space, _clock: _open_edge(settings, space, True),
     "qdrant": lambda settings, space, clock: _open_qdrant(settings, space, clock, may_begin=True),
 }
 RERANKERS: dict[
@@ -273,6 +265,11 @@ def _answer_cache(settings: Settings, stores: Stores, embedder: Embedder, clock:
         max_bytes=settings.semantic_cache_max_bytes,
     )
     return AnswerCache(stores.revisions, stores.records, embedder, memory, settings.semantic_cache_similarity)
+
+
+def _open_edge(settings: Settings, space: VectorSpace, begin: bool) -> AbstractAsyncContextManager[Stores]:
+    limits = settings.edge_warn_chunks, settings.edge_min_free_bytes
+    return open_edge(settings.data_dir, space, *limits, may_begin=begin)
 
 
 def _open_qdrant(

@@ -28,9 +28,9 @@ async def open_edge(
     folder: Path,
     space: VectorSpace,
     warn_chunks: int = 0,
+    least_free_bytes: int = 0,
     *,
     may_begin: bool = False,
-    least_free_bytes: int = 0,
 ) -> AsyncIterator[Stores]:
     """Opens the store in `folder` (made when missing) for this process alone; flushes and closes on leaving.
 
@@ -44,9 +44,7 @@ async def open_edge(
     with exclusive(folder):
         manifest = open_manifest(folder, space, may_begin=may_begin)
         remove_unused(folder)
-        async with edge_stores(
-            folder, manifest, warn_chunks, own=space, least_free_bytes=least_free_bytes
-        ) as stores:
+        async with edge_stores(folder, manifest, warn_chunks, least_free_bytes, own=space) as stores:
             yield stores
 
 
@@ -55,9 +53,9 @@ async def edge_stores(
     folder: Path,
     manifest: Manifest,
     warn_chunks: int = 0,
+    least_free_bytes: int = 0,
     *,
     own: VectorSpace | None = None,
-    least_free_bytes: int = 0,
 ) -> AsyncIterator[Stores]:
     """The store `manifest` describes in `folder`, which the caller holds already (`exclusive`).
 
