@@ -444,11 +444,12 @@ def _failed(
 
 
 @contextmanager
-def serving(gateway: FakeGateway) -> Iterator[str]:
-    """Serves `gateway` on a free loopback port; yields its address."""
+def serving(gateway: FakeGateway, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
+    """Serves `gateway` on a free loopback port, by TLS with `credentials`; yields its address."""
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
     add_DocuQueryServiceServicer_to_server(gateway, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    where = "127.0.0.1:0"
+    port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     server.start()
     try:
         yield f"127.0.0.1:{port}"

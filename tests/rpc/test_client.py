@@ -13,8 +13,9 @@ import pytest
 
 from docuquery.common.v1.document_pb2 import UploadResult
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
-from docuquery_client import ApiError, AsyncDocuQuery, DocuQuery, UploadEvent, UploadFile, where
+from docuquery_client import ApiError, AsyncDocuQuery, DocuQuery, Tls, UploadEvent, UploadFile, where
 from docuquery_client.uploads import PIECE_BYTES
+from tests.certificates import Authority
 from tests.rpc.client_support import ANSWER, FakeGateway, serving, status
 
 
@@ -149,6 +150,32 @@ async def test_no_server_is_told_as_such() -> None:
     assert caught.value.reason == "UNAVAILABLE"
     assert not caught.value.server_spoke
     assert caught.value.retryable
+
+
+async def test_who_speaks_another_tls_than_the_server_is_told_so(
+    gateway: FakeGateway, address: str, tmp_path: Path
+) -> None:
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    pair = ours.issue("gateway")
+    credentials = grpc.ssl_server_credentials([(pair.key.read_bytes(), pair.cert.read_bytes())])
+    with serving(gateway, credentials) as encrypted:
+        for where, tls, told in (
+            (address, Tls(), "speaks no TLS"),
+            (encrypted, None, "want TLS"),
+            (encrypted, Tls(theirs.ca), "is not believed"),
+            (encrypted, Tls(ours.ca, server_name="elsewhere.example"), "for another name"),
+        ):
+            async with AsyncDocuQuery(where, tls=tls) as client:
+                with pytest.raises(ApiError, match=told):
+                    await client.get_stats()
+        async with AsyncDocuQuery(encrypted, tls=Tls(ours.ca)) as client:
+            await client.get_stats()
+
+
+@pytest.mark.parametrize("address", ["", " ", "http://localhost:50051", "GRPC://localhost:50051"])
+def test_what_is_no_address_is_told_before_any_call(address: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        AsyncDocuQuery(address)
 
 
 async def test_an_upload_without_progress_ends_by_itself(

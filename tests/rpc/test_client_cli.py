@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
@@ -168,6 +171,42 @@ def test_without_a_server_every_command_names_the_remedy(command: list[str]) -> 
     )
 
 
+def test_the_version_is_shown() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"docuquery {version('docuquery')}\n")
+
+
+def test_a_web_address_is_told_before_any_call() -> None:
+    result = CliRunner().invoke(app, ["--address", "http://localhost:50051", "status"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: --address: the address must be HOST:PORT, without http://.\n"
+
+
+def test_a_question_that_is_no_text_is_refused(gateway: FakeGateway) -> None:
+    with serving(gateway) as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "docuquery_command", "--address", address, "ask", b"caf\xe9?"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: 'caf\ufffd?' is not UTF-8 text.\n"
+
+
+def test_grpcs_own_log_stays_silent(gateway: FakeGateway) -> None:
+    with serving(gateway) as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "docuquery_command", "--address", address, "--tls", "status"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: The server at {address} speaks no TLS")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_address_key_and_timeout_come_from_options_or_the_environment(gateway: FakeGateway) -> None:
     with serving(gateway) as address:
         result = CliRunner().invoke(
@@ -267,7 +306,7 @@ def test_documents_are_listed_shown_and_deleted_by_source_or_id(
     everything = json.loads(docuquery("documents", "list", "--limit", "0", "--json").stdout)
     assert [d["source"] for d in everything["documents"]] == ["hr/a.txt", "hr/b.md", "hr/c.txt"]
     shown = docuquery("documents", "show", "hr/a.txt")
-    assert '{"year": 2024.0}' in shown.stdout
+    assert '{"year": 2024}' in shown.stdout
     assert "indexed" in shown.stdout
     identity = everything["documents"][1]["document_id"]
     assert json.loads(docuquery("documents", "show", identity, "--json").stdout)["source"] == "hr/b.md"
@@ -416,6 +455,7 @@ def test_ingest_lists_failures_at_the_end_and_exits_with_1(docuquery: Docuquery,
         "error: 2 failed:",
         f"  {folder}/empty.txt: EMPTY_DOCUMENT: The document has no bytes.",
         f"  {folder}/locked.pdf: DOCUMENT_ENCRYPTED: The document is encrypted. Give its password.",
+        "The password of encrypted PDF files is given by --password or --password-file.",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MAX_RECEIVE_BYTES = 16 * 1024 * 1024
 """Largest reply accepted; 200 passages with their metadata are far below it. gRPC's default is 4 MiB."""
 
+_WEB_ADDRESS = re.compile(r"(?:https?|grpcs?)://", re.IGNORECASE)
 _LOOPBACK_PREFIXES = ("127.", "localhost", "[::1]", "unix:", "ipv4:127.", "ipv6:[::1]")
 
 Req = TypeVar("Req", contravariant=True)
@@ -55,6 +57,15 @@ def check_api_key(api_key: str | None) -> str | None:
     if not (key.isascii() and key.isprintable()):
         raise ValueError("the API key must consist of printable ASCII characters")
     return key
+
+
+def check_address(address: str) -> str:
+    """The address as gRPC takes it. Raises ValueError for an empty one, and for a web address."""
+    if not address.strip():
+        raise ValueError("the address must be HOST:PORT")
+    if (parts := _WEB_ADDRESS.match(address)) is not None:
+        raise ValueError(f"the address must be HOST:PORT, without {parts[0]}")
+    return address.strip()
 
 
 def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
@@ -95,7 +106,7 @@ class Connection:
     ) -> None:
         if timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be greater than 0")
-        self.address = address
+        self.address = check_address(address)
         self._api_key = check_api_key(api_key)
         self._timeout_seconds = timeout_seconds
         self._tls = tls

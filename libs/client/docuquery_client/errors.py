@@ -106,6 +106,11 @@ class ApiError(Exception):
         return self.reason != self.code.name
 
     @property
+    def found_no_server(self) -> bool:
+        """Whether nothing answered at the address, DocuQuery or other."""
+        return not self.server_spoke and self.message.startswith(_NOBODY)
+
+    @property
     def retryable(self) -> bool:
         """Whether the same request may succeed later (after `retry_after_seconds`, if set)."""
         if self.server_spoke:
@@ -126,8 +131,9 @@ class ApiError(Exception):
         return f"{sentence} ({', '.join(notes)})."
 
 
+_NOBODY = "No DocuQuery server answers at "
 _BARE_MESSAGES = {
-    grpc.StatusCode.UNAVAILABLE: "No DocuQuery server answers at {address}",
+    grpc.StatusCode.UNAVAILABLE: _NOBODY + "{address}",
     grpc.StatusCode.DEADLINE_EXCEEDED: "No answer from {address} in the time allowed",
     # Not by us: a call cancelled here ends with asyncio.CancelledError.
     grpc.StatusCode.CANCELLED: "The server at {address} turned the call away without a reason, as it does "
@@ -135,6 +141,23 @@ _BARE_MESSAGES = {
     grpc.StatusCode.UNIMPLEMENTED: "The server at {address} does not know this call; is it DocuQuery, "
     "and as new as this client?",
 }
+_CONNECTION_MESSAGES = {
+    "WRONG_VERSION_NUMBER": "The server at {address} speaks no TLS; call it without",
+    "CERTIFICATE_VERIFY_FAILED": "The certificate of the server at {address} is not believed; name the "
+    "authority that signed it",
+    "Hostname Verification Check failed": "The certificate of the server at {address} is for another name; "
+    "say which one to expect",
+    "Socket closed": "The server at {address} closed the connection at once; those that want TLS do so",
+}
+"""Of a server that is there and cannot be spoken to, by what gRPC says of it."""
+
+
+def _bare_message(code: grpc.StatusCode, details: str, address: str) -> str:
+    """What to tell of a failure that DocuQuery gave no reason for."""
+    known = _BARE_MESSAGES.get(code, details)
+    if code is grpc.StatusCode.UNAVAILABLE and details.startswith("failed to connect"):
+        known = next((text for said, text in _CONNECTION_MESSAGES.items() if said in details), known)
+    return known.replace("{address}", address)
 
 
 def _status_of(error: grpc.aio.AioRpcError) -> Status | None:
@@ -164,8 +187,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, address: str, request_id: str
     request_id = metadata.pop("request_id", "") or request_id
     message = (status.message if status is not None else "") or error.details() or ""
     if not info.reason:
-        bare = _BARE_MESSAGES.get(error.code())
-        message = bare.format(address=address) if bare else message
+        message = _bare_message(error.code(), message, address)
     return ApiError(
         error.code(),
         info.reason or error.code().name,

@@ -45,6 +45,26 @@ def test_a_bare_grpc_failure_is_put_into_words(code: grpc.StatusCode, sentence: 
     assert not error.server_spoke
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER: OK", "The server at host:1 speaks no TLS"),
+        ("CERTIFICATE_VERIFY_FAILED: self signed certificate", "host:1 is not believed; name the authority"),
+        ("UNAUTHENTICATED: Hostname Verification Check failed.", "is for another name"),
+        ("ipv4:127.0.0.1:1: Socket closed", "those that want TLS do so"),
+        ("ipv4:127.0.0.1:1: Connection refused", "No DocuQuery server answers at host:1"),
+    ],
+)
+def test_a_server_that_cannot_be_spoken_to_is_not_one_that_is_not_there(said: str, told: str) -> None:
+    details = f"failed to connect to all addresses; last error: UNKNOWN: {said}"
+    error = from_rpc_error(failed(grpc.StatusCode.UNAVAILABLE, details), address="host:1", request_id="r")
+    assert told in str(error)
+    assert error.retryable
+    assert error.found_no_server is ("refused" in said)
+    broken = from_rpc_error(failed(grpc.StatusCode.UNAVAILABLE, said), address="host:1", request_id="r")
+    assert broken.found_no_server, "a call that broke in its middle says nothing about TLS"
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff", Status(code=5, message="other").SerializeToString()])
 def test_details_that_are_damaged_or_contradict_the_status_are_ignored(raw: bytes) -> None:
     error = failed(grpc.StatusCode.NOT_FOUND, "not there", ("grpc-status-details-bin", raw))

@@ -22,7 +22,7 @@ MODULES = {"cost": "services.answer.usage"}
 """Commands that are not about the store, and who does them."""
 DOCTOR = "doctor"
 
-_doctor = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+_doctor = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}, add_completion=False)
 _doctor.command(DOCTOR)(doctor)
 
 
@@ -34,7 +34,7 @@ def admin(ctx: typer.Context) -> None:
     """
     if ctx.args[:1] == [DOCTOR]:
         own = typer.main.get_command(_doctor)
-        with own.make_context(f"{ctx.command_path} {DOCTOR}", ctx.args[1:], parent=ctx) as inner:
+        with own.make_context(DOCTOR, ctx.args[1:], parent=ctx) as inner:
             own.invoke(inner)
         return
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ import typer
 from docuquery_client.cli import ask, conversation, documents, ingest, search, status, up
 from docuquery_client.cli.admin import SETTINGS as ADMIN_SETTINGS
 from docuquery_client.cli.admin import admin
+from docuquery_client.cli.console import clean
 from docuquery_client.cli.eval import app as eval_app
-from docuquery_client.cli.session import Session, usage_error
+from docuquery_client.cli.session import EXIT_USAGE, Session, fail, usage_error
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS
-from docuquery_client.connection import check_api_key
+from docuquery_client.connection import check_address, check_api_key
 from docuquery_client.tls import Tls
 
 app = typer.Typer(
@@ -24,6 +26,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"docuquery {version('docuquery')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -63,8 +71,15 @@ def options(
             envvar="DOCUQUERY_SERVER_NAME",
         ),
     ] = "",
+    version: Annotated[  # noqa: ARG001 # its callback does it
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Options of every command; they stand before it: `docuquery --address HOST:PORT ask ...`."""
+    try:
+        where = check_address(address)
+    except ValueError as error:
+        raise usage_error(f"--address: {error}.") from None
     try:
         checked_key = check_api_key(api_key)
     except ValueError as error:
@@ -75,7 +90,7 @@ def options(
             encryption.credentials()
         except (ValueError, OSError) as error:
             raise usage_error(f"--ca, --cert, --key: {error}.") from None
-    ctx.obj = Session(address, checked_key, timeout, encryption)
+    ctx.obj = Session(where, checked_key, timeout, encryption)
 
 
 app.command("up")(up.up)
@@ -91,7 +106,10 @@ app.command("admin", context_settings=ADMIN_SETTINGS)(admin)
 
 
 def main() -> None:
-    """Entry point of the script `docuquery`."""
-    # gRPC's own log goes to standard error and speaks of sockets; failures are reported by us.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    app()
+    """Runs the command line."""
+    try:
+        app()
+    except UnicodeEncodeError as error:
+        # Files may be named by any bytes; a question, a name or metadata goes out as text.
+        fail(f"{clean(error.object)!r} is not UTF-8 text.")
+        sys.exit(EXIT_USAGE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from google.protobuf.json_format import MessageToJson
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from docuquery.common.v1.document_pb2 import (
@@ -37,7 +39,7 @@ def document_rows(document: Document) -> Iterator[tuple[str, str]]:
         ("version", document.live_version),
         ("created", _time(document.create_time)),
         ("updated", _time(document.update_time)),
-        ("metadata", MessageToJson(document.metadata, indent=None) if document.metadata.fields else ""),
+        ("metadata", _metadata(document.metadata) if document.metadata.fields else ""),
         ("latest attempt", _attempt(document)),
     ]
     return ((name, value) for name, value in rows if value)
@@ -76,6 +78,17 @@ def _attempt(document: Document) -> str:
     if attempt.HasField("error"):
         text += f": {enum_name(ErrorReason, attempt.error.reason)}: {attempt.error.message}"
     return text
+
+
+def _metadata(metadata: Struct) -> str:
+    """As it was given: a Struct knows floats alone, and JSON would escape what is not ASCII."""
+    values = json.loads(MessageToJson(metadata), parse_float=_number)
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _time(timestamp: Timestamp) -> str:

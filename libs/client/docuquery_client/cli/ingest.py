@@ -97,7 +97,8 @@ def ingest(
     except ValueError as error:
         raise usage_error(f"--metadata: {error}.") from None
     if not selection.files:
-        fail(f"Nothing to ingest: no file of a kind that is read ({selection.skipped} left out).")
+        left_out = f" ({selection.skipped} left out)" if selection.skipped else ""
+        fail(f"Nothing to ingest: no file of a kind that is read{left_out}.")
         raise typer.Exit(EXIT_FAILED)
     try:
         secret = document_password(ask=password, file=password_file)
@@ -155,13 +156,15 @@ def _show(tally: Tally, selection: Selection, seconds: float) -> None:
         missing = len(selection.files) - done
         messages().print(f"{missing} files were not finished; the same command goes on where this stopped.")
     if tally.misnamed:
-        messages().print(f"{len(tally.misnamed)} are not what their names say:")
+        messages().print(f"Not what their names say ({len(tally.misnamed)}):")
         for line in misnamed_lines(tally.misnamed):
             messages().print(line, soft_wrap=True)
     if tally.failures:
         fail(f"{len(tally.failures)} failed:")
         for line in failure_lines(tally.failures):
             messages().print(line, soft_wrap=True)
+        if any(event.reason == "DOCUMENT_ENCRYPTED" for event in tally.failures):
+            messages().print("The password of encrypted PDF files is given by --password or --password-file.")
 
 
 def _open_report(path: Path | None, stack: ExitStack) -> ReportFile | None:

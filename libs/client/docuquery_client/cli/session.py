@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import grpc
 import typer
 
 from docuquery_client.cli.console import clean, messages
@@ -70,7 +69,7 @@ def session_of(ctx: typer.Context) -> Session:
 
 def describe(error: ApiError) -> str:
     """A failed call as one line: what happened, the reason, the request id, what to do."""
-    if error.code is grpc.StatusCode.UNAVAILABLE and not error.server_spoke:
+    if error.found_no_server:
         text = (
             f"{error.message} ({error.reason}). Start one on this machine with `docuquery up`, "
             "or name another with --address."
