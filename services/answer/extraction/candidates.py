@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from services.answer.language.sentences import Sentence, SentenceKind, sentences
 from services.answer.language.words import Word, words
 
 _NOTHING: frozenset[str] = frozenset()
+_MARKUP = re.compile(r"""(?:<!--.*?-->|</?[A-Za-z][^"<>]*(?:"[^"]*"[^"<>]*)*>|\s)+""", re.DOTALL)
+_MOST_CHARACTERS = 1000  # what is longer is no sentence but a list or a table whose ends were not seen
+_COLUMN = re.compile(r"(?:^| \| )([^:|]+):")  # of a row whose values come with their columns' names
 _LEADING_ON = ("?", "？", "؟", ":", "：")  # ends of sentences that the next one answers or completes
 
 
@@ -58,6 +62,15 @@ class Candidate:
         """Whether all its content words are among those asked."""
         return all(word.is_stop or word.key in asked for word in self.words)
 
+    def holds(self, asked: frozenset[str]) -> frozenset[str]:
+        """Those of `asked` that it says, or states a range around."""
+        return frozenset(key for key in asked if key in self.keys or self.range_holds(key))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table row, where its values come with their names; rows of one table agree."""
+        return tuple(_COLUMN.findall(self.text)) if self.sentence.kind is SentenceKind.TABLE_ROW else ()
+
     def range_holds(self, key: str) -> bool:
         """Whether `key` is a plain number within a range the sentence states ("10 to 14", "15 or more")."""
         return key.isdecimal() and any(low <= int(key) <= high for low, high in ranges(self.text))
@@ -67,7 +80,7 @@ def candidates(sources: Sequence[SourceText]) -> list[Candidate]:
     """All sentences that could be an answer, passage by passage.
 
     Headings, header rows, questions (of an FAQ) and lines that end in a colon are context for what
-    follows, never answers.
+    follows, never answers; nor is markup without text, or what is far too long to be read as one.
     A sentence that stands in several passages (overlapping chunks) counts once, where it comes first.
     """
     found: list[Candidate] = []
@@ -121,6 +134,8 @@ def _may_answer(part: Sentence, text: str, found: Sequence[Word]) -> bool:
     return (
         part.kind is not SentenceKind.HEADING
         and bool(found)
+        and len(text) <= _MOST_CHARACTERS
+        and _MARKUP.fullmatch(text) is None
         and not text.rstrip("\"'”’)").endswith(_LEADING_ON)
     )
 

@@ -111,7 +111,7 @@ def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors)
 def choose(considered: Considered, utilities: Sequence[float], policy: SelectionPolicy) -> Choice:
     """The best sentences by `utilities`, one for each of `considered.scored`, of which there must be one."""
     order = sorted(range(len(utilities)), key=lambda at: (-utilities[at], at))
-    chosen = _choose(order, considered.scored, utilities, policy)
+    chosen = _choose(order, considered, utilities, policy)
     best = considered.scored[order[0]]
     source = considered.sources[best.candidate.source]
     return Choice(
@@ -161,13 +161,16 @@ def _states(source: SourceText, figures: frozenset[str]) -> bool:
 
 
 def _choose(
-    order: Sequence[int], scored: Sequence[Scored], utilities: Sequence[float], policy: SelectionPolicy
+    order: Sequence[int], considered: Considered, utilities: Sequence[float], policy: SelectionPolicy
 ) -> list[int]:
+    scored = considered.scored
     chosen = [order[0]]
+    best = scored[order[0]].candidate
     for at in order[1:]:
         if (
             len(chosen) == policy.max_sentences
             or utilities[order[0]] - utilities[at] > policy.max_utility_gap
+            or _is_other_row(scored[at].candidate, best, considered.question.keys)
         ):
             break
         if all(
@@ -175,6 +178,13 @@ def _choose(
         ):
             chosen.append(at)
     return chosen
+
+
+def _is_other_row(candidate: Candidate, best: Candidate, asked: frozenset[str]) -> bool:
+    """Whether it is a row of the same table that says less of what was asked: that of Porto beside Paris."""
+    if not best.columns or candidate.columns != best.columns:
+        return False
+    return candidate.holds(asked) < best.holds(asked)
 
 
 def _similarity(one: Candidate, other: Candidate) -> float:

@@ -30,6 +30,7 @@ LEAVE = SourceText(
     0.5,
     headings="Annual leave",
 )
+HOTELS = (("Lima", 120), ("Bern", 210), ("Oslo", 150), ("Riga", 95))
 FAQ = SourceText("I forgot my password. What now?\nOpen the sign-in page and choose Help me in.", 0.5)
 HISTORY = SourceText(
     "Tarnquill Instruments\n\nIn 1974 Edda Marrowby and Josef Tarn opened a repair shop in Aldermouth. "
@@ -165,6 +166,26 @@ def test_passages_in_other_languages_answer(question: str, text: str, expected: 
 def test_rows_that_name_their_columns_answer_by_row(question: str, expected: str) -> None:
     rows = "Name: Ann | Town: Ulm\nName: Bo | Town: Lund\nName: Rui | Town: Porto"
     assert expected in best(question, SourceText(f"Where people live\n\n{rows}", 0.5, headings="Staff"))
+
+
+def test_the_row_beside_the_one_that_is_asked_for_is_left_out() -> None:
+    hotels = SourceText("\n\n".join(f"Town: {town} | Limit: €{limit}" for town, limit in HOTELS), 0.5)
+    policy = SelectionPolicy(max_utility_gap=100.0)
+    assert answer("What is the limit in Oslo?", hotels, policy=policy) == ["Town: Oslo | Limit: €150"]
+    of_two = answer("What are the limits in Oslo and in Bern?", hotels, policy=policy)
+    assert of_two == ["Town: Bern | Limit: €210", "Town: Oslo | Limit: €150"]
+    of_none = answer("What is the limit in a town?", hotels, policy=policy)
+    assert len(of_none) == 2, "rows that hold as much of the question may both answer"
+
+
+def test_markup_without_text_and_endless_lists_are_no_answers() -> None:
+    markup = (
+        '<Listing number="1" caption="Declaring a mutable `Vec<T>` variable"> <!-- a mutable variable -->'
+    )
+    endless = "the declaration of a mutable variable, " * 30 + "and more"
+    plain = "A mutable variable is declared by `let mut`."
+    source = SourceText(f"{markup}\n\n{endless}\n\n{plain}", 0.5)
+    assert answer("How is a mutable variable declared?", source) == [plain]
 
 
 def test_a_heading_says_what_a_short_sentence_below_it_is_about() -> None:
