@@ -16,6 +16,7 @@ import uvloop
 from libs.debug_log import DebugLog
 from libs.errors import DocuQueryError
 from libs.logging import configure_logging
+from libs.misspelt import misspelt_settings
 from libs.rpc.server import RunningServer
 from libs.scheduling import finish_what_runs, stand_back
 from libs.settings import ServiceSettings, load_settings
@@ -46,6 +47,8 @@ def run(
     stand_back(niceness)
     settings = load_settings(settings_class)
     configure_logging(settings.effective_log_level, settings.log_format, name, masking=settings.log_masking)
+    for written, meant in misspelt_settings(settings_class):
+        log.warning("not_a_setting", variable=written, meant=meant)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(start, settings, name))

@@ -49,8 +49,8 @@ Made by `make docs` from the settings of the four services; a test fails when it
 A setting is an environment variable, or a line of a `.env` file in the working directory; the environment
 wins. What neither sets comes from the profile, and what that does not set has the default below. Durations
 are in seconds, sizes in bytes, and an empty value counts as not set. When settings are wrong a service says
-so at start, all of them at once, and exits with 2. `docuquery admin doctor` checks all of it on the machine
-it runs on.
+so at start, all of them at once, and exits with 2. A name that is nearly that of a setting (`RETRIEVAL_TOPK`)
+is told in the log (`not_a_setting`). `docuquery admin doctor` checks all of it on the machine it runs on.
 
 ## Profiles
 

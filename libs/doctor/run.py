@@ -15,6 +15,7 @@ from libs.clock import Clock, SystemClock
 from libs.doctor import machine, network
 from libs.doctor.finding import Finding, error, ok, warning
 from libs.logging import configure_logging
+from libs.misspelt import misspelt_settings
 from libs.rpc.targets import is_loopback
 from libs.rpc.tls_files import ClientTls
 from libs.settings import ServiceSettings, all_faults
@@ -43,6 +44,10 @@ async def examine(name: str, settings_class: type[S], own: OwnChecks[S], clock: 
         advice = "Correct it: docs/configuration.md says what each setting takes."
         return [error("settings", fault, advice) for fault in all_faults(settings_class, faults)]
     found = [ok("settings", f"valid, profile {settings.profile}, version {program_version()}")]
+    found += [
+        warning("settings", f"{written} is no setting, and counts for nothing", f"Did you mean {meant}?")
+        for written, meant in misspelt_settings(settings_class)
+    ]
     try:
         async with asyncio.timeout(_SECONDS):
             found += await _common(name, settings, clock)

@@ -88,7 +88,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         retrieval = RetrievalClient(links[RETRIEVAL], breakers)
         answer = AnswerClient(links[ANSWER], breakers)
         watched = stages.is_on or tracing.is_on()
-        directory = ProviderDirectory(answer, breakers, clock)
+        directory = ProviderDirectory(answer, breakers, clock, settings.query_policy.provider_order)
         searcher = measured(Searcher(retrieval), stages, {"search": "search"})
         follow_breakers(breakers)
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)

@@ -100,8 +100,10 @@ async def test_many_faults_are_all_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 async def test_one_service_can_be_looked_at_alone(tmp_path: Path) -> None:
-    _, report = await doctor(tmp_path, "--service", "answer")
+    _, report = await doctor(tmp_path, "--service", "answer", LOG_LEVLE="DEBUG")
     assert {f["service"] for f in report["findings"]} == {"answer", "system"}
+    warned = [(f["message"], f["advice"]) for f in report["findings"] if f["check"] == "settings"][1:]
+    assert warned == [("LOG_LEVLE is no setting, and counts for nothing", "Did you mean LOG_LEVEL?")]
 
 
 @pytest.mark.externals

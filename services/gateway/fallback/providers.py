@@ -33,7 +33,11 @@ class ProviderSource(Protocol):
 class ProviderDirectory:
     """The providers, fetched on demand and kept; old ones serve while new ones cannot be had."""
 
-    def __init__(self, source: ProviderSource, breakers: Breakers, clock: Clock) -> None:
+    def __init__(
+        self, source: ProviderSource, breakers: Breakers, clock: Clock, wanted: Sequence[str] = ()
+    ) -> None:
+        """`wanted`: the names in LLM_PROVIDER; the log tells of those that are not on the list."""
+        self._wanted = wanted
         self._source = source
         self._breakers = breakers
         self._clock = clock
@@ -69,7 +73,10 @@ class ProviderDirectory:
             self._fresh_until = self._clock.monotonic() + RETRY_SECONDS
             return
         if fetched != self._known:
-            log.info("providers", names=[candidate.name for candidate in fetched])
+            names = [candidate.name for candidate in fetched]
+            log.info("providers", names=names)
+            if missing := [name for name in self._wanted if name not in names]:
+                log.warning("providers_not_configured", names=missing, setting="LLM_PROVIDER")
         self._known = fetched
         self._fresh_until = self._clock.monotonic() + REFRESH_SECONDS
         self._breakers.keep_providers([candidate.target for candidate in fetched])

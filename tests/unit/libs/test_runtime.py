@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -77,3 +78,17 @@ def test_its_session_stands_back_with_it_unless_others_are_in_it() -> None:
     assert lines_of(3, alone=True)[2].endswith(" nice 3")
     # In a session with others it must not speak for them.
     assert lines_of(3)[2:-1] == weight_of_session().splitlines()
+
+
+def test_what_is_nearly_a_setting_is_told_at_start() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SERVICE, "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "DRAIN_SECOND": "3"},
+    )
+    told = [line for line in ended.stdout.splitlines() + ended.stderr.splitlines() if "not_a_setting" in line]
+    assert len(told) == 1
+    assert "DRAIN_SECOND" in told[0]
+    assert "DRAIN_SECONDS" in told[0]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
@@ -56,6 +57,17 @@ async def test_the_list_is_fetched_once_and_kept_for_its_time() -> None:
     bench.source.offered = (candidate("c"),)
     bench.clock.advance(0.1)
     assert await bench.names() == ["c"]
+
+
+async def test_a_provider_that_is_wanted_and_not_offered_is_told_once() -> None:
+    bench = Bench()
+    directory = ProviderDirectory(bench.source, bench.breakers, bench.clock, wanted=("a", "opnai"))
+    with capture_logs() as logs:
+        await directory.list()
+        directory.expire()
+        await directory.list()
+    told = [line["names"] for line in logs if line["event"] == "providers_not_configured"]
+    assert told == [["opnai"]]
 
 
 async def test_expiring_fetches_anew() -> None:
