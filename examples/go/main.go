@@ -1,6 +1,6 @@
 // Asks DocuQuery a question, twice: for the whole answer, and for one as it is written.
 //
-//	go run . "When is the office open?"    with DOCUQUERY_ADDRESS and DOCUQUERY_API_KEY set
+//	go run . "When is the office open?"    with DOCUQUERY_ADDRESS set (and DOCUQUERY_API_KEY for keys)
 package main
 
 import (

@@ -1,6 +1,6 @@
 """Asks DocuQuery a question, twice: for the whole answer, and for one as it is written.
 
-python ask.py "When is the office open?"    with DOCUQUERY_ADDRESS and DOCUQUERY_API_KEY set
+python ask.py "When is the office open?"    with DOCUQUERY_ADDRESS set (and DOCUQUERY_API_KEY for keys)
 """
 
 import os
@@ -60,7 +60,7 @@ def read_stream(stub, question, metadata, timeout):
 
 def main():
     address = os.environ["DOCUQUERY_ADDRESS"]
-    metadata = [("authorization", f"Bearer {os.environ['DOCUQUERY_API_KEY']}")]
+    metadata = [("authorization", f"Bearer {os.environ.get('DOCUQUERY_API_KEY', '')}")]
     options = [
         ("grpc.service_config", SERVICE_CONFIG.read_text()),  # gRPC repeats reads by itself
         ("grpc.max_receive_message_length", 16 * 1024 * 1024),

@@ -38,7 +38,10 @@ def search(
     ] = 0,
     expand: ExpandOption = 0,
 ) -> None:
-    """Lists the passages most relevant to a query, best first."""
+    """Lists the passages most relevant to a query, best first.
+
+    The score, 0 to 1, can be compared between queries; the order weighs more than it does.
+    """
     keep = filter_value(filter)
 
     async def call(client: AsyncDocuQuery) -> SearchResponse:

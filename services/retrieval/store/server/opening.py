@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
+from libs.errors import DocuQueryError
 from services.retrieval.filtering.fields import FilterField
 from services.retrieval.store.server.connection.addresses import Address
 from services.retrieval.store.server.connection.nodes import open_nodes
@@ -56,7 +58,8 @@ async def open_server(
         )
         prefix, layout = options.collection_prefix, options.layout
         index = RecordIndex(options.filter_fields)
-        documents = await open_documents(nodes, prefix, layout, clock, index.keys)
+        with _told_where(options.addresses):
+            documents = await open_documents(nodes, prefix, layout, clock, index.keys)
         selector = Selector(documents, index, clock)
         place = Place(nodes, prefix, layout, documents, clock)
         spaces = ServerSpaces(place, selector, space, serves=not may_begin)
@@ -85,3 +88,19 @@ async def open_server(
             page_token_key=bytes.fromhex(manifest.page_token_key),
             is_shared=True,
         )
+
+
+@contextmanager
+def _told_where(addresses: Sequence[Address]) -> Iterator[None]:
+    """Who starts a service learns which server it is about; callers never do."""
+    try:
+        yield
+    except DocuQueryError as error:
+        if error.reason != reasons.ERROR_REASON_STORE_UNAVAILABLE:
+            raise
+        nodes = ", ".join(address.target for address in addresses)
+        raise DocuQueryError(
+            reasons.ERROR_REASON_STORE_UNAVAILABLE,
+            f"The Qdrant server at {nodes} cannot be used; `store_failed` in the log says why. Start it, or "
+            "correct QDRANT_URL (its gRPC port) and QDRANT_API_KEY.",
+        ) from error

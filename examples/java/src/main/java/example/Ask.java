@@ -29,8 +29,8 @@ import java.util.function.Function;
 /**
  * Asks DocuQuery a question, twice: for the whole answer, and for one as it is written.
  *
- * <p>mvn compile exec:java -Dexec.args="'When is the office open?'" with DOCUQUERY_ADDRESS and
- * DOCUQUERY_API_KEY set.
+ * <p>mvn compile exec:java -Dexec.args="'When is the office open?'" with DOCUQUERY_ADDRESS set
+ * (and DOCUQUERY_API_KEY for keys).
  */
 public final class Ask {
   private static final Path SERVICE_CONFIG = Path.of("../service-config.json");
@@ -110,7 +110,7 @@ public final class Ask {
     Metadata metadata = new Metadata();
     metadata.put(
         Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER),
-        "Bearer " + System.getenv("DOCUQUERY_API_KEY"));
+        "Bearer " + System.getenv().getOrDefault("DOCUQUERY_API_KEY", ""));
     var stub =
         DocuQueryServiceGrpc.newBlockingStub(channel)
             .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata));
