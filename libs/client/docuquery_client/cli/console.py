@@ -13,6 +13,7 @@ from rich.table import Table
 
 PLAIN_WIDTH = 160
 """Columns of output that goes into a pipe or a file, unless COLUMNS says otherwise."""
+_ANY_WIDTH = 100_000  # columns; more than any row of ours has
 
 # C0 and C1 controls (line feed and tab aside) and the marks that reorder text: a document could use
 # them to move the cursor, recolour the terminal, or show its text in another order than it stands.
@@ -44,6 +45,15 @@ def plain_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def print_rows(table: Table) -> None:
+    """Prints a table. Into a pipe or a file each row is one line, however long."""
+    console = output()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        any_width = console.options.update(max_width=_ANY_WIDTH)
+        console.width = max(console.width, console.measure(table, options=any_width).maximum)
+    console.print(table)
 
 
 def clean(text: str) -> str:

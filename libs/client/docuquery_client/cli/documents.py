@@ -10,7 +10,15 @@ import typer
 
 from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentType
 from docuquery.gateway.v1.docuquery_service_pb2 import ListDocumentsResponse
-from docuquery_client.cli.console import clean, messages, one_line, output, plain_table, print_json
+from docuquery_client.cli.console import (
+    clean,
+    messages,
+    one_line,
+    output,
+    plain_table,
+    print_json,
+    print_rows,
+)
 from docuquery_client.cli.document_view import document_rows, progress
 from docuquery_client.cli.options import (
     FileType,
@@ -85,7 +93,7 @@ def list_documents(
             progress(document),
         )
     if found:
-        output().print(table)
+        print_rows(table)
     else:
         messages().print("No documents.")
     if more:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docuquery_client.cli.console import clean, one_line, output
+from docuquery_client.cli.console import clean, one_line, output, plain_table, print_rows
 
 
 @given(st.text())
@@ -39,3 +39,19 @@ def test_output_that_is_no_terminal_is_wide_and_plain(
     assert console.width == 160
     console.print("[red]x[/red] 12 :smile:", style="bold")
     assert capsys.readouterr().out == "[red]x[/red] 12 :smile:\n"
+
+
+def test_a_row_that_goes_into_a_pipe_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table = plain_table("id", "source")
+    table.add_row("1", "folder/" * 100)
+    table.add_row("2", "b.txt")
+    print_rows(table)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["id", "source"], ["1", "folder/" * 100], ["2", "b.txt"],
+    ]  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "40")
+    print_rows(table)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
