@@ -85,9 +85,17 @@ async def test_help_is_that_of_the_stores_own_program(tmp_path: Path) -> None:
     for command in ("compact", "backup", "restore", "check", "reindex", "migrate"):
         assert f"    {command} " in said
     assert "docuquery admin cost" in said
+    assert "docuquery admin key" in said
     code, said = await admin(tmp_path)
     assert code == 2
     assert "usage: docuquery admin" in said
+
+
+async def test_key_adds_to_a_list_that_need_not_be_there(tmp_path: Path) -> None:
+    code, said = await admin(tmp_path, "key", "keys.json", "--tenant", "acme", "--name", "me")
+    assert code == 0
+    assert said.splitlines()[0].startswith("dq_")
+    assert '"name": "me"' in (tmp_path / "keys.json").read_text()
 
 
 async def test_cost_sums_a_usage_log_without_any_store(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """`docuquery admin`: looking after an installation.
 
-`doctor` is this program's own. The other commands look after the store while no service uses it, or sum what
-answers cost; the services' own code does that, started by module name: this client knows nothing of stores.
+`doctor` is this program's own. The other commands look after the store while no service uses it, sum what
+answers cost, or make API keys; the services' own code does that, started by module name: this client knows
+nothing of stores.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
 
 STORE_MODULE = "services.retrieval.admin"
-MODULES = {"cost": "services.answer.usage"}
+MODULES = {"cost": "services.answer.usage", "key": "services.gateway.identity"}
 """Commands that are not about the store, and who does them."""
 DOCTOR = "doctor"
 
@@ -27,7 +28,7 @@ _doctor.command(DOCTOR)(doctor)
 
 
 def admin(ctx: typer.Context) -> None:
-    """Examines an installation (`doctor`), looks after its store, sums what answers cost (`cost`).
+    """Examines an installation (`doctor`), looks after its store, makes keys (`key`), sums costs (`cost`).
 
     All but `doctor` goes to a service's own program; `docuquery admin --help` lists the store's commands:
     compact, back up, restore, check, re-embed.
@@ -45,7 +46,8 @@ def admin(ctx: typer.Context) -> None:
     command, *rest = ctx.args or [""]
     module = MODULES.get(command)
     if module is None and command in ("", "-h", "--help"):
-        sys.stdout.write("docuquery admin cost [--help]: sums the usage log of the answer service.\n\n")
+        sys.stdout.write("docuquery admin cost [--help]: sums the usage log of the answer service.\n")
+        sys.stdout.write("docuquery admin key [--help]: makes an API key for the gateway.\n\n")
     sys.stdout.flush()
     sys.stderr.flush()
     program = [module, *rest] if module else [STORE_MODULE, *ctx.args]
