@@ -1,7 +1,8 @@
-"""A full disk refuses documents, and nothing else."""
+"""A full disk refuses documents, and nothing else; a folder that is gone does, too."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,14 @@ async def test_what_is_stored_is_served_and_can_go_while_nothing_more_comes(tmp_
     async with running(tmp_path, edge_min_free_bytes=1) as client:
         await client.upload(SECOND)
         assert await client.search("another")
+
+
+async def test_no_document_is_said_to_be_stored_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    async with running(folder) as client:
+        await client.upload(FIRST)
+        shutil.rmtree(folder)
+        with pytest.raises(DocuQueryError) as caught:
+            await client.upload(SECOND)
+        assert caught.value.reason == reasons.ERROR_REASON_STORE_UNAVAILABLE
+        assert "is gone" in caught.value.message

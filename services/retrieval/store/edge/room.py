@@ -21,8 +21,18 @@ _RETRY_SECONDS = 60.0  # room comes by an operator; an ingest that waits holds a
 
 
 def require_room(folder: Path, least_free_bytes: int) -> None:
-    """Raises OVERLOADED unless so much is free on the disk `folder` is on; takes some microseconds."""
-    free = shutil.disk_usage(folder).free
+    """Raises OVERLOADED unless so much is free on the disk `folder` is on; takes some microseconds.
+
+    Raises STORE_UNAVAILABLE when the folder is gone: the engine would go on writing into deleted files.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        log.error("store_folder_gone", error=str(error))
+        raise DocuQueryError(
+            reasons.ERROR_REASON_STORE_UNAVAILABLE,
+            "The folder of the document store is gone. Have the operator put it back, or start anew.",
+        ) from error
     if free >= least_free_bytes:
         return
     log.error("store_disk_full", free_bytes=free, least_free_bytes=least_free_bytes)
