@@ -196,6 +196,14 @@ def load_settings(settings_class: type[S]) -> S:
         for line in all_faults(settings_class, error):
             sys.stderr.write(f"  {line}\n")
         raise SystemExit(2) from None
+    except (UnicodeDecodeError, OSError) as error:
+        sys.stderr.write(f"The configuration is not valid:\n  {unreadable(error)}\n")
+        raise SystemExit(2) from None
+
+
+def unreadable(error: UnicodeDecodeError | OSError) -> str:
+    """What is wrong with a `.env` that cannot be read."""
+    return f".env: {'not UTF-8 text' if isinstance(error, UnicodeDecodeError) else error.strerror}"
 
 
 def all_faults(settings_class: type[ServiceSettings], first: ValidationError) -> list[str]:

@@ -18,7 +18,7 @@ from libs.logging import configure_logging
 from libs.misspelt import misspelt_settings
 from libs.rpc.targets import is_loopback
 from libs.rpc.tls_files import ClientTls
-from libs.settings import ServiceSettings, all_faults
+from libs.settings import ServiceSettings, all_faults, unreadable
 from libs.version import program_version
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -43,6 +43,10 @@ async def examine(name: str, settings_class: type[S], own: OwnChecks[S], clock: 
     except ValidationError as faults:
         advice = "Correct it: docs/configuration.md says what each setting takes."
         return [error("settings", fault, advice) for fault in all_faults(settings_class, faults)]
+    except (UnicodeDecodeError, OSError) as fault:
+        return [
+            error("settings", unreadable(fault), "Correct the file, or give the service's user the right.")
+        ]
     found = [ok("settings", f"valid, profile {settings.profile}, version {program_version()}")]
     found += [
         warning("settings", f"{written} is no setting, and counts for nothing", f"Did you mean {meant}?")

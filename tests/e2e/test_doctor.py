@@ -106,6 +106,13 @@ async def test_one_service_can_be_looked_at_alone(tmp_path: Path) -> None:
     assert warned == [("LOG_LEVLE is no setting, and counts for nothing", "Did you mean LOG_LEVEL?")]
 
 
+async def test_an_env_file_that_is_no_text_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"LOG_LEVEL=\xff\n")
+    code, report = await doctor(tmp_path, "--service", "ingest")
+    assert code == 1
+    assert "ingest settings: .env: not UTF-8 text" in errors(report)
+
+
 @pytest.mark.externals
 async def test_redis_is_asked_for_its_clock(tmp_path: Path) -> None:
     with redis_server(tmp_path) as redis:

@@ -90,3 +90,14 @@ def test_off_loopback_means_tls_or_a_word(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_profile_sets_what_exists_and_says_so() -> None:
     assert PROFILES.keys() == RULES.keys()
+
+
+def test_an_env_file_that_is_no_text_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_bytes(b"EXAMPLE_SIZE=\xff\xfe\n")
+    with pytest.raises(SystemExit) as caught:
+        load_settings(Example)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "The configuration is not valid:\n  .env: not UTF-8 text\n"
