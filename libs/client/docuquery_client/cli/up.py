@@ -170,7 +170,7 @@ def _announce(console: Console, stack: Stack, address: str, seconds: float, doub
     console.print(
         f"Try, in another terminal:\n"
         f"  {command} ingest samples/handbook\n"
-        f'  {command} ask "What are the core hours?"\n'
+        f'  {command} ask "What is the hotel limit per night in Paris?"\n'
         f"  {command} status\n"
         "Ctrl-C stops everything.",
         soft_wrap=True,
