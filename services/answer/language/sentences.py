@@ -57,6 +57,7 @@ _FIGURES = re.compile(r"(?:\s[-−+(]?[€$£]?\d[\d.,]*\)?(?:\s?%)?){2,}$")  # 
 _ROW_LENGTH = 200  # no table row in running text is longer
 _LABEL_LENGTH = 60  # a longer line without a full stop is a wrapped line of prose
 _LABEL_WORDS = 8
+_LETTERS_DIFFER = 1.15  # lines of one width in print have more or fewer characters, by so much
 _SENTENCE_ENDS = ".!?…:;,。！？؟।"
 _GAPS = re.compile(r"[^\s.!?:;,](?:[ ]{2,}|\t+)(?=\S)")  # two spaces after a full stop are typewriter style
 
@@ -142,18 +143,32 @@ def _is_label(lines: Sequence[re.Match[str]], number: int) -> bool:
     """Whether an unmarked line is a heading.
 
     It is when it is short, begins like a sentence but does not end like one, and neither continues the
-    line before nor is continued by the next.
+    line before (see `_runs_on`) nor is continued by the next.
     """
     line = lines[number].group().strip()
     if len(line) > _LABEL_LENGTH or not line[:1].isupper() or line[-1] in _SENTENCE_ENDS:
         return False
     before = lines[number - 1].group().strip() if number > 0 else ""
     after = lines[number + 1].group().strip() if number + 1 < len(lines) else ""
-    if before and before[-1] not in _SENTENCE_ENDS and not _is_table_row(before):
+    if (
+        before
+        and before[-1] not in _SENTENCE_ENDS
+        and not _is_table_row(before)
+        and _runs_on(before, line, after)
+    ):
         return False
     if not before and not after:
         return len(line.split()) <= _LABEL_WORDS
     return bool(after) and (after[0].isupper() or after[0].isdigit()) and len(line.split()) <= _LABEL_WORDS
+
+
+def _runs_on(before: str, line: str, after: str) -> bool:
+    """Whether `before` was wrapped: the first word of `line` would not have found room in it any more.
+
+    The width is that of `after`, which may be a short last line: then it counts as wrapped.
+    """
+    first = line.split(maxsplit=1)[0]
+    return (len(before) + 1 + len(first)) * _LETTERS_DIFFER > len(after)
 
 
 def _is_table_row(stripped: str) -> bool:

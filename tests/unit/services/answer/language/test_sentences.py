@@ -109,6 +109,21 @@ def test_a_short_line_of_its_own_is_a_heading_and_a_wrapped_line_is_not() -> Non
     assert kinds[-1] == (SentenceKind.PROSE, "The form is with\nMarta Lind in Porto.")
 
 
+def test_a_heading_may_follow_a_line_that_ended_by_itself() -> None:
+    text = (
+        "Signed by Edda Marrowby and Josef Tarn\nKey Figures\n"
+        "The figures below follow the accounts, which were audited by Pell.\n"
+    )
+    assert [(part.kind, text[part.start : part.end]) for part in sentences(text)][1:] == [
+        (SentenceKind.HEADING, "Key Figures"),
+        (SentenceKind.PROSE, "The figures below follow the accounts, which were audited by Pell."),
+    ]
+    wrapped = (
+        "It was Edda Marrowby who met the man of the\nNorthern Lights\nAlliance, which then gave its name"
+    )
+    assert [part.kind for part in sentences(wrapped)] == [SentenceKind.PROSE]
+
+
 @pytest.mark.parametrize(
     "text", ["a" * 200_000, "1 " * 50_000, "( " * 50_000, ". " * 50_000, "A. " * 50_000, " " * 200_000]
 )
