@@ -63,13 +63,15 @@ class Candidate:
         return all(word.is_stop or word.key in asked for word in self.words)
 
     def holds(self, asked: frozenset[str]) -> frozenset[str]:
-        """Those of `asked` that it says, or states a range around."""
-        return frozenset(key for key in asked if key in self.keys or self.range_holds(key))
+        """Those of `asked` that it says or states a range around; for a field what it stands under, too."""
+        said = self.keys | self.lead_in if self.sentence.kind is SentenceKind.FIELD else self.keys
+        return frozenset(key for key in asked if key in said or self.range_holds(key))
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a table row, where its values come with their names; rows of one table agree."""
-        return tuple(_COLUMN.findall(self.text)) if self.sentence.kind is SentenceKind.TABLE_ROW else ()
+        """The columns of a row whose values come with their names, alike in one table; the label of a field."""
+        is_labelled = self.sentence.kind in (SentenceKind.TABLE_ROW, SentenceKind.FIELD)
+        return tuple(_COLUMN.findall(self.text)) if is_labelled else ()
 
     def range_holds(self, key: str) -> bool:
         """Whether `key` is a plain number within a range the sentence states ("10 to 14", "15 or more")."""

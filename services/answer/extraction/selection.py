@@ -181,7 +181,10 @@ def _choose(
 
 
 def _is_other_row(candidate: Candidate, best: Candidate, asked: frozenset[str]) -> bool:
-    """Whether it is a row of the same table that says less of what was asked: that of Porto beside Paris."""
+    """Whether it is a row of the same table that says less of what was asked: that of Porto beside Paris.
+
+    Or a field of the same label.
+    """
     if not best.columns or candidate.columns != best.columns:
         return False
     return candidate.holds(asked) < best.holds(asked)

@@ -178,6 +178,17 @@ def test_the_row_beside_the_one_that_is_asked_for_is_left_out() -> None:
     assert len(of_none) == 2, "rows that hold as much of the question may both answer"
 
 
+def test_the_field_below_the_heading_that_is_asked_for_stands_alone() -> None:
+    guide = SourceText(
+        "Aldermouth (factory)\n  Staff: 286\n  Open: 06:00-20:00\n\n"
+        "Lyon (sales)\n  Staff: 58\n  Open: 07:30-19:00",
+        0.5,
+    )
+    policy = SelectionPolicy(max_utility_gap=100.0)
+    assert "Open: 06:00-20:00" not in answer("When is the office open in Lyon?", guide, policy=policy)
+    assert len(answer("When is the office open?", guide, policy=policy)) == 2
+
+
 def test_markup_without_text_and_endless_lists_are_no_answers() -> None:
     markup = (
         '<Listing number="1" caption="Declaring a mutable `Vec<T>` variable"> <!-- a mutable variable -->'
