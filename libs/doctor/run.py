@@ -6,11 +6,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from libs.certificates import read_certificate
 from libs.clock import Clock, SystemClock
 from libs.doctor import machine, network
 from libs.doctor.finding import Finding, error, ok, warning
@@ -89,8 +91,21 @@ def _transport(settings: ServiceSettings) -> list[Finding]:
 
 
 def _probe(settings: ServiceSettings) -> ClientTls | None:
-    """How to call the service itself, to see whether it is who has the port."""
+    """How to call the service itself, to see whether it has the port; its own certificate is believed."""
     tls = settings.server_tls
     if tls is None:
         return None
-    return settings.client_tls or ClientTls(tls.cert, tls.cert, tls.key)
+    ours = settings.client_tls or ClientTls(tls.cert, tls.cert, tls.key)
+    return replace(ours, ca=tls.cert, server_name=_name_in(tls.cert, settings.host))
+
+
+def _name_in(cert: Path, host: str) -> str:
+    """A name to expect in our own certificate, which is seldom for the address that is called here.
+
+    Empty where it is, or where there is none.
+    """
+    try:
+        names = read_certificate(cert).names
+    except (OSError, ValueError):
+        return ""  # told by the check of certificates
+    return "" if host in names or not names else names[0].replace("*", "any", 1)

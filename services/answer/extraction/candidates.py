@@ -69,7 +69,7 @@ class Candidate:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a row whose values come with their names, alike in one table; the label of a field."""
+        """Of a row whose values come with their names, those, alike in one table; of a field its label."""
         is_labelled = self.sentence.kind in (SentenceKind.TABLE_ROW, SentenceKind.FIELD)
         return tuple(_COLUMN.findall(self.text)) if is_labelled else ()
 
