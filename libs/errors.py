@@ -179,15 +179,22 @@ class DocuQueryError(Exception):
         return f"{self.reason_name}: {self.message}"
 
 
+_MOST_KEPT = 100
+"""More faults than a Status has room for. A request of megabytes can hold millions."""
+
+
 class Violations:
-    """Collects every fault of a request, so that a caller learns of all of them at once."""
+    """Collects the faults of a request, so that a caller learns of all of them at once."""
 
     def __init__(self) -> None:
         self._found: list[FieldViolation] = []
+        self._count = 0
 
     def add(self, field: str, description: str) -> None:
-        """Records a fault."""
-        self._found.append(FieldViolation(field, description))
+        """Records a fault; of those beyond the first hundred only that there are more."""
+        self._count += 1
+        if self._count <= _MOST_KEPT:
+            self._found.append(FieldViolation(field, description))
 
     def require(self, ok: bool, field: str, description: str) -> None:
         """Records a fault unless `ok`."""
@@ -195,11 +202,11 @@ class Violations:
             self.add(field, description)
 
     def raise_if_any(self) -> None:
-        """Raises INVALID_REQUEST with all recorded faults, if there are any."""
+        """Raises INVALID_REQUEST with the recorded faults, if there are any."""
         if self._found:
             shown = (f"{v.field}: {v.description.rstrip('.')}" for v in self._found[:3])
             text = "; ".join(shown)
-            more = len(self._found) - 3
+            more = self._count - 3
             suffix = f"; and {more} more." if more > 0 else "."
             raise DocuQueryError(
                 reasons.ERROR_REASON_INVALID_REQUEST,

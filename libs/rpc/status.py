@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -24,13 +24,15 @@ MAX_STATUS_BYTES = 4096
 _MAX_MESSAGE_BYTES = 1000
 _MAX_METADATA_BYTES = 2000
 """Of all values together; what is over is cut, the last ones first."""
+_ENVELOPE_BYTES = 64
+"""Of a detail: its type's name and its lengths."""
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 
 def to_status(error: DocuQueryError, request_id: str) -> Status:
     """The Status a caller gets: message, ErrorInfo, and BadRequest / RetryInfo where they apply.
 
-    Never longer than 4 KiB: message and metadata are cut, violations dropped from the end until it fits.
+    Never longer than 4 KiB: message and metadata are cut, and violations that find no room are left out.
     """
     status = Status(code=error.code.value[0], message=_cut(error.message, _MAX_MESSAGE_BYTES))
     info = ErrorInfo(reason=error.reason_name, domain=error.domain)
@@ -45,21 +47,21 @@ def to_status(error: DocuQueryError, request_id: str) -> Status:
         delay = Duration()
         delay.FromNanoseconds(round(error.retry_after_seconds * 1e9))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
-    violations = list(error.violations)
-    while violations:
-        bad_request = BadRequest(
-            field_violations=[
-                BadRequest.FieldViolation(field=v.field[:200], description=v.description[:300])
-                for v in violations
-            ]
-        )
-        packed = Any()
-        packed.Pack(bad_request)
-        if status.ByteSize() + packed.ByteSize() + 8 <= MAX_STATUS_BYTES:
-            status.details.append(packed)
-            break
-        violations.pop()
+    bad_request = _fitting(error.violations, MAX_STATUS_BYTES - status.ByteSize() - _ENVELOPE_BYTES)
+    if bad_request.field_violations:
+        status.details.add().Pack(bad_request)
     return status
+
+
+def _fitting(violations: Iterable[FieldViolation], max_bytes: int) -> BadRequest:
+    """As many of the violations, from the first on, as so many bytes hold; no more of them are looked at."""
+    fitting = BadRequest()
+    for violation in violations:
+        fitting.field_violations.add(field=violation.field[:200], description=violation.description[:300])
+        if fitting.ByteSize() > max_bytes:
+            del fitting.field_violations[-1]
+            break
+    return fitting
 
 
 def _cut(text: str, max_bytes: int) -> str:

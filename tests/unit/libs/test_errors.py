@@ -56,5 +56,16 @@ def test_all_violations_are_raised_together() -> None:
     assert "; and 1 more." in caught.value.message
 
 
+def test_of_very_many_violations_a_hundred_are_kept_and_all_are_counted() -> None:
+    violations = Violations()
+    for _ in range(100_003):
+        violations.add("statuses", "must be known")
+    with pytest.raises(DocuQueryError, match=r"; and 100000 more\."):
+        violations.raise_if_any()
+    with pytest.raises(DocuQueryError) as caught:
+        violations.raise_if_any()
+    assert len(caught.value.violations) == 100
+
+
 def test_no_violation_raises_nothing() -> None:
     Violations().raise_if_any()

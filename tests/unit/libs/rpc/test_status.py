@@ -1,5 +1,7 @@
 """An error survives the wire with everything a caller needs, and always fits into the trailers."""
 
+from collections.abc import Iterator
+
 import grpc
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,25 @@ def test_a_status_always_fits_and_is_read_back(
     error = DocuQueryError(reason, message, metadata=metadata, violations=violations)
     assert to_status(error, "r" * 128).ByteSize() <= MAX_STATUS_BYTES
     assert over_the_wire(error).reason == reason
+
+
+def test_of_a_million_violations_no_more_are_looked_at_than_have_room() -> None:
+    looked_at = 0
+
+    class Counted(tuple[FieldViolation, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[FieldViolation]:
+            nonlocal looked_at
+            for violation in super().__iter__():
+                looked_at += 1
+                yield violation
+
+    error = DocuQueryError(reasons.ERROR_REASON_INVALID_REQUEST, "x")
+    error.violations = Counted([FieldViolation("statuses[0]", "Must be one of these.")] * 1_000_000)
+    got = over_the_wire(error)
+    assert got.violations == error.violations[: len(got.violations)]
+    assert looked_at == len(got.violations) + 1 < 200
 
 
 def test_a_bare_grpc_failure_is_about_the_service_not_the_request() -> None:
