@@ -314,11 +314,11 @@ class ListDocumentsRequest(_message.Message):
     """`next_page_token` of the previous page; the other fields must be the same as for that page."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_document_pb2.DocumentStatus.ValueType]:
-        """Keep documents in one of these; empty keeps all."""
+        """Keep documents in one of these, at most 100; empty keeps all."""
 
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_document_pb2.DocumentType.ValueType]:
-        """Keep documents of one of these types; empty keeps all."""
+        """Keep documents of one of these types, at most 100; empty keeps all."""
 
     @_builtins.property
     def filter(self) -> _filter_pb2.Filter:

@@ -63,6 +63,7 @@ def test_valid_queries_pass(changes: dict[str, Any]) -> None:
         ({"question": " \t\n "}, "question"),
         ({"question": "\x00\x01"}, "question"),
         ({"question": "x" * 101}, "question"),
+        ({"question": "x" + "\u200b" * 1600}, "question"),
         ({"top_k": 0}, "top_k"),
         ({"top_k": 21}, "top_k"),
         ({"top_k": -1}, "top_k"),
@@ -141,6 +142,8 @@ def test_a_uuid_in_either_case_passes() -> None:
         ({"page_size": -1}, ["page_size"]),
         ({"page_size": 201}, ["page_size"]),
         ({"statuses": [3, 77], "types": [88]}, ["statuses[1]", "types[0]"]),
+        ({"statuses": [1] * 100, "types": [1] * 100}, []),
+        ({"statuses": [1] * 101, "types": [99] * 1000}, ["statuses", "types"]),
     ],
 )
 def test_rules_of_a_listing(changes: dict[str, Any], expected: list[str]) -> None:
@@ -201,6 +204,10 @@ def upload(**changes: Any) -> pb.UploadDocumentRequest:
     return pb.UploadDocumentRequest(**{"filename": "a.txt", "content": b"x", **changes})
 
 
+def numbers(count: int) -> Value:
+    return Value(list_value=ListValue(values=[Value(number_value=1)] * count))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -214,6 +221,8 @@ def upload(**changes: Any) -> pb.UploadDocumentRequest:
         ({"language": "deutsch"}, ["language"]),
         ({"metadata": Struct(fields={"k": Value(string_value="x" * 16_000)})}, []),
         ({"metadata": Struct(fields={"k": Value(string_value="x" * 17_000)})}, ["metadata"]),
+        ({"metadata": Struct(fields={"k": numbers(3200)})}, []),
+        ({"metadata": Struct(fields={"k": numbers(1_000_000)})}, ["metadata"]),
         ({"metadata": Struct(fields={"k": Value(number_value=float("nan"))})}, ["metadata"]),
     ],
 )
