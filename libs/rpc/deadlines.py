@@ -12,6 +12,9 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 
+_TIMER_SECONDS = 0.002
+"""How much too early a timer of the event loop may ring (uvloop counts whole milliseconds, and rounds)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -31,8 +34,12 @@ class Deadline:
         return cls(math.inf, clock)
 
     def remaining(self) -> float:
-        """Seconds left: 0 when it has passed, infinite when there is no limit."""
-        return max(0.0, self.at - self.clock.monotonic())
+        """Seconds left: 0 when it has passed, infinite when there is no limit.
+
+        It has passed as soon as a timer set for it can have rung: who was woken by one asks what the time is.
+        """
+        left = self.at - self.clock.monotonic()
+        return left if left > _TIMER_SECONDS else 0.0
 
     def require(self, minimum_seconds: float) -> None:
         """Raises DEADLINE_TOO_SHORT when less than `minimum_seconds` is left."""

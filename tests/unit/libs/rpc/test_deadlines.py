@@ -1,11 +1,13 @@
 """A deadline hands out slices of what is left."""
 
+import asyncio
 import math
 
 import pytest
+import uvloop
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
-from libs.clock import ManualClock
+from libs.clock import ManualClock, SystemClock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 
@@ -34,3 +36,19 @@ def test_no_limit_is_infinite() -> None:
     deadline = Deadline.never(ManualClock())
     deadline.require(1e9)
     assert math.isinf(deadline.slice(share=0.5))
+
+
+def test_when_a_timer_set_for_it_rings_it_has_passed_on_the_loop_that_services_use() -> None:
+    async def left() -> list[float]:
+        clock, left = SystemClock(), []
+        for number in range(60):
+            deadline = Deadline.after(0.003 + number * 0.00013, clock)
+            try:
+                async with asyncio.timeout(deadline.remaining()):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                left.append(deadline.remaining())
+        return left
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(left()) == [0] * 60
