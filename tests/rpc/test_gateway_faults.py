@@ -249,6 +249,26 @@ async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(sys
     assert system.retrieval.calls("GetStats")[-1].seconds_left < 9.7
 
 
+async def test_callers_who_spend_the_time_of_their_uploads_open_no_breaker(system: System) -> None:
+    async def dawdle() -> None:
+        upload = system.api.UploadDocuments(timeout=2.2)
+        await upload.write(pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")))
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            _ = [response async for response in upload]
+        assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+    await asyncio.gather(*(dawdle() for _ in range(5)))
+    await system.api.UploadDocument(pb.UploadDocumentRequest(filename="a.txt", content=b"x"))
+
+
+async def test_what_ends_an_upload_for_its_caller_s_fault_says_nothing_of_ingest() -> None:
+    async with running(upload_idle_seconds=0.1) as system:
+        upload = system.api.UploadDocuments()
+        assert (await failed(upload.read())).reason == "UPLOAD_INCOMPLETE"
+        (breaker,) = [b for b in (await status_of(system)).breakers if b.target == "service:ingest"]
+        assert (breaker.calls, breaker.failures) == (0, 0)
+
+
 @pytest.mark.slow
 async def test_an_upload_to_a_paused_ingest_service_ends_when_keepalive_gives_it_up(system: System) -> None:
     """After 12 and 3 s, where neither side has set a time of its own."""

@@ -8,19 +8,22 @@ from contextlib import aclosing, asynccontextmanager
 
 from docuquery.answer.v1 import answer_service_pb2 as answer
 from docuquery.answer.v1.answer_service_pb2_grpc import AnswerServiceStub
+from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.ingest.v1.ingest_service_pb2 import IngestDocumentsRequest, IngestDocumentsResponse
 from docuquery.ingest.v1.ingest_service_pb2_grpc import IngestServiceStub
 from docuquery.retrieval.v1 import retrieval_service_pb2 as retrieval
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from libs.errors import DocuQueryError
 from libs.rpc import client
 from services.gateway import budget
 from services.gateway.breakers.breaker import Permit
-from services.gateway.breakers.model import SUCCESS
+from services.gateway.breakers.model import IGNORED, SUCCESS
 from services.gateway.breakers.registry import Breakers
 from services.gateway.convert import candidate_from_proto, generation_event_from_proto
 from services.gateway.downstream.guard import Guard, Link
 from services.gateway.downstream.hedge import Hedge
 from services.gateway.fallback.candidates import Candidate
+from services.gateway.fallback.classification import is_bare
 from services.gateway.model import GenerationEvent, Standalone
 
 INGEST, RETRIEVAL, ANSWER = "ingest", "retrieval", "answer"
@@ -68,9 +71,23 @@ class _IngestStream:
 
 async def _note_acceptance(
     call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse], permit: Permit
-) -> None:
-    if await call.accepted():
+) -> bool:
+    accepted = await call.accepted()
+    if accepted:
         permit.accepted()
+    return accepted
+
+
+def _says_nothing_of_ingest(error: DocuQueryError, accepting: asyncio.Task[bool]) -> bool:
+    """Whether a stream that ended with `error` tells nothing of the service.
+
+    The proxy ends streams for their callers' faults. And of one that ingest has taken the time is its
+    caller's to spend: when ingest is what is slow, `UploadPolicy.stall_seconds` says so.
+    """
+    if not is_bare(error, INGEST):
+        return True
+    accepted = accepting.done() and not accepting.exception() and accepting.result()
+    return accepted and error.reason == reasons.ERROR_REASON_DEADLINE_EXCEEDED
 
 
 class IngestClient:
@@ -91,6 +108,10 @@ class IngestClient:
                 accepting = asyncio.create_task(_note_acceptance(call, permit))
                 try:
                     yield _IngestStream(call, permit)
+                except DocuQueryError as error:
+                    if _says_nothing_of_ingest(error, accepting):
+                        permit.report(IGNORED)
+                    raise
                 finally:
                     accepting.cancel()
                     await asyncio.gather(accepting, return_exceptions=True)
