@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import grpc
 import structlog
@@ -24,6 +25,9 @@ IdentityResolver = Callable[[str, Mapping[str, str]], Identity]
 
 _MOST_FOR_REPORTING = 0.05
 """Share of a caller's time."""
+
+_LAST_WORD_SECONDS = 1.0
+"""A status waits behind the responses before it: one who does not read those keeps the call no longer."""
 
 _INTERNAL_MESSAGE = "Something went wrong on our side. Report it with the request id."
 
@@ -96,7 +100,8 @@ def _as_public(error: Exception, call: IncomingCall) -> DocuQueryError:
 async def error_layer(call: IncomingCall) -> None:
     """Turns what the handler raises into a Status with details; the unknown becomes INTERNAL.
 
-    Raises grpc.aio.AbortError, which ends the call with that Status.
+    Raises grpc.aio.AbortError, which ends the call with that Status; gRPC does so itself for a caller who has
+    left the responses before it unread.
     """
     try:
         await call.proceed()
@@ -115,7 +120,9 @@ async def error_layer(call: IncomingCall) -> None:
 
 async def _abort(call: IncomingCall, error: DocuQueryError) -> None:
     call.status, call.reason = error.code.name, error.reason_name
-    await abort(call.context, error, call.request_id)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORD_SECONDS):
+            await abort(call.context, error, call.request_id)
 
 
 def deadline_layer(

@@ -251,6 +251,23 @@ async def test_without_a_deadline_the_servers_own_applies(servicer: Servicer) ->
         assert b"DEADLINE_EXCEEDED" in details_of(caught.value).SerializeToString()
 
 
+async def test_a_caller_who_does_not_read_keeps_a_call_no_longer_than_it_may_last(servicer: Servicer) -> None:
+    async def endless() -> AsyncIterator[pb.GenerateResponse]:
+        while True:
+            yield pb.GenerateResponse(text_delta="a" * 500_000)
+
+    servicer.stream = endless
+    method = "/docuquery.answer.v1.AnswerService/Generate"
+    context = running(servicer, drain_seconds=60, longest_seconds={method: 0.2})
+    server = await context.__aenter__()
+    async with stub_of(server) as stub:
+        stream = stub.Generate(pb.GenerateRequest(), metadata=(TENANT,))
+        await stream.read()
+        async with asyncio.timeout(20):
+            await context.__aexit__(None, None, None)  # it waits for calls under way
+        stream.cancel()
+
+
 async def test_health_is_open_watchable_and_not_serving_while_draining(servicer: Servicer) -> None:
     release = asyncio.Event()
 
