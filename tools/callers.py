@@ -125,8 +125,8 @@ CALLS: dict[str, Call] = {
         f"pieces of {_size(MAX_DATA_BYTES)}, documents of {_bytes(IngestSettings, 'max_document_bytes')}, "
         "any number",
         "an acknowledgement a document and stage",
-        f"none; ends when you are silent for {_seconds(GatewaySettings, 'upload_idle_seconds')}, or "
-        f"{_SILENT_INGEST}",
+        "none; ends when you are silent, or read nothing, for "
+        f"{_seconds(GatewaySettings, 'upload_idle_seconds')}, or {_SILENT_INGEST}",
     ),
     "GetDocument": _read("an id", "a document's record"),
     "ListDocuments": _read(

@@ -7,6 +7,7 @@ each position.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -39,6 +40,8 @@ class IncomingCall:
     deadline: Deadline | None = None
     status: str = "OK"
     reason: str = ""
+    reading_seconds: float | None = None
+    """How long its caller may leave a response unread; None: as long as the call may last."""
     logged: bool = True
     """Whether it gets a line of its own in the log."""
     response: Any = None
@@ -142,7 +145,10 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
                 async with aclosing(inner(read(raw), context)) as responses:
                     async for response in responses:
                         try:
-                            await context.write(response)
+                            async with asyncio.timeout(call.reading_seconds):
+                                await context.write(response)
+                        except TimeoutError:
+                            raise _unread(call) from None
                         except grpc.aio.InternalError:
                             call.status = "CANCELLED"  # the connection has gone, and the caller with it
                             return
@@ -168,6 +174,13 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
 
     make = grpc.stream_unary_rpc_method_handler if request_streaming else grpc.unary_unary_rpc_method_handler
     return make(single, None, handler.response_serializer)
+
+
+def _unread(call: IncomingCall) -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+        f"The responses were not read for {call.reading_seconds:.0f} s. Read them while you send.",
+    )
 
 
 def _refuse(error: DocuQueryError) -> grpc.RpcMethodHandler[Any, Any]:

@@ -177,6 +177,19 @@ def identity_layer(resolve: IdentityResolver) -> Layer:
     return layer
 
 
+def reading_layer(seconds: Mapping[str, float]) -> Layer:
+    """Gives up on callers that leave a response unread for so long; `seconds` by full method name.
+
+    For calls that may last as long as their caller sends: one who neither sends nor reads keeps nothing.
+    """
+
+    async def layer(call: IncomingCall) -> None:
+        call.reading_seconds = seconds.get(call.method)
+        await call.proceed()
+
+    return layer
+
+
 def door_layer(check: Callable[[str, dict[str, str]], None]) -> Layer:
     """Lets `check` refuse a call by its method and metadata, without anything else being known of it."""
 

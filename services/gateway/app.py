@@ -15,6 +15,7 @@ from docuquery.gateway.v1.docuquery_service_pb2_grpc import add_DocuQueryService
 from libs.clock import Clock, SystemClock
 from libs.rpc.channel import open_channel
 from libs.rpc.layered import Gate, Layer
+from libs.rpc.layers import reading_layer
 from libs.rpc.reachability import Reachability
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
 from libs.rpc.targets import may_be_many
@@ -55,7 +56,7 @@ from services.gateway.identity.auth import (
     infrastructure_check,
 )
 from services.gateway.identity.key_file import followed_keys
-from services.gateway.identity.scopes import ROOM_OF
+from services.gateway.identity.scopes import ROOM_OF, Room
 from services.gateway.query import QueryRunner
 from services.gateway.rewrite import FollowUps
 from services.gateway.search import Searcher
@@ -120,6 +121,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         admin = AdminServicer(breakers, rules, clock)
         authenticator = await _authenticator(stack, settings, clock)
+        uploads = [method for method, room in ROOM_OF.items() if room is Room.UPLOADS]
         gate, admission = await _admission(stack, settings, checks, breakers, clock)
         server = await stack.enter_async_context(
             serve(
@@ -147,7 +149,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 default_deadline_seconds=None,
                 longest_seconds=settings.longest_seconds,
                 report_seconds=budget.REPORT_SECONDS,
-                extra_layers=admission,
+                extra_layers=(
+                    # Uploads have no end of their own: a caller who does not read is as good as silent.
+                    reading_layer(dict.fromkeys(uploads, settings.upload_idle_seconds)),
+                    *admission,
+                ),
                 gate=gate,
                 backlog=settings.backlog,
                 ready=False,

@@ -83,7 +83,7 @@ class Settings(ServiceSettings):
     """Largest document UploadDocument takes; the stream has no such limit. Below MAX_MESSAGE_BYTES, so that
     somewhat larger ones are refused by us, with a sentence, and not by gRPC."""
     upload_idle_seconds: float = Field(60.0, gt=0, validation_alias="UPLOAD_IDLE_SECONDS")
-    """An upload stream ends when its caller is silent for so long."""
+    """An upload stream ends when its caller is silent for so long, or leaves acknowledgements unread."""
     upload_stall_seconds: float = Field(300.0, gt=0, validation_alias="UPLOAD_STALL_SECONDS")
     """An upload ends when the ingest service, with a whole document in hand, is silent for so long."""
 

@@ -317,7 +317,7 @@ class FakeRetrieval(_Recording, RetrievalServiceServicer):
 
 
 class FakeIngest(_Recording, IngestServiceServicer):
-    """Takes any document but those whose bytes say what is to happen: `no text`, or `hang`."""
+    """Takes any document but those whose bytes say what is to happen: `no text`, `many words`, or `hang`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -351,6 +351,9 @@ class FakeIngest(_Recording, IngestServiceServicer):
         if content == b"no text":
             last.progress.failed.reason = reasons.ERROR_REASON_NO_TEXT
             last.progress.failed.message = "The document holds no text."
+        elif content == b"many words":
+            last.progress.failed.reason = reasons.ERROR_REASON_DOCUMENT_CORRUPT
+            last.progress.failed.message = "no " * 300_000
         else:
             self.contents[upload_id] = content
             last.progress.done.result = UploadResult.UPLOAD_RESULT_CREATED

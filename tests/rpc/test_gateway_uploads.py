@@ -152,6 +152,18 @@ async def test_a_silent_caller_is_given_up() -> None:
         await until(lambda: system.ingest.under_way == 0)
 
 
+async def test_a_caller_who_reads_no_acknowledgements_is_given_up() -> None:
+    async with running(upload_idle_seconds=0.3, upload_concurrency=1, caller_share=1) as system:
+        call = system.api.UploadDocuments()
+        for number in range(30):
+            for message in document(str(number), b"many words"):
+                await call.write(message)
+        await until(lambda: system.ingest.under_way == 1)
+        await until(lambda: system.ingest.under_way == 0, 10)
+        await system.api.UploadDocument(pb.UploadDocumentRequest(filename="a", content=b"a"))
+        call.cancel()
+
+
 async def test_an_ingest_that_has_stalled_is_given_up() -> None:
     async with running(upload_stall_seconds=0.3) as system:
         responses, failed = await upload(system, document("1", b"hang"))

@@ -10,7 +10,8 @@ and a caller that looks at the status only must not take them for done. Sending 
 what was indexed is UNCHANGED.
 
 There is no total time limit. A caller that is silent for `idle_seconds`, or an ingest service silent for
-`stall_seconds` while it holds a whole document, ends the stream.
+`stall_seconds` while it holds a whole document, ends the stream; so does the server (`reading_layer`) when a
+caller leaves acknowledgements unread.
 """
 
 from __future__ import annotations
