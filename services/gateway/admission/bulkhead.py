@@ -74,8 +74,10 @@ class Bulkhead:
         return self._inside >= self._limit and len(self._waiting) >= self._limit
 
     def part(self, limit: int) -> Bulkhead:
-        """A bulkhead of its own with `limit` places, in which one waits as long."""
-        return Bulkhead(limit, self._wait_seconds, monotonic=self._monotonic, random=self._random)
+        """A bulkhead of its own with `limit` places, in which one waits as long, and calls take as long."""
+        part = Bulkhead(limit, self._wait_seconds, monotonic=self._monotonic, random=self._random)
+        part._mean_seconds = self._mean_seconds
+        return part
 
     def resize(self, share: float) -> None:
         """Makes it this share (0 to 1) of its full size, but never smaller than `SMALLEST`."""

@@ -53,7 +53,8 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
 def share_layer(rooms: Mapping[str, Bulkhead], share: float, refusals: Refusals) -> Layer:
     """Gives each caller of each tenant a part of each room; RATE_LIMITED when that is full and stays so.
 
-    share: That part, in (0, 1], rounded up to whole places. A room of which it is all is left alone.
+    share: That part, in (0, 1], rounded up to whole places. A room of which it is all is left alone. It is a
+    part of the full size under pressure too: then the gate is to refuse a flood, for half of what this costs.
     """
     parts: dict[tuple[Bulkhead, str], Bulkhead] = {}
 
@@ -73,7 +74,7 @@ def share_layer(rooms: Mapping[str, Bulkhead], share: float, refusals: Refusals)
             wait = full.retry_after_seconds
             raise DocuQueryError(
                 reasons.ERROR_REASON_RATE_LIMITED,
-                f"This caller has {most} calls of this kind under way, as many as one may have. "
+                f"This caller has {part.inside} calls of this kind under way, as many as one may have. "
                 f"Call again when one has ended, or in {wait:.1f} s.",
                 retry_after_seconds=wait,
             ) from None

@@ -148,6 +148,19 @@ async def test_who_has_the_whole_share_waits_for_one_of_its_own_calls_to_end() -
     await asyncio.gather(first, second)
 
 
+async def test_a_caller_with_its_whole_share_is_told_how_long_calls_of_that_kind_take() -> None:
+    whole = room(2)
+    for _ in range(100):
+        entered_at = await whole.enter(0)
+        CLOCK.advance(30)
+        whole.leave(entered_at)
+    layer = share_layer({UPLOAD: whole}, 0.5, Refusals(ManualClock()))
+    first = asyncio.create_task(layer(incoming(UPLOAD, until=asyncio.Event())))
+    await asyncio.sleep(0)
+    assert (await refused(layer, incoming(UPLOAD))).retry_after_seconds == pytest.approx(30, rel=0.01)
+    first.cancel()
+
+
 @pytest.mark.parametrize(("places", "share"), [(1, 0.1), (2, 0.75), (32, 1.0)])
 async def test_a_room_of_which_the_share_is_all_is_left_to_its_bulkhead(places: int, share: float) -> None:
     layer, release = share_layer({UPLOAD: room(places)}, share, Refusals(ManualClock())), asyncio.Event()
