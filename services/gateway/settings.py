@@ -112,7 +112,8 @@ class Settings(ServiceSettings):
     caller_share: float = Field(0.75, gt=0, le=1, validation_alias="CALLER_SHARE")
     """Of the places of each kind those one caller may have at a time, rounded up; the rest is for others."""
     admission_wait_seconds: float = Field(1.0, ge=0, validation_alias="ADMISSION_WAIT_SECONDS")
-    """How long a call may wait for room before it is refused."""
+    """How long a call may wait for room before it is refused: first for a place of its caller's, then, as
+    long again, for one of its kind."""
 
     llm_provider: str = Field(AUTO, validation_alias="LLM_PROVIDER")
     """`auto` (all configured model providers), or names in the order they are asked, with commas."""
@@ -282,9 +283,9 @@ class Settings(ServiceSettings):
     def longest_seconds(self) -> dict[str, float]:
         """How long a call may last whatever its caller does, by full method name.
 
-        For questions: the wait for room, the answer, and a moment for reading it.
+        For questions: both waits for room, the answer, and a moment for reading it.
         """
-        longest = self.admission_wait_seconds + self.query_max_seconds + budget.READING_SECONDS
+        longest = 2 * self.admission_wait_seconds + self.query_max_seconds + budget.READING_SECONDS
         return {method: longest for method, room in ROOM_OF.items() if room is Room.QUERIES}
 
     @property

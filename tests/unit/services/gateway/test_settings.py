@@ -160,3 +160,8 @@ def test_an_empty_list_of_keys_lets_nobody_in_instead_of_everybody(tmp_path: Pat
     file.write_text("[]")
     settings = build(host="0.0.0.0", allow_plaintext=True, api_keys_file=file)
     assert (settings.has_keys, settings.load_keys()) == (True, ())
+
+
+def test_a_question_that_waited_for_its_caller_s_place_and_for_room_still_has_all_its_time() -> None:
+    settings = build(query_max_seconds=60, admission_wait_seconds=5)
+    assert settings.longest_seconds["/docuquery.gateway.v1.DocuQueryService/Query"] == 5 + 5 + 60 + 1
