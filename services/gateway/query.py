@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ from services.gateway.answer_cache.cache import AnswerCache, Cached
 from services.gateway.answer_cache.replay import replayed
 from services.gateway.convert import generate_request, search_request
 from services.gateway.fallback.attempt import EventStream
-from services.gateway.fallback.candidates import Plan, make_plan
+from services.gateway.fallback.candidates import Candidate, Plan, make_plan
+from services.gateway.fallback.exhausted import out_of_time
 from services.gateway.fallback.ladder import Climb, Ladder
 from services.gateway.fallback.providers import ProviderDirectory
 from services.gateway.model import (
@@ -121,7 +123,7 @@ class QueryRunner:
         deadline.require(budget.QUERY_MINIMUM_SECONDS)
         question = self._policy.completed(question)
         plan = make_plan(
-            await self._directory.list(),
+            await self._providers(deadline),
             self._policy.provider_order,
             question.provider,
             self._policy.extractive_fallback,
@@ -188,6 +190,13 @@ class QueryRunner:
                     yield Finished(result)
         finally:
             self._look_at(climb)
+
+    async def _providers(self, deadline: Deadline) -> Sequence[Candidate]:
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                return await self._directory.list()
+        except TimeoutError:
+            raise out_of_time(()) from None
 
     async def _search(self, question: Question, standalone: str, deadline: Deadline) -> Found:
         share = budget.bounded(deadline, deadline.slice(share=budget.RETRIEVAL_SHARE))

@@ -18,6 +18,7 @@ from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
 from tests.rpc.gateway_support import (
+    CRASH,
     DOCUMENT_ID,
     HANG,
     Failure,
@@ -235,6 +236,25 @@ async def test_a_paused_answer_service_is_noticed_and_blames_no_provider(system:
     system.relays["answer"].resume()
     async with asyncio.timeout(5):
         await system.api.Query(QUESTION)
+
+
+async def test_while_the_providers_are_not_known_a_caller_in_a_hurry_hears_that_its_time_ran_out() -> None:
+    async with running() as system:
+        system.relays["answer"].pause()
+        failures = await asyncio.gather(*(failed(system.api.Query(QUESTION, timeout=1.2)) for _ in range(3)))
+        assert {failure.reason for failure in failures} == {"DEADLINE_EXCEEDED"}
+
+
+async def test_an_answer_service_that_dies_in_mid_answer_counts_as_broken() -> None:
+    async with running() as system:
+        system.providers(a=[[started("a"), text("Ten "), CRASH]])
+        for number in range(1, 5):
+            call = system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION))
+            with pytest.raises(grpc.aio.AioRpcError):
+                _ = [event async for event in call]
+            breakers = {b.target: b for b in (await status_of(system)).breakers}
+            assert breakers["service:answer"].failures == number
+            assert breakers["provider:a/a-model"].failures == 0
 
 
 async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(system: System) -> None:

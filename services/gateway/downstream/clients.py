@@ -206,7 +206,7 @@ class AnswerClient:
                     accept_seconds=budget.ACCEPT_SECONDS,
                     on_accepted=permit.accepted,
                 ) as responses,
-                aclosing(_events(responses, permit)) as events,
+                aclosing(_events(responses)) as events,
             ):
                 yield events
 
@@ -248,11 +248,8 @@ class AnswerClient:
         return tuple(candidate_from_proto(provider) for provider in response.providers)
 
 
-async def _events(
-    responses: AsyncIterator[answer.GenerateResponse], permit: Permit
-) -> AsyncGenerator[GenerationEvent, None]:
+async def _events(responses: AsyncIterator[answer.GenerateResponse]) -> AsyncGenerator[GenerationEvent, None]:
     async for response in responses:
-        permit.report(SUCCESS)
         event = generation_event_from_proto(response)
         if event is not None:
             yield event

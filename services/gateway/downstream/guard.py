@@ -55,8 +55,7 @@ class Guard:
     def watch(self, seconds: float) -> Iterator[Permit]:
         """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises.
 
-        A long stream may report SUCCESS on the permit at its first response: the service works, and a
-        probe must not keep other calls waiting until the stream's end.
+        A long stream may report SUCCESS on the permit before its end (`Permit.accepted`, `_IngestStream`).
         """
         try:
             permit = self._breaker.acquire(seconds)
