@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
-from tests.rpc.gateway_support import CRASH, System, answering, failure, running, until
+from tests.rpc.gateway_support import CRASH, System, answering, failure, failure_of, running, until
 
 QUESTION = pb.QueryRequest(question="How many days?")
 SEARCH = pb.SearchRequest(query="leave")
@@ -65,6 +65,15 @@ async def test_a_paused_replica_delays_a_search_by_half_a_second_and_fails_none(
         began = time.monotonic()
         await two.api.Search(SEARCH, timeout=15)
         assert time.monotonic() - began < 2
+
+
+async def test_a_search_asked_of_a_second_replica_takes_no_longer_than_it_may(two: System) -> None:
+    two.retrieval.search_seconds = 30
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await two.api.Search(pb.SearchRequest(query="leave"), timeout=1.5)
+    assert failure_of(error.value).reason == "DEADLINE_EXCEEDED"
+    first, second = two.retrieval.calls("Search")[-2:]
+    assert second.seconds_left < first.seconds_left - 0.4
 
 
 async def test_a_replica_that_is_shutting_down_is_passed_over(two: System) -> None:

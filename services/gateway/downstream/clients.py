@@ -128,8 +128,15 @@ class RetrievalClient:
     async def search(
         self, request: retrieval.SearchRequest, timeout_seconds: float
     ) -> retrieval.SearchResponse:
-        """The passages most relevant to a query. When it takes long, another replica is asked, too."""
-        return await self._hedge.run(lambda: self._guard.unary(self._stub.Search, request, timeout_seconds))
+        """The passages most relevant to a query. When it takes long, another replica is asked, too.
+
+        That one has what is left of `timeout_seconds`.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_seconds
+        return await self._hedge.run(
+            lambda: self._guard.unary(self._stub.Search, request, max(0.0, end - loop.time()))
+        )
 
     async def get_document(
         self, request: retrieval.GetDocumentRequest, timeout_seconds: float
