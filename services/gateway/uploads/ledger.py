@@ -67,6 +67,10 @@ class UploadLedger:
             self._open[upload_id].stage = _Stage.WITH_INGEST
         return None
 
+    def has_begun(self, upload_id: str) -> bool:
+        """Whether this document has begun and not ended."""
+        return upload_id in self._open
+
     def is_refused(self, upload_id: str) -> bool:
         """Whether this document was refused here: its messages go no further, in either direction."""
         return _key(upload_id) in self._refused

@@ -131,9 +131,13 @@ class _Stream:
         try:
             async for message in requests:
                 self._heard_at = self._clock.monotonic()
+                begun = self.ledger.has_begun(message.upload_id)
                 refusal = self.ledger.check(message)
                 if refusal is not None:
                     await self._outbox.put(refusal)
+                    if begun:
+                        # Without a part: ingest gives up what it has, which would count as unfinished.
+                        await self._write(IngestDocumentsRequest(upload_id=message.upload_id))
                 if not self.ledger.is_refused(message.upload_id):
                     await self._write(ingest_request(message))
             self._caller_done = True

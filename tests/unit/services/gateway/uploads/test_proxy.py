@@ -97,7 +97,8 @@ async def test_too_large_a_piece_fails_its_document_here_and_the_others_go_on() 
     await collect(responses, proxy(ingest), Caller(*large, *document("2"), None))
     assert events(responses)[0] == ("1", "failed")
     assert ("2", "done") in events(responses)
-    assert [m.upload_id for m in ingest.received] == ["1", "2", "2"], "nothing of it after its header"
+    sent_on = [(m.upload_id, m.WhichOneof("part")) for m in ingest.received]
+    assert sent_on == [("1", "header"), ("1", None), ("2", "header"), ("2", "footer")], "ingest gives it up"
 
 
 async def test_what_ingest_says_of_a_document_refused_here_is_not_passed_on() -> None:
