@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeVar
@@ -21,6 +20,10 @@ log = structlog.get_logger()
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+
+_ENDLESS_SECONDS = 366 * 86_400.0
+"""gRPC for Python counts nanoseconds in 64 bits: a moment beyond the year 2262, which callers without a limit
+name in some languages, would have passed for it."""
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -48,7 +51,7 @@ def _span(method: object) -> tracing.Span:
 
 
 def _timeout(seconds: float | None) -> float | None:
-    return None if seconds is None or math.isinf(seconds) else seconds
+    return None if seconds is None or seconds > _ENDLESS_SECONDS else seconds
 
 
 async def unary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -364,6 +365,18 @@ async def test_client_helpers_carry_the_call_and_translate_errors(servicer: Serv
                 async for _ in stub.Generate(pb.GenerateRequest(), metadata=(TENANT,)):
                     pass
             assert b"PROVIDER_OVERLOADED" in details_of(caught.value).SerializeToString()
+
+
+async def test_a_call_may_have_centuries(stub: rpc.AnswerServiceAsyncStub) -> None:
+    """The longest time of Java and Go, 2^63 ns, is what callers mean who want no limit."""
+    for seconds in (2**63 / 1e9, math.inf, None):
+        await client.unary(
+            stub.ListPrompts,
+            pb.ListPromptsRequest(),
+            service="answer",
+            timeout_seconds=seconds,
+            metadata=(TENANT,),
+        )
 
 
 async def test_a_service_that_is_gone_is_unavailable(servicer: Servicer) -> None:
