@@ -32,6 +32,10 @@ RUNG_RESERVE_SECONDS = 0.25
 ATTEMPT_MINIMUM_SECONDS = 0.1
 """With less left, another provider is not asked."""
 
+ANSWER_REPORT_SECONDS = 0.15
+"""The answer service ends a provider's call 0.1 s before its own time is up, to tell of it. With no more than
+this left it was the time that ran out, whoever says so first."""
+
 ACCEPT_SECONDS = 2.0
 """A service sends its headers as soon as it sees a call: one that has not by then is not working."""
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
+from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from services.answer.app import start as start_answer
 from services.answer.settings import Settings as AnswerSettings
 from tests.contract.llm_server import Hang, LlmServer, Open, Status, Step, Text
 from tests.e2e.support import require
-from tests.rpc.gateway_support import HANG, System, running, until
+from tests.rpc.gateway_support import HANG, System, failure_of, running, until
 
 QUESTION = pb.QueryRequest(question="How many days of sick leave?")
 
@@ -83,6 +84,27 @@ async def test_so_does_a_deadline_that_passes(scene: Scene, window: str) -> None
     await asyncio.wait_for(scene.llm.client_gone.wait(), 5)
     # Within its time the caller is answered by the rung below.
     assert await call.code() in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_a_time_that_ends_in_mid_answer_is_no_failure_of_the_model(
+    scene: Scene, streamed: bool
+) -> None:
+    scene.llm.play(*WINDOWS["in mid-stream"])
+    if streamed:
+        stream = scene.system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION), timeout=2.6)
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            _ = [event async for event in stream]
+        failure = failure_of(error.value)
+        assert (failure.reason, failure.metadata["phase"]) == ("DEADLINE_EXCEEDED", "MID_STREAM")
+    else:
+        result = (await scene.system.api.Query(QUESTION, timeout=2.6)).result
+        assert (result.provider, result.attempts[0].error_reason) == (
+            "extractive",
+            reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+        )
+    status = await scene.system.api.GetSystemStatus(pb.GetSystemStatusRequest())
+    assert {breaker.failures for breaker in status.breakers} == {0}
 
 
 async def test_a_caller_who_leaves_during_a_backoff_causes_no_further_request(scene: Scene) -> None:

@@ -16,6 +16,7 @@ import structlog
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
+from services.gateway import budget
 from services.gateway.fallback.candidates import Candidate
 from services.gateway.model import Completed, GenerationEvent, Started
 
@@ -40,7 +41,7 @@ async def run_attempt(
     `first_text_seconds` runs from now to the first event, `idle_seconds` between events (infinite for an
     answer that comes whole: its writing shows no events), and `deadline` bounds it all. Raises
     DocuQueryError: PROVIDER_TIMEOUT from the first two timers, DEADLINE_EXCEEDED from the third when text had
-    come, and what `stream` raises.
+    come, here or in the answer service, and what else `stream` raises.
     """
     phase = "BEFORE_FIRST_TOKEN"
     limit = first_text_seconds
@@ -69,6 +70,10 @@ async def run_attempt(
                     return
     except TimeoutError:
         raise _timed_out(candidate, phase, deadline) from None
+    except DocuQueryError as error:
+        if phase == "MID_STREAM" and _ended_for_the_deadline(error, deadline):
+            raise _out_of_time(phase) from error
+        raise
 
 
 async def _wrap_up(events: AsyncIterator[GenerationEvent]) -> None:
@@ -86,15 +91,28 @@ async def _wrap_up(events: AsyncIterator[GenerationEvent]) -> None:
 
 def _timed_out(candidate: Candidate, phase: str, deadline: Deadline) -> DocuQueryError:
     if deadline.remaining() <= 0 and phase == "MID_STREAM":
-        return DocuQueryError(
-            reasons.ERROR_REASON_DEADLINE_EXCEEDED,
-            "The time allowed ran out in the middle of the answer. Allow more time and try again.",
-            metadata={"phase": phase},
-        )
+        return _out_of_time(phase)
     return DocuQueryError(
         reasons.ERROR_REASON_PROVIDER_TIMEOUT,
         f"The provider {candidate.name} did not answer in time. Try again.",
         metadata={"provider": candidate.name, "model": candidate.model, "phase": phase},
+    )
+
+
+def _ended_for_the_deadline(error: DocuQueryError, deadline: Deadline) -> bool:
+    """Whether the answer service ended a provider's call because the time we allowed it was up."""
+    return (
+        error.reason == reasons.ERROR_REASON_PROVIDER_TIMEOUT
+        and not error.metadata.get("http_status")
+        and deadline.remaining() <= budget.ANSWER_REPORT_SECONDS
+    )
+
+
+def _out_of_time(phase: str) -> DocuQueryError:
+    return DocuQueryError(
+        reasons.ERROR_REASON_DEADLINE_EXCEEDED,
+        "The time allowed ran out in the middle of the answer. Allow more time and try again.",
+        metadata={"phase": phase},
     )
 
 
