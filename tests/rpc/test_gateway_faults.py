@@ -16,6 +16,7 @@ from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from docuquery.gateway.v1.docuquery_service_pb2_grpc import DocuQueryServiceStub
 from libs.errors import DocuQueryError
 from tests.rpc.gateway_support import (
     CRASH,
@@ -24,6 +25,7 @@ from tests.rpc.gateway_support import (
     Failure,
     System,
     answering,
+    completed,
     failure_of,
     running,
     started,
@@ -255,6 +257,19 @@ async def test_an_answer_service_that_dies_in_mid_answer_counts_as_broken() -> N
             breakers = {b.target: b for b in (await status_of(system)).breakers}
             assert breakers["service:answer"].failures == number
             assert breakers["provider:a/a-model"].failures == 0
+
+
+async def test_a_caller_who_reads_too_slowly_counts_against_nobody() -> None:
+    async with running(query_max_seconds=2.3) as system:
+        system.providers(a=[[started("a"), *[text("x" * 60_000)] * 400, completed("a")]])
+        options = (("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1))
+        async with grpc.aio.insecure_channel(system.address, options=options) as channel:
+            call = DocuQueryServiceStub(channel).StreamQuery(pb.StreamQueryRequest(query=QUESTION))
+            await until(lambda: system.answer.cancelled == 1, 5)  # its time is up
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                _ = [event async for event in call]
+            assert failure_of(error.value).reason == "DEADLINE_EXCEEDED"
+        assert {breaker.failures for breaker in (await status_of(system)).breakers} == {0}
 
 
 async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(system: System) -> None:

@@ -213,7 +213,7 @@ class AnswerClient:
                     accept_seconds=budget.ACCEPT_SECONDS,
                     on_accepted=permit.accepted,
                 ) as responses,
-                aclosing(_events(responses)) as events,
+                aclosing(_events(responses, permit)) as events,
             ):
                 yield events
 
@@ -255,8 +255,17 @@ class AnswerClient:
         return tuple(candidate_from_proto(provider) for provider in response.providers)
 
 
-async def _events(responses: AsyncIterator[answer.GenerateResponse]) -> AsyncGenerator[GenerationEvent, None]:
-    async for response in responses:
-        event = generation_event_from_proto(response)
-        if event is not None:
-            yield event
+async def _events(
+    responses: AsyncIterator[answer.GenerateResponse], permit: Permit
+) -> AsyncGenerator[GenerationEvent, None]:
+    begun = False
+    try:
+        async for response in responses:
+            begun = True
+            event = generation_event_from_proto(response)
+            if event is not None:
+                yield event
+    except DocuQueryError as error:
+        if begun and error.reason == reasons.ERROR_REASON_DEADLINE_EXCEEDED:
+            permit.report(IGNORED)  # a model that writes, or a caller that reads, has used up the time
+        raise
