@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from docuquery.common.v1 import document_pb2, upload_pb2
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.ingest.v1 import ingest_service_pb2 as ingest_pb
 from libs.errors import DocuQueryError, Violations
+from libs.json_size import fits_as_json
 from libs.languages import EXAMPLES, language_code
 from services.ingest.convert_enums import POLICIES, RESULT_VALUES, TYPE_VALUES, TYPES
 from services.ingest.detection.detect import unsupported
@@ -128,12 +128,12 @@ def header_from_proto(header: upload_pb2.UploadHeader) -> Header:
 
 def _check_metadata(metadata: Struct, violations: Violations) -> None:
     try:
-        size = len(json_format.MessageToJson(metadata, indent=None, ensure_ascii=False).encode())
-    except (json_format.SerializeToJsonError, ValueError):
+        fits = fits_as_json(metadata, MAX_METADATA_BYTES)
+    except ValueError:
         violations.add("header.metadata", "must be JSON: no NaN and no infinity")
         return
     violations.require(
-        size <= MAX_METADATA_BYTES,
+        fits,
         "header.metadata",
         f"must have at most {MAX_METADATA_BYTES} bytes as JSON",
     )

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.json_format import MessageToJson
-
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.document_pb2 import DocumentStatus, DocumentType, IfExistsPolicy
 from docuquery.common.v1.passage_pb2 import SearchMode
@@ -17,8 +15,8 @@ from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError, Violations
 from libs.hygiene import clean_question
+from libs.json_size import fits_as_json
 from libs.languages import EXAMPLES, language_code
-from libs.text import utf8_length
 from services.gateway.status.convert import override_seconds
 from services.gateway.validation.filter_rules import MAX_ANY_OF, check_filter
 
@@ -35,8 +33,6 @@ MAX_OVERRIDE_SECONDS = 30 * 86_400
 
 _PADDING = 16
 """A text so many times too long is not looked at for blanks and hidden characters, which do not count."""
-_JSON_SHRINKS = 4
-"""A number of a list takes 11 bytes in protobuf, 5 or more with its comma in JSON; nothing shrinks more."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
@@ -213,11 +209,8 @@ def _document_id(faults: Violations, value: str) -> None:
 
 
 def _metadata(faults: Violations, request: pb.UploadDocumentRequest) -> None:
-    fits = request.metadata.ByteSize() <= _JSON_SHRINKS * MAX_METADATA_BYTES
     try:
-        if fits:
-            json = MessageToJson(request.metadata, indent=None, ensure_ascii=False)
-            fits = utf8_length(json) <= MAX_METADATA_BYTES
+        fits = fits_as_json(request.metadata, MAX_METADATA_BYTES)
     except ValueError:
         faults.add("metadata", "Must be plain JSON: NaN and infinite numbers are not.")
         return
