@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -31,7 +31,7 @@ from services.gateway.admission.layers import (
     share_layer,
     shedding_gate,
 )
-from services.gateway.admission.pressure import relieved
+from services.gateway.admission.pressure import Probe, relieved
 from services.gateway.admission.rate_limit import MovingWindowLimiter
 from services.gateway.admission.refusals import Refusals
 from services.gateway.answer_cache.cache import AnswerCache
@@ -63,7 +63,7 @@ from services.gateway.search import Searcher
 from services.gateway.servicer import DocuQueryServicer
 from services.gateway.settings import Settings
 from services.gateway.status.readiness import readiness
-from services.gateway.status.system import HealthCheck, StatusReporter, health_check
+from services.gateway.status.system import StatusReporter, health_check
 from services.gateway.telemetry import (
     MeasuredGenerator,
     MeasuredQueries,
@@ -122,7 +122,11 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         admin = AdminServicer(breakers, rules, clock)
         authenticator = await _authenticator(stack, settings, clock)
         uploads = [method for method, room in ROOM_OF.items() if room is Room.UPLOADS]
-        gate, admission = await _admission(stack, settings, checks, breakers, clock)
+        probes = [
+            Probe(checks[name], clock, is_replicated=links[name].replicated)
+            for name in settings.readiness_needs
+        ]
+        gate, admission = await _admission(stack, settings, probes, breakers, clock)
         server = await stack.enter_async_context(
             serve(
                 name="gateway",
@@ -197,7 +201,7 @@ async def _authenticator(stack: AsyncExitStack, settings: Settings, clock: Clock
 async def _admission(
     stack: AsyncExitStack,
     settings: Settings,
-    checks: Mapping[str, HealthCheck],
+    probes: Sequence[Probe],
     breakers: Breakers,
     clock: Clock,
 ) -> tuple[Gate, tuple[Layer, ...]]:
@@ -211,13 +215,11 @@ async def _admission(
     for room, bulkhead in rooms.items():
         follow_room(room.value, bulkhead)
     by_method = {method: rooms[room] for method, room in ROOM_OF.items() if room in rooms}
-    needed = [checks[name] for name in settings.readiness_needs]
-    await stack.enter_async_context(relieved(rooms.values(), needed, clock))
+    await stack.enter_async_context(relieved(rooms.values(), probes, clock))
     gate = shedding_gate(by_method, refusals)
-    room_layers = (
-        share_layer(by_method, settings.caller_share, refusals),
-        bulkhead_layer(by_method, refusals),
-    )
+    # Without keys nobody can be told from another.
+    share = settings.caller_share if settings.has_keys else 1.0
+    room_layers = share_layer(by_method, share, refusals), bulkhead_layer(by_method, refusals)
     classes = settings.rate_classes
     if not classes.limits_anybody:
         return gate, room_layers

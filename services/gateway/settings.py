@@ -110,7 +110,7 @@ class Settings(ServiceSettings):
     upload_concurrency: int = Field(32, ge=1, validation_alias="UPLOAD_CONCURRENCY")
     """Upload streams and single uploads served at a time; as many more may wait."""
     caller_share: float = Field(0.75, gt=0, le=1, validation_alias="CALLER_SHARE")
-    """Of the places of each kind those one caller may have at a time, rounded up; the rest is for others."""
+    """Of the places of each kind those one key may have at a time, rounded up; the rest is for others."""
     admission_wait_seconds: float = Field(1.0, ge=0, validation_alias="ADMISSION_WAIT_SECONDS")
     """How long a call may wait for room before it is refused: first for a place of its caller's, then, as
     long again, for one of its kind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -17,13 +18,15 @@ def blocks_of(page: str, language: str) -> list[str]:
     return [block for tagged, block in blocks if tagged == language]
 
 
-async def test_a_key_is_made_with_its_digest(tmp_path: Path) -> None:
+async def test_a_key_is_made_and_its_digest_is_listed(tmp_path: Path) -> None:
     [block] = blocks_of("operations-gateway.md", "bash")
-    done = await run(f'{block}echo "$KEY"', {}, tmp_path)
-    digest, key = done.out.replace("-\n", "").split()
+    done = await run(block, {}, tmp_path)
+    key = done.out.strip()
     assert key.startswith("dq_")
     assert len(key) == 3 + 64
-    assert digest == hashlib.sha256(key.encode()).hexdigest()
+    [entry] = json.loads((tmp_path / "keys.json").read_text())
+    assert entry["sha256"] == hashlib.sha256(key.encode()).hexdigest()
+    assert (entry["tenant"], entry["name"], entry["scopes"]) == ("acme", "backend", ["read", "write"])
 
 
 async def test_the_sum_of_the_usage_log_is_the_one_shown(tmp_path: Path) -> None:

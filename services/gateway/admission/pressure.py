@@ -60,37 +60,55 @@ class Pressure:
 class Probe:
     """Asks a service for its health again and again, and knows how late its answers are."""
 
-    def __init__(self, check: Check, clock: Clock) -> None:
+    def __init__(self, check: Check, clock: Clock, *, is_replicated: bool = False) -> None:
+        """`is_replicated`: whether several processes may answer. One of them that hangs is not pressure."""
         self._check = check
         self._clock = clock
-        self._asked_at: float | None = None
+        # So long the answers of the others stand for those that do not come.
+        self._patience_seconds = PROBE_TIMEOUT_SECONDS if is_replicated else 0.0
+        self._waiting_since: list[float] = []
+        self._answered_at = clock.monotonic()
         self._took = 0.0
 
     @property
     def late_seconds(self) -> float:
         """How long the last answer took, or the next one is taking already. 0 while nobody is there."""
-        waiting = 0.0 if self._asked_at is None else self._clock.monotonic() - self._asked_at
+        waiting = 0.0
+        if self._waiting_since and not self._is_answered:
+            waiting = self._clock.monotonic() - self._waiting_since[0]
         return max(self._took, waiting)
 
+    @property
+    def _is_answered(self) -> bool:
+        return self._clock.monotonic() - self._answered_at < self._patience_seconds
+
     async def run(self) -> None:
-        """Goes on until it is cancelled."""
-        while True:
-            self._asked_at = asked_at = self._clock.monotonic()
-            try:
-                await self._check(PROBE_TIMEOUT_SECONDS)
-                self._took = self._clock.monotonic() - asked_at
-            except grpc.aio.AioRpcError:
+        """Goes on until it is cancelled. Who is asked next does not wait for who hangs."""
+        async with asyncio.TaskGroup() as asked:
+            while True:
+                asked.create_task(self.ask())
+                await self._clock.sleep(PROBE_EVERY_SECONDS)
+
+    async def ask(self) -> None:
+        """Asks once."""
+        asked_at = self._clock.monotonic()
+        self._waiting_since.append(asked_at)
+        try:
+            await self._check(PROBE_TIMEOUT_SECONDS)
+            self._answered_at = self._clock.monotonic()
+            self._took = self._answered_at - asked_at
+        except grpc.aio.AioRpcError:
+            if not self._is_answered:
                 self._took = 0.0  # not there, or not serving: that is the breakers' affair
-            self._asked_at = None
-            await self._clock.sleep(PROBE_EVERY_SECONDS)
+        finally:
+            self._waiting_since.remove(asked_at)
 
 
 @asynccontextmanager
 async def relieved(
-    rooms: Collection[Bulkhead], checks: Collection[Check], clock: Clock
+    rooms: Collection[Bulkhead], probes: Collection[Probe], clock: Clock
 ) -> AsyncIterator[None]:
-    """Resizes `rooms` inside the block, as pressure comes and goes here and in the services of `checks`."""
-    probes = [Probe(check, clock) for check in checks]
+    """Resizes `rooms` inside the block, as pressure comes and goes here and in the services probed."""
 
     async def watch() -> None:
         pressure, shedding = Pressure(), False

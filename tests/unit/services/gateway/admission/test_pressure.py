@@ -89,32 +89,70 @@ class Service:
         return True
 
 
+@pytest.mark.parametrize("is_replicated", [False, True])
 @pytest.mark.parametrize(("seconds", "late"), [(0.4, 0.4), (0.001, 0.001), (None, 0.0)])
 async def test_a_service_s_lateness_is_what_its_health_check_takes(
-    seconds: float | None, late: float
+    seconds: float | None, late: float, is_replicated: bool
 ) -> None:
     clock = ManualClock()
-    probe = Probe(Service(clock, seconds), clock)
-    running = asyncio.create_task(probe.run())
-    for _ in range(4):
-        await asyncio.sleep(0)
+    probe = Probe(Service(clock, seconds), clock, is_replicated=is_replicated)
+    await probe.ask()
     assert probe.late_seconds == pytest.approx(late)
-    running.cancel()
+
+
+class Hanging:
+    """Answers no health check until it is let go."""
+
+    def __init__(self) -> None:
+        self.hangs = True
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, timeout_seconds: float) -> bool:
+        if self.hangs:
+            await self.let_go.wait()
+        return True
 
 
 async def test_a_check_that_is_not_answered_yet_counts_already() -> None:
-    clock = ManualClock()
-
-    async def hanging(timeout_seconds: float) -> bool:
-        await asyncio.Event().wait()
-        return True
-
-    probe = Probe(hanging, clock)
-    running = asyncio.create_task(probe.run())
+    clock, service = ManualClock(), Hanging()
+    probe = Probe(service, clock)
+    asking = asyncio.create_task(probe.ask())
     await asyncio.sleep(0)
     clock.advance(0.7)
     assert probe.late_seconds == pytest.approx(0.7)
+    service.let_go.set()
+    await asking
+    assert probe.late_seconds == pytest.approx(0.7)
+
+
+async def test_one_of_several_replicas_that_hangs_is_no_pressure_and_all_of_them_are() -> None:
+    clock, service = ManualClock(), Hanging()
+    probe = Probe(service, clock, is_replicated=True)
+    hanging = []
+    for service.hangs in (True, False, True, False, True):
+        hanging.append(asyncio.create_task(probe.ask()))
+        await asyncio.sleep(0)
+        clock.advance(0.4)
+        assert probe.late_seconds == 0
+    clock.advance(1.3)
+    assert probe.late_seconds == pytest.approx(5 * 0.4 + 1.3), "nobody has answered for two seconds"
+    service.let_go.set()
+    await asyncio.gather(*hanging)
+
+
+async def test_the_next_check_does_not_wait_for_one_that_hangs() -> None:
+    clock, service, asked = ManualClock(), Hanging(), 0
+
+    async def count(timeout_seconds: float) -> bool:
+        nonlocal asked
+        asked += 1
+        return await service(timeout_seconds)
+
+    running = asyncio.create_task(Probe(count, clock).run())
+    while asked < 3:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(0)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 class Late(ManualClock):

@@ -48,6 +48,16 @@ async def test_a_silent_replica_is_helped_out_by_another_and_left() -> None:
     assert replicas.under_way == 0
 
 
+async def test_when_the_silent_one_is_asked_again_another_try_follows_but_not_without_end() -> None:
+    replicas = Replicas(None, None, None, "d")
+    assert await Hedge(0.01).run(replicas.read) == "d"
+    silent = Replicas(*[None] * 4)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await Hedge(0.01).run(silent.read)
+    assert (silent.asked, silent.under_way) == (4, 0)
+
+
 async def test_a_failure_is_told_at_once_without_asking_again() -> None:
     replicas = Replicas(DOWN, "b")
     with pytest.raises(DocuQueryError):
