@@ -43,7 +43,9 @@ BREAKER_CHANGES = Counter("docuquery_breaker_transitions", "Changes of circuit b
 REFUSALS = Counter("docuquery_admission_refusals", "Calls refused for want of room.", "method", "rule")
 ROOM_TAKEN = Gauge("docuquery_admission_inside", "Calls that have a place.", "room")
 ROOM_QUEUE = Gauge("docuquery_admission_waiting", "Calls that wait for a place.", "room")
-HEDGES = Counter("docuquery_hedged_reads", "Reads asked again, of another replica if may be, because one was slow.")
+HEDGES = Counter(
+    "docuquery_hedged_reads", "Reads asked again, of another replica if may be, because one was slow."
+)
 
 stages = Stages(QUERY_STAGE)
 

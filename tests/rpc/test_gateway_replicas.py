@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from structlog.testing import capture_logs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
