@@ -34,7 +34,7 @@ class Hedge:
         self._tokens = _BURST
 
     async def run(self, read: Callable[[], Awaitable[T]]) -> T:
-        """The first result of one `read` or several; the others are cancelled. Raises what the first raises."""
+        """The first result of one `read` or several. Raises what the first one raises; losers are cancelled."""
         self._tokens = min(_BURST, self._tokens + _SHARE)
         reads = [asyncio.ensure_future(read())]
         waiting = {*reads}
