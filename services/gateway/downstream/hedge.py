@@ -34,7 +34,7 @@ class Hedge:
         self._tokens = _BURST
 
     async def run(self, read: Callable[[], Awaitable[T]]) -> T:
-        """The first result of one `read` or several. Raises what the first one raises; losers are cancelled."""
+        """The first result of one `read` or several; the rest is cancelled. Raises what the first raises."""
         self._tokens = min(_BURST, self._tokens + _SHARE)
         reads = [asyncio.ensure_future(read())]
         waiting = {*reads}
