@@ -35,6 +35,8 @@ class Hedge:
 
     async def run(self, read: Callable[[], Awaitable[T]]) -> T:
         """The first result of one `read` or several; the rest is cancelled. Raises what the first raises."""
+        if self._after_seconds is None:
+            return await read()  # a task more costs a question some percent
         self._tokens = min(_BURST, self._tokens + _SHARE)
         reads = [asyncio.ensure_future(read())]
         waiting = {*reads}
@@ -49,7 +51,7 @@ class Hedge:
                 for task in done:
                     if task.exception() is None:
                         return task.result()
-                if not done and self._after_seconds is not None and self._tokens >= 1:
+                if not done and self._tokens >= 1:
                     self._tokens -= 1
                     HEDGES.add()
                     log.warning("read_hedged", after_seconds=self._after_seconds)
