@@ -371,14 +371,17 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._lives, self._is_cut = 0, True
         self.port = 0
 
     async def listen(self) -> None:
+        self._lives, self._is_cut = self._lives + 1, False
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """As when the process is killed: connections break and new ones are refused."""
+        self._is_cut = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -396,7 +399,12 @@ class Relay:
         self._flowing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        life = self._lives
         there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
+        if self._is_cut or life != self._lives:  # cut meanwhile
+            writer.transport.abort()
+            back.transport.abort()
+            return
         self._writers |= {writer, back}
         for source, sink in ((reader, back), (there, writer)):
             task = asyncio.create_task(self._pump(source, sink))
