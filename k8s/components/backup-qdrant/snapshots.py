@@ -14,7 +14,9 @@ import os
 import shutil
 import ssl
 import sys
+import tarfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -23,7 +25,7 @@ from urllib.parse import quote
 
 _BLOCK = 2**20
 _TIMEOUT_SECONDS = 3600  # of one silence, not of the whole
-_SETTLE_SECONDS = 600  # after a restore; copies that lack something fetch it from others
+_SETTLE_SECONDS = 3600  # after a collection's restore on a node; the other nodes fetch it from there
 _BOUNDARY = "docuquery-snapshot"
 
 
@@ -92,7 +94,12 @@ class Node:
 
     def is_whole(self, collection: str) -> bool:
         """Whether every copy of every shard can be read, as far as this node knows."""
-        cluster = self.result("GET", f"/collections/{quote(collection)}/cluster")
+        try:
+            cluster = self.result("GET", f"/collections/{quote(collection)}/cluster")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:  # not heard of it yet
+                raise
+            return False
         shards = [*cluster["local_shards"], *cluster["remote_shards"]]
         return bool(shards) and all(shard["state"] == "Active" for shard in shards)
 
@@ -123,15 +130,32 @@ def restore(nodes: list[Node], folder: Path) -> None:
     places = sorted(folder.glob("node-*"), key=lambda place: int(place.name.partition("-")[2]))
     if len(places) != len(nodes):
         raise ValueError(f"{folder} is of {len(places)} nodes, QDRANT_NODES names {len(nodes)}")
-    for node, place in zip(nodes, places, strict=True):
-        for file in sorted(place.glob("*.snapshot")):
+    for name in sorted({file.name for place in places for file in place.glob("*.snapshot")}):
+        parts = [(node, place / name) for node, place in zip(nodes, places, strict=True)]
+        parts = [(node, file) for node, file in parts if file.exists()]
+        if len({_shards(file) for _, file in parts}) == 1:
+            del parts[1:]  # each node had all of it: the others follow the first
+        for node, file in parts:
             node.restore(file.stem, file)
-    names = sorted({file.stem for place in places for file in place.glob("*.snapshot")})
+            # The other nodes' copies are dead now, and follow this one. To restore the next meanwhile would
+            # declare this one dead, too: then there may be none left to follow.
+            _settle(nodes, file.stem)
+
+
+def _shards(file: Path) -> frozenset[str]:
+    """The numbers of the shards in a snapshot: each is a folder of its own."""
+    with tarfile.open(file) as snapshot:
+        folders = (name.partition("/")[0] for name in snapshot.getnames())
+        return frozenset(folder for folder in folders if folder.isdecimal())
+
+
+def _settle(nodes: list[Node], collection: str) -> None:
+    """Waits until every copy can be read. Raises TimeoutError."""
     end = time.monotonic() + _SETTLE_SECONDS
-    while waiting := [name for name in names if not all(node.is_whole(name) for node in nodes)]:
+    while not all(node.is_whole(collection) for node in nodes):
         if time.monotonic() > end:
-            raise TimeoutError(f"restored, but not every copy is active of: {', '.join(waiting)}")
-        time.sleep(0.5)
+            raise TimeoutError(f"{collection} is restored on a node, but not every copy of it is active")
+        time.sleep(0.2)
 
 
 def main(arguments: list[str]) -> None:
