@@ -128,9 +128,9 @@ class RetrievalClient:
     async def search(
         self, request: retrieval.SearchRequest, timeout_seconds: float
     ) -> retrieval.SearchResponse:
-        """The passages most relevant to a query. When it takes long, another replica is asked, too.
+        """The passages most relevant to a query. When it takes long, it is asked for again.
 
-        That one has what is left of `timeout_seconds`.
+        Each asking has what is left of `timeout_seconds`.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_seconds
