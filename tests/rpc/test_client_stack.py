@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -169,14 +168,6 @@ async def test_a_gateway_that_never_answers_is_not_whole() -> None:
     async with AsyncDocuQuery("127.0.0.1:1") as client:
         with pytest.raises(ApiError, match="No DocuQuery server"):
             await wait_until_whole(client, 0.3)
-
-
-def test_free_ports_are_four_different_ones() -> None:
-    ports = Ports.free()
-    numbers = {ports.gateway, ports.ingest, ports.retrieval, ports.answer}
-    assert len(numbers) == 4
-    for number in numbers:
-        socket.create_server(("127.0.0.1", number)).close()
 
 
 def test_services_get_their_ports_and_the_addresses_of_each_other() -> None:

@@ -322,8 +322,8 @@ async def test_an_upload_to_a_paused_ingest_service_ends_when_keepalive_gives_it
 async def test_a_paused_retrieval_service_costs_its_share_of_the_time(system: System) -> None:
     system.relays["retrieval"].pause()
     began = time.monotonic()
-    failure = await failed(system.api.Query(QUESTION, timeout=1.5))
-    assert time.monotonic() - began == pytest.approx(0.5, abs=0.2)
+    failure = await failed(system.api.Query(QUESTION, timeout=3))
+    assert 0.9 < time.monotonic() - began < 2.5
     assert (failure.reason, failure.metadata["service"]) == ("DEADLINE_EXCEEDED", "retrieval")
 
 

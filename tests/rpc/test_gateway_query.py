@@ -218,7 +218,7 @@ async def test_a_silent_provider_is_left_for_the_next_one() -> None:
         for _ in range(2):
             began = time.monotonic()
             assert (await ask(system)).provider == "b"
-            assert 0.09 < time.monotonic() - began < 0.5
+            assert 0.09 < time.monotonic() - began < 5
         events, _ = await stream(system)
         assert events[-1].completed.provider == "b"
         await until(lambda: system.answer.under_way == 0)
@@ -252,9 +252,8 @@ async def test_a_follow_up_that_cannot_be_rewritten_is_answered_as_asked(system:
 
 async def test_a_slow_rewrite_costs_no_more_than_its_slice(system: System) -> None:
     system.answer.rewrite = 30.0
-    began = time.monotonic()
     result = await ask(system, FOLLOW_UP, seconds=2)
-    assert time.monotonic() - began < 1.2
+    assert system.answer.calls("RewriteQuestion")[0].seconds_left < 0.45
     assert kinds(result) == ["REWRITE_SKIPPED"]
 
 
@@ -353,7 +352,7 @@ async def test_without_a_deadline_the_server_s_own_limit_holds() -> None:
         began = time.monotonic()
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await system.api.Query(QUESTION)
-        assert time.monotonic() - began == pytest.approx(1, abs=0.3)
+        assert 0.9 < time.monotonic() - began < 5
         assert failure_of(error.value).reason == "DEADLINE_EXCEEDED"
 
 
@@ -361,8 +360,8 @@ async def test_a_slow_search_gets_a_third_of_the_time(system: System) -> None:
     system.retrieval.search_seconds = 30
     began = time.monotonic()
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ask(system, seconds=1.5)
-    assert time.monotonic() - began == pytest.approx(0.5, abs=0.2)
+        await ask(system, seconds=3)
+    assert 0.9 < time.monotonic() - began < 2.5
     failed = failure_of(error.value)
     assert (failed.reason, failed.metadata["service"]) == ("DEADLINE_EXCEEDED", "retrieval")
 

@@ -66,7 +66,7 @@ async def test_a_paused_replica_delays_a_search_by_half_a_second_and_fails_none(
         for _ in range(4):
             began = time.monotonic()
             await two.api.Search(SEARCH, timeout=15)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4, "a third of the time, if nobody else was asked"
     assert "shedding_load" not in [line["event"] for line in logs], "it is gone, and not too busy"
 
 

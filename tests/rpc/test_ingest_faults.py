@@ -365,7 +365,7 @@ async def test_cancelling_while_parsing_stops_the_parser(tmp_path: Path) -> None
 
 async def test_cancelling_takes_documents_out_of_the_queue(tmp_path: Path) -> None:
     """Those that wait for a worker are never read; those that wait for room leave nothing on disk."""
-    documents = [Document(f"{i}.txt", b"SLEEP 0.5") for i in range(8)]
+    documents = [Document(f"{i}.txt", b"SLEEP 2") for i in range(8)]
     async with running(tmp_path, workers=1, read_document=misbehaving_read, documents_in_flight=4) as ingest:
         call = ingest.open()
         for document in documents:
@@ -377,7 +377,7 @@ async def test_cancelling_takes_documents_out_of_the_queue(tmp_path: Path) -> No
         await until(lambda: ingest.spooled() == [])
         begin = time.monotonic()
         assert kinds((await ingest.upload(GOOD))[GOOD.id])[-1] == "done"
-        assert time.monotonic() - begin < 1.0  # four of them would take two seconds
+        assert time.monotonic() - begin < 5  # four of them would take eight seconds
         assert ingest.retrieval.calls["commit"] == 1
 
 
