@@ -18,7 +18,6 @@ import random
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -26,11 +25,12 @@ import structlog
 from benchmarks import simulated_providers as faults
 from benchmarks.documents import replace_section
 from benchmarks.simulated_providers import Fault, SimulatedProvider
+from benchmarks.simulated_run import AFTER_SECONDS, BEFORE_SECONDS, FAULT_SECONDS, FIRST, Asked, Run
 from benchmarks.simulated_time import SimulatedClock, run_simulated
 from docuquery.answer.v1.answer_service_pb2 import GenerationCompleted
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
-from services.gateway.breakers.model import BreakerPolicy, Override, State
+from services.gateway.breakers.model import BreakerPolicy, Override
 from services.gateway.breakers.registry import Breakers
 from services.gateway.fallback.attempt import EventStream
 from services.gateway.fallback.candidates import Candidate, Plan
@@ -40,7 +40,6 @@ from services.gateway.model import Completed, GenerationEvent, Started
 DOCUMENT = Path(__file__).parents[1] / "docs" / "resilience.md"
 PLOT = DOCUMENT.parent / "images" / "breaker-simulation.png"
 
-BEFORE_SECONDS, FAULT_SECONDS, AFTER_SECONDS = 30.0, 180.0, 150.0
 RATE = 50.0
 ALLOWED_SECONDS = 60.0
 SEED = 20260101
@@ -54,42 +53,9 @@ FAULTS: dict[str, Fault] = {
     "rate-limited": faults.rate_limited,
 }
 
-ANSWERERS = ("first", "second", "extractive")
-FIRST = Candidate("first", "openai", "model")
-PLAN = Plan((FIRST, Candidate("second", "openai", "model")), Candidate("extractive", "extractive", ""), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What became of one question."""
-
-    at: float
-    """When it was asked, in seconds since the start."""
-    by: str
-    """Who answered; empty: nobody."""
-    first_text_seconds: float
-
-
-@dataclass(slots=True)
-class Run:
-    """One simulation."""
-
-    asked: list[Asked] = field(default_factory=list)
-    wasted_at: list[float] = field(default_factory=list)
-    """When calls of the first provider began that came to nothing."""
-    states: list[tuple[float, State]] = field(default_factory=list)
-    """The first provider's breaker, twice a second."""
-
-    def during(self, begins: float, ends: float) -> list[Asked]:
-        """The questions asked between two moments."""
-        return [one for one in self.asked if begins <= one.at < ends]
-
-    @property
-    def recovered_after(self) -> float:
-        """Seconds from the fault's end to the last question the first provider did not answer."""
-        end = BEFORE_SECONDS + FAULT_SECONDS
-        late = [one.at for one in self.during(end, end + AFTER_SECONDS) if one.by != FIRST.name]
-        return max(late, default=end) - end
+ANSWERERS = (FIRST, "second", "extractive")
+_FIRST, _SECOND, _LAST_RUNG = (Candidate(name, "openai", "model") for name in ANSWERERS)
+PLAN = Plan((_FIRST, _SECOND), _LAST_RUNG, ())
 
 
 async def simulate(fault: Fault, *, breakers_work: bool, rate: float = RATE) -> Run:
@@ -97,9 +63,9 @@ async def simulate(fault: Fault, *, breakers_work: bool, rate: float = RATE) -> 
     clock, rng = SimulatedClock(), random.Random(SEED)
     breakers = Breakers(BreakerPolicy(), monotonic=clock.monotonic, random=rng.random)
     fault_ends = BEFORE_SECONDS + FAULT_SECONDS
-    first = SimulatedProvider("first", rng, fault, BEFORE_SECONDS, fault_ends)
-    providers = {"first": first, "second": SimulatedProvider("second", rng)}
-    breaker = breakers.get(FIRST.target)
+    first = SimulatedProvider(FIRST, rng, fault, BEFORE_SECONDS, fault_ends)
+    providers = {FIRST: first, "second": SimulatedProvider("second", rng)}
+    breaker = breakers.get(_FIRST.target)
     if not breakers_work:
         breaker.override(Override.FORCE_CLOSED)
     ladder = Ladder(breakers, clock, rng.random, AttemptPolicy())

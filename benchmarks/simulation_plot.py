@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -14,10 +13,8 @@ mpl.use("Agg")  # no display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from benchmarks.simulated_run import Run
 from services.gateway.breakers.model import State
-
-if TYPE_CHECKING:
-    from benchmarks.breaker_simulation import Run
 
 _BIN_SECONDS = 2.0
 _WHO = {"first": "#4c78a8", "second": "#f2b262", "extractive": "#9ecae1", "": "#d62728"}
