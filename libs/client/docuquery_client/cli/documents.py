@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import aclosing
 from typing import Annotated
 
@@ -19,20 +18,20 @@ from docuquery_client.cli.console import (
     print_json,
     print_rows,
 )
+from docuquery_client.cli.document_names import find_document, not_found
 from docuquery_client.cli.document_view import document_rows, progress
+from docuquery_client.cli.documents_delete import delete_documents
 from docuquery_client.cli.options import (
-    FileType,
+    FileTypesOption,
     FilterOption,
     JsonFlag,
-    Status,
+    StatusesOption,
     filter_value,
     status_value,
     type_value,
 )
-from docuquery_client.cli.session import EXIT_FAILED, fail, report, session_of
+from docuquery_client.cli.session import EXIT_FAILED, session_of
 from docuquery_client.client import AsyncDocuQuery
-from docuquery_client.errors import ApiError
-from docuquery_client.filters import where
 from docuquery_client.names import enum_name
 
 app = typer.Typer(help="Lists, shows and deletes documents.", no_args_is_help=True)
@@ -47,12 +46,8 @@ def list_documents(
     ctx: typer.Context,
     as_json: JsonFlag = False,
     limit: Annotated[int, typer.Option(help="Documents to list at most; 0 lists all.", min=0)] = 50,
-    status: Annotated[
-        list[Status] | None, typer.Option(help="Only documents in this state.", show_default=False)
-    ] = None,
-    type: Annotated[
-        list[FileType] | None, typer.Option(help="Only documents of this type.", show_default=False)
-    ] = None,
+    status: StatusesOption = None,
+    type: FileTypesOption = None,
     filter: FilterOption = None,
 ) -> None:
     """Lists documents, newest first, with how far those are that are being read."""
@@ -105,13 +100,13 @@ def show_document(ctx: typer.Context, document: DocumentArgument, as_json: JsonF
     """Shows one document with its status and its latest attempt."""
 
     async def call(client: AsyncDocuQuery) -> Document | None:
-        found = await _find(client, document)
+        found = await find_document(client, document)
         # A listing may be a moment old; the document itself is not.
         return await client.get_document(found) if found else None
 
     shown = session_of(ctx).run(call)
     if shown is None:
-        _not_found(document)
+        not_found(document)
         raise typer.Exit(EXIT_FAILED)
     if as_json:
         print_json(shown)
@@ -123,44 +118,4 @@ def show_document(ctx: typer.Context, document: DocumentArgument, as_json: JsonF
     output().print(table)
 
 
-@app.command("delete")
-def delete_documents(
-    ctx: typer.Context,
-    documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT", help="Their ids, or their sources.")],
-) -> None:
-    """Deletes documents at once, for good. Goes on when one fails, and then exits with 1."""
-
-    async def call(client: AsyncDocuQuery) -> bool:
-        complete = True
-        for document in documents:
-            try:
-                found = await _find(client, document)
-                if not found:
-                    _not_found(document)
-                    complete = False
-                    continue
-                reply = await client.delete_document(found)
-            except ApiError as error:
-                if not error.server_spoke:
-                    raise  # no server, no use going on
-                report(error)
-                complete = False
-                continue
-            output().print(f"Deleted {clean(document)} ({reply.deleted_chunk_count} chunks).")
-        return complete
-
-    if not session_of(ctx).run(call):
-        raise typer.Exit(EXIT_FAILED)
-
-
-async def _find(client: AsyncDocuQuery, name: str) -> str:
-    """The id a user means by an id or a source; empty when no document has that source."""
-    try:
-        return str(uuid.UUID(name))
-    except ValueError:
-        page = await client.list_documents(page_size=1, filter=where(source=name))
-        return page.documents[0].document_id if page.documents else ""
-
-
-def _not_found(name: str) -> None:
-    fail(f"No document has the source {one_line(name, 200)!r}; `docuquery documents list` shows all.")
+app.command("delete")(delete_documents)

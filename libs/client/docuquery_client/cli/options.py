@@ -70,6 +70,16 @@ FilterOption = Annotated[
     ),
 ]
 
+StatusesOption = Annotated[
+    list[Status] | None,
+    typer.Option("--status", help="Only documents in this state.", show_default=False),
+]
+
+FileTypesOption = Annotated[
+    list[FileType] | None,
+    typer.Option("--type", help="Only documents of this type.", show_default=False),
+]
+
 RerankOption = Annotated[
     bool | None,
     typer.Option("--rerank/--no-rerank", help="Order the best once more. Default: as the server is set."),
