@@ -430,7 +430,12 @@ def test_ingest_takes_folders_and_names_sources_after_them(
     )
     assert result.exit_code == 0
     assert result.stdout.startswith("2 documents: 2 created. 0.0 MB in ")
-    assert result.stderr == "1 files left out (hidden, or of a kind that is not read).\n"
+    folder = tmp_path / "docs"
+    assert result.stderr.splitlines() == [
+        "Left out of folders; a file you name is always sent:",
+        f"  1 hidden: {folder}/.hidden",
+        f"  1 of a kind that is not read: {folder}/b.bin",
+    ]
     assert sorted(gateway.documents) == ["kb/docs/a.txt", "kb/docs/deep/c.md"]
     kept = MessageToDict(gateway.documents["kb/docs/a.txt"].metadata)
     assert kept == {"team": "hr", "a": {"b": 1}}
@@ -492,6 +497,22 @@ def test_a_password_that_cannot_be_had_is_a_usage_error(docuquery: Docuquery, tm
         assert said in result.stderr
 
 
+def test_without_a_terminal_no_password_is_asked_for() -> None:
+    """In a session of its own the program has none, whatever the test runs at."""
+    done = subprocess.run(
+        [sys.executable, "-m", "docuquery_client.cli", "ingest", __file__, "--password"],
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[1:] == [
+        "error: --password: there is no terminal to ask at. Give --password-file, or DOCUQUERY_PASSWORD."
+    ]
+
+
 def test_ingest_writes_a_line_for_each_file_into_its_report(docuquery: Docuquery, tmp_path: Path) -> None:
     folder = write(tmp_path / "docs", a__txt=b"one", empty__txt=b"")
     report = tmp_path / "report.jsonl"
@@ -546,9 +567,12 @@ def test_ingest_refuses_two_files_of_one_name(
 
 
 def test_a_folder_without_documents_is_an_error(docuquery: Docuquery, tmp_path: Path) -> None:
-    result = docuquery("ingest", str(write(tmp_path / "x", a__bin=b"1")))
+    folder = write(tmp_path / "x", **{f"{number}__bin": b"1" for number in range(7)})
+    result = docuquery("ingest", str(folder))
     assert result.exit_code == 1
     assert "Nothing to ingest" in result.stderr
+    assert f"  7 of a kind that is not read: {folder}/0.bin, " in result.stderr
+    assert result.stderr.endswith(f"{folder}/4.bin, and 2 more\n")
 
 
 def test_ingest_sends_type_and_policy(gateway: FakeGateway, docuquery: Docuquery, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from docuquery_client.cli.console import messages, output
-from docuquery_client.cli.ingest_files import Selection, SelectionError, select
+from docuquery_client.cli.ingest_files import Selection, SelectionError, Why, select
 from docuquery_client.cli.ingest_view import (
     ProgressView,
     ReportFile,
     Tally,
     failure_lines,
+    left_out_lines,
     misnamed_lines,
 )
 from docuquery_client.cli.options import FileType, IfExists, if_exists_value, type_value
@@ -97,8 +98,8 @@ def ingest(
     except ValueError as error:
         raise usage_error(f"--metadata: {error}.") from None
     if not selection.files:
-        left_out = f" ({selection.skipped} left out)" if selection.skipped else ""
-        fail(f"Nothing to ingest: no file of a kind that is read{left_out}.")
+        fail("Nothing to ingest: no file of a kind that is read.")
+        _tell_left_out(selection)
         raise typer.Exit(EXIT_FAILED)
     try:
         secret = document_password(ask=password, file=password_file)
@@ -124,7 +125,7 @@ def ingest(
             session_of(ctx).run(lambda client: _upload(client, files, tally, lines))
         finally:
             _show(tally, selection, time.monotonic() - started)
-    if tally.failures:
+    if tally.failures or Why.CLOSED in selection.left_out:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -150,8 +151,7 @@ def _show(tally: Tally, selection: Selection, seconds: float) -> None:
     if not done:
         return
     output().print(tally.summary(seconds), soft_wrap=True)
-    if selection.skipped:
-        messages().print(f"{selection.skipped} files left out (hidden, or of a kind that is not read).")
+    _tell_left_out(selection)
     if done < len(selection.files):
         missing = len(selection.files) - done
         messages().print(f"{missing} files were not finished; the same command goes on where this stopped.")
@@ -165,6 +165,13 @@ def _show(tally: Tally, selection: Selection, seconds: float) -> None:
             messages().print(line, soft_wrap=True)
         if any(event.reason == "DOCUMENT_ENCRYPTED" for event in tally.failures):
             messages().print("The password of encrypted PDF files is given by --password or --password-file.")
+
+
+def _tell_left_out(selection: Selection) -> None:
+    if selection.left_out:
+        messages().print("Left out of folders; a file you name is always sent:")
+        for line in left_out_lines(selection.left_out):
+            messages().print(line, soft_wrap=True)
 
 
 def _open_report(path: Path | None, stack: ExitStack) -> ReportFile | None:

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 SUPPORTED_SUFFIXES = frozenset({
@@ -26,14 +27,29 @@ class FoundFile:
     named by itself, the file name."""
 
 
+class Why(StrEnum):
+    """Why something in a folder is left out."""
+
+    KIND = "of a kind that is not read"
+    HIDDEN = "hidden"
+    LINK = "a link to a folder"
+    NO_FILE = "no file, or a link to nothing"
+    CLOSED = "a folder that cannot be opened"
+    """What is in it nobody knows, so this is a failure."""
+
+
 @dataclass(slots=True)
 class Selection:
     """What a set of paths stands for."""
 
     files: list[FoundFile] = field(default_factory=list)
     """In order, each file once."""
-    skipped: int = 0
-    """Files in folders left out: hidden, or of a kind that is not read."""
+    left_out: dict[Why, list[Path]] = field(default_factory=dict)
+    """What was in folders and is not sent; of a folder that is left out only the folder itself."""
+
+    def leave_out(self, why: Why, path: Path) -> None:
+        """Notes that something is not sent."""
+        self.left_out.setdefault(why, []).append(path)
 
 
 class SelectionError(ValueError):
@@ -95,18 +111,41 @@ def _globbed(pattern: str, selection: Selection) -> Iterator[FoundFile]:
         if match.suffix.lower() in SUPPORTED_SUFFIXES:
             yield FoundFile(match, _source(match, root))
         else:
-            selection.skipped += 1
+            selection.leave_out(Why.KIND, match)
 
 
 def _below(folder: Path, root: Path, selection: Selection) -> Iterator[FoundFile]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    def closed(error: OSError) -> None:
+        selection.leave_out(Why.CLOSED, Path(error.filename))
+
+    for parent, folders, names in os.walk(folder, onerror=closed):
+        folders[:] = [name for name in sorted(folders) if _enters(Path(parent, name), selection)]
         for name in sorted(names):
             path = Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() not in SUPPORTED_SUFFIXES:
-                selection.skipped += 1
-            elif path.is_file():
+            why = _why_not(path)
+            if why is None:
                 yield FoundFile(path, _source(path, root))
+            else:
+                selection.leave_out(why, path)
+
+
+def _enters(folder: Path, selection: Selection) -> bool:
+    """Whether a folder is searched through; one that is not is left out as a whole."""
+    if folder.name.startswith("."):
+        selection.leave_out(Why.HIDDEN, folder)
+    elif folder.is_symlink():
+        selection.leave_out(Why.LINK, folder)  # followed, it could lead round in a circle
+    else:
+        return True
+    return False
+
+
+def _why_not(path: Path) -> Why | None:
+    if path.name.startswith("."):
+        return Why.HIDDEN
+    if path.suffix.lower() not in SUPPORTED_SUFFIXES:
+        return Why.KIND
+    return None if path.is_file() else Why.NO_FILE
 
 
 def _source(path: Path, root: Path) -> str:

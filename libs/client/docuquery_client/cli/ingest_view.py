@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from rich.progress import (
 
 from docuquery.common.v1.document_pb2 import DocumentType, UploadResult
 from docuquery_client.cli.console import clean, one_line
+from docuquery_client.cli.ingest_files import Why
 from docuquery_client.names import enum_name
 from docuquery_client.resume import Pause
 from docuquery_client.upload_files import UploadEvent, UploadFile
@@ -86,6 +87,20 @@ def misnamed_lines(misnamed: list[UploadEvent]) -> list[str]:
         f"{enum_name(DocumentType, event.document.type) if event.document else ''}"
         for event in misnamed
     ]
+
+
+_NAMED = 5
+"""So many of those left out for one reason are named."""
+
+
+def left_out_lines(left_out: Mapping[Why, Sequence[Path]]) -> list[str]:
+    """One line for each reason: how many, and the first of them by name."""
+    lines = []
+    for why, paths in left_out.items():
+        names = ", ".join(clean(str(path)) for path in paths[:_NAMED])
+        more = f", and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+        lines.append(f"  {len(paths):,} {why}: {names}{more}")
+    return lines
 
 
 _LINE_SECONDS = 10.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from getpass import GetPassWarning
 from pathlib import Path
 
 import typer
@@ -22,8 +24,7 @@ def document_password(*, ask: bool, file: Path | None) -> str:
     if ask and file is not None:
         raise PasswordError("--password and --password-file exclude each other.")
     if ask:
-        typed: str = typer.prompt("Password of the encrypted files", hide_input=True, err=True)
-        return typed
+        return _typed()
     if file is None:
         return os.environ.get(PASSWORD_VARIABLE, "")
     try:
@@ -35,3 +36,17 @@ def document_password(*, ask: bool, file: Path | None) -> str:
     if not password:
         raise PasswordError(f"--password-file: {file}: its first line is empty.")
     return password
+
+
+def _typed() -> str:
+    with warnings.catch_warnings():
+        # Where there is no terminal to hide it at, it would be read from standard input, after a warning.
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            typed: str = typer.prompt("Password of the encrypted files", hide_input=True, err=True)
+        except GetPassWarning:
+            typer.echo(err=True)  # ends the line of the question, which is out already
+            raise PasswordError(
+                f"--password: there is no terminal to ask at. Give --password-file, or {PASSWORD_VARIABLE}."
+            ) from None
+    return typed

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from docuquery_client.cli.ingest_files import Selection, SelectionError, select
+from docuquery_client.cli.ingest_files import Selection, SelectionError, Why, select
 
 
 @pytest.fixture
@@ -30,7 +31,31 @@ ALL = ["docs/a.md", "docs/b.PDF", "docs/deep/[x].md", "docs/deep/e.txt", "docs/d
 def test_a_folder_gives_its_documents_named_from_the_folder_on(docs: Path) -> None:
     selection = select([str(docs)])
     assert sources(selection) == ALL
-    assert selection.skipped == 2  # c.bin and .d.md; what is in .git is not looked at
+
+
+def test_what_is_left_out_of_a_folder_is_named_with_the_reason(docs: Path) -> None:
+    """Of a folder that is not entered only the folder itself."""
+    (docs / "deep" / "link").symlink_to(docs)
+    (docs / "deep" / "nothing.md").symlink_to(docs / "nowhere")
+    left_out = select(["docs"]).left_out
+    assert {why: [path.as_posix() for path in paths] for why, paths in left_out.items()} == {
+        Why.HIDDEN: ["docs/.git", "docs/.d.md"],
+        Why.KIND: ["docs/c.bin"],
+        Why.LINK: ["docs/deep/link"],
+        Why.NO_FILE: ["docs/deep/nothing.md"],
+    }
+    assert select(["docs/*"]).left_out == {Why.KIND: [Path("docs/c.bin")]}
+
+
+def test_a_folder_that_cannot_be_opened_is_not_passed_over_in_silence(docs: Path) -> None:
+    closed = docs / "deep"
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may open every folder")
+    closed.chmod(0)
+    try:
+        assert select(["docs"]).left_out[Why.CLOSED] == [Path("docs/deep")]
+    finally:
+        closed.chmod(0o700)
 
 
 @pytest.mark.parametrize("argument", ["docs", "docs/", "./docs", "../{}/docs"])
