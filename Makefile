@@ -119,6 +119,7 @@ define generate
 	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy $(PROTO_FILES)
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(GRPC_FILES)
+	@touch $(1)/docuquery/py.typed # without it the types count for nothing where this is installed
 endef
 
 .PHONY: proto
