@@ -1,4 +1,4 @@
-"""Writes what docs/callers.md says of each call, and examples/service-config.json: `make docs`.
+"""Writes what docs/callers.md says of each call, and the service config of callers: `make docs`.
 
 Numbers come from the code and the settings; what a repetition does is said here, once, and tried by
 tests/rpc/test_callers.py and tests/e2e/test_callers.py.
@@ -25,7 +25,11 @@ from services.ingest.settings import Settings as IngestSettings
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docs" / "callers.md"
-SERVICE_CONFIG = ROOT / "examples" / "service-config.json"
+SERVICE_CONFIGS = (
+    ROOT / "examples" / "service-config.json",
+    ROOT / "libs" / "client" / "docuquery_client" / "service-config.json",
+)
+"""For callers of other languages, and the one of the Python client."""
 EXAMPLES = {
     "python": ROOT / "examples" / "python" / "ask.py",
     "go": ROOT / "examples" / "go" / "main.go",
@@ -237,10 +241,11 @@ def document(text: str) -> str:
 
 
 def main() -> None:
-    """Writes both files."""
-    SERVICE_CONFIG.write_text(service_config(), encoding="utf-8")
+    """Writes all files."""
+    for path in SERVICE_CONFIGS:
+        path.write_text(service_config(), encoding="utf-8")
     FILE.write_text(document(FILE.read_text(encoding="utf-8")), encoding="utf-8")
-    for path in (SERVICE_CONFIG, FILE):
+    for path in (*SERVICE_CONFIGS, FILE):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 

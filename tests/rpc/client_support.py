@@ -143,6 +143,15 @@ class _Incoming:
     pieces: int = 0
 
 
+class _Refusal(grpc.Status):
+    """A status with metadata besides its details."""
+
+    def __init__(self, refused: Status, metadata: tuple[tuple[str, str], ...]) -> None:
+        told = rpc_status.to_status(refused)
+        self.code, self.details = told.code, told.details
+        self.trailing_metadata = (*told.trailing_metadata, *metadata)
+
+
 PASSWORD = "sésame"
 """Opens the encrypted documents of FakeGateway."""
 
@@ -157,6 +166,8 @@ class FakeGateway(DocuQueryServiceServicer):
         """Every call: method and metadata, `grpc-timeout` seconds under `timeout`."""
         self.failures: dict[str, list[Status]] = {}
         """What the next calls of a method fail with."""
+        self.silent_failures = 0
+        """So many of the next calls end as if a connection had broken: UNAVAILABLE, without a word."""
         self.break_after: list[int] = []
         """For each upload stream in turn: documents acknowledged before it breaks."""
         self.break_with = NO_SERVICE
@@ -202,8 +213,12 @@ class FakeGateway(DocuQueryServiceServicer):
         metadata["timeout"] = "" if remaining is None or remaining > 1e6 else f"{remaining:.1f}"
         self.calls.append((method, metadata))
         self.requests.append(request)
+        if self.silent_failures:
+            self.silent_failures -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         if queue := self.failures.get(method):
-            context.abort_with_status(rpc_status.to_status(queue.pop(0)))
+            # Whoever is refused in words decides by itself, as the gateway has it.
+            context.abort_with_status(_Refusal(queue.pop(0), (("grpc-retry-pushback-ms", "-1"),)))
 
     def metadata_of(self, method: str) -> dict[str, str]:
         """The metadata of the last call of `method`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -170,6 +172,63 @@ async def test_who_speaks_another_tls_than_the_server_is_told_so(
                     await client.get_stats()
         async with AsyncDocuQuery(encrypted, tls=Tls(ours.ca)) as client:
             await client.get_stats()
+
+
+async def test_a_read_that_no_server_refused_in_words_is_sent_again_and_a_question_is_not(
+    gateway: FakeGateway, address: str
+) -> None:
+    gateway.silent_failures = 2
+    async with AsyncDocuQuery(address) as client:
+        await client.search("hours")
+        assert [name for name, _ in gateway.calls] == ["Search"] * 3
+        gateway.silent_failures = 1
+        with pytest.raises(ApiError, match="UNAVAILABLE"):
+            await client.ask("When?")
+    assert [name for name, _ in gateway.calls] == ["Search"] * 3 + ["Query"]
+
+
+async def test_an_argument_that_there_is_not_is_refused_and_not_passed_over(
+    gateway: FakeGateway, address: str
+) -> None:
+    async with AsyncDocuQuery(address) as client:
+        with pytest.raises(TypeError, match="no argument timeout; every call takes timeout_seconds"):
+            await client.ask("When?", timeout=5)  # type: ignore[call-arg] # the subject of this test
+        with pytest.raises(TypeError, match="no argument topk"):
+            [event async for event in client.ask_stream("When?", topk=5)]  # type: ignore[call-arg] # so is this
+        with pytest.raises(ValueError, match="request_id"):
+            await client.get_stats(request_id="two words")
+        with pytest.raises(TypeError, match="give a list"):
+            [event async for event in client.upload_many("a.txt")]
+    assert gateway.calls == []
+
+
+def test_a_client_can_be_used_on_one_loop_after_the_other_but_not_on_two(address: str) -> None:
+    client = AsyncDocuQuery(address)
+
+    async def call() -> None:
+        await client.get_stats()
+
+    async def on_a_second_loop() -> None:
+        await client.get_stats()
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, call())
+        await client.close()
+
+    asyncio.run(call())
+    asyncio.run(on_a_second_loop())
+
+
+def test_files_that_hold_no_certificate_are_told_before_any_call(tmp_path: Path) -> None:
+    first, second = Authority(tmp_path / "a"), Authority(tmp_path / "b")
+    pair, other = first.issue("one"), second.issue("two")
+    assert Tls(str(first.ca), str(pair.cert), str(pair.key)).credentials()
+    for tls, told in (
+        (Tls(pair.key), "holds no certificate"),
+        (Tls(first.ca, pair.cert, other.key), "no certificate and its key"),
+        (Tls(first.ca, pair.cert), "belong together"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            tls.credentials()
 
 
 @pytest.mark.parametrize("address", ["", " ", "http://localhost:50051", "GRPC://localhost:50051"])
@@ -459,6 +518,30 @@ def test_leaving_a_blocking_loop_early_ends_the_call(gateway: FakeGateway, addre
         for _ in client.ask_stream("When?"):
             break
         assert gateway.cancelled.wait(5)
+
+
+def test_a_blocking_client_that_was_forked_along_says_so(address: str) -> None:
+    """Its thread is not in the child, which would wait for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, address], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "make one in each process"), done.stderr
+
+
+FORKED = """
+import os, sys
+from docuquery_client import DocuQuery
+client = DocuQuery(sys.argv[1])
+if not (child := os.fork()):
+    try:
+        client.get_stats()
+    except RuntimeError as error:
+        print(str(error).partition(": ")[2], flush=True)
+    client.close()
+    os._exit(0)
+os.waitpid(child, 0)
+client.close()
+"""
 
 
 def test_a_closed_blocking_client_says_so(address: str) -> None:

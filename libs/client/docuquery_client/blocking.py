@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
@@ -57,7 +58,8 @@ async def _awaited(awaitable: Awaitable[R]) -> R:
 class DocuQuery:
     """A client of one DocuQuery server whose methods wait. See AsyncDocuQuery for arguments and errors.
 
-    Safe to share between threads. Use it as a context manager, or call `close`.
+    Safe to share between threads, not with processes forked after it was made (those of a web server that
+    loads the application first): make it in each. Use it as a context manager, or call `close`.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DocuQuery:
         tls: Tls | None = None,
     ) -> None:
         self._client = AsyncDocuQuery(address, api_key, timeout_seconds=timeout_seconds, tls=tls)
+        self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="docuquery-client", daemon=True)
         self._thread.start()
@@ -96,9 +99,9 @@ class DocuQuery:
         return self._client.address
 
     def _wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        if self._loop.is_closed():
+        if fault := self._unusable():
             coroutine.close()
-            raise RuntimeError("this client is closed")
+            raise RuntimeError(fault)
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
@@ -106,9 +109,18 @@ class DocuQuery:
             future.cancel()  # Ctrl-C while waiting must not leave the call running
             raise
 
+    def _unusable(self) -> str:
+        """Why no call can be made; empty when one can."""
+        if self._loop.is_closed():
+            return "this client is closed"
+        if os.getpid() != self._pid:
+            # A fork takes no threads along, so nobody here turns the loop.
+            return "this client was made before this process was forked: make one in each process"
+        return ""
+
     def close(self) -> None:
         """Closes the connection and ends the loop's thread. Further calls raise RuntimeError."""
-        if self._loop.is_closed():
+        if self._unusable():
             return
         self._wait(self._client.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -13,7 +13,7 @@ from docuquery.common.v1.document_pb2 import Document, DocumentStatus, DocumentT
 from docuquery.common.v1.filter_pb2 import Filter
 from docuquery.common.v1.passage_pb2 import SearchMode
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
-from docuquery_client.connection import CallOptions, Connection
+from docuquery_client.connection import CallOptions, Connection, check_options
 from docuquery_client.errors import stream_truncated
 from docuquery_client.filters import JsonValue, to_struct
 from docuquery_client.tls import Tls
@@ -114,6 +114,9 @@ class AsyncDocuQuery:
         Raises ApiError when the stream breaks; files without a final event may be sent again (see
         `upload_resuming`, which does it). Close the iterator (`contextlib.aclosing`) when leaving early.
         """
+        if isinstance(files, str | bytes | os.PathLike):
+            raise TypeError("upload_many takes several files: give a list, also of one")
+        check_options({"request_id": request_id})
         stream = UploadStream(
             (file if isinstance(file, UploadFile) else UploadFile.of(file) for file in files),
             max_in_flight=max_in_flight,
@@ -259,6 +262,7 @@ class AsyncDocuQuery:
         """
         query = pb.QueryRequest(question=question) if isinstance(question, str) else question
         connection = self._connection
+        check_options(options)
         async with connection.translated(options.get("request_id", "")) as request_id:
             call = connection.stub.StreamQuery(
                 pb.StreamQueryRequest(query=query),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
 
 import grpc
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 MAX_RECEIVE_BYTES = 16 * 1024 * 1024
 """Largest reply accepted; 200 passages with their metadata are far below it. gRPC's default is 4 MiB."""
 
+_SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
+"""Calls spread over all addresses of a name, and reads sent again; docs/callers.md shows and explains it."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _WEB_ADDRESS = re.compile(r"(?:https?|grpcs?)://", re.IGNORECASE)
 _LOOPBACK_PREFIXES = ("127.", "localhost", "[::1]", "unix:", "ipv4:127.", "ipv6:[::1]")
 
@@ -37,6 +43,21 @@ class CallOptions(TypedDict, total=False):
     """Time for the whole call; default: the client's."""
     request_id: str
     """1 to 128 characters of [A-Za-z0-9._:-] that stand in every service's log; default: a random one."""
+
+
+def check_options(options: CallOptions) -> None:
+    """Raises TypeError for an option that there is not, which a type checker alone would tell.
+
+    Raises ValueError for a request id that no service would take.
+    """
+    if unknown := options.keys() - CallOptions.__annotations__.keys():
+        known = ", ".join(CallOptions.__annotations__)
+        raise TypeError(
+            f"there is no argument {', '.join(sorted(unknown))}; every call takes {known} besides its own"
+        )
+    request_id = options.get("request_id")
+    if request_id and not _REQUEST_ID.fullmatch(request_id):
+        raise ValueError("request_id must have 1 to 128 characters of [A-Za-z0-9._:-]")
 
 
 class UnaryMethod(Protocol[Req, Res]):
@@ -76,6 +97,7 @@ def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
     """
     options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+        ("grpc.service_config", _SERVICE_CONFIG.read_text(encoding="utf-8")),
         # A restarted server is found again soon; gRPC would wait up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
@@ -111,12 +133,21 @@ class Connection:
         self._timeout_seconds = timeout_seconds
         self._tls = tls
         self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def stub(self) -> DocuQueryServiceAsyncStub:
-        """The generated stub."""
+        """The generated stub. Raises RuntimeError on another event loop than the one of the first call."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop.is_closed():
+            self._channel = None  # it went with its loop, as between two calls of asyncio.run
         if self._channel is None:
-            self._channel = open_channel(self.address, self._tls)
+            self._channel, self._loop = open_channel(self.address, self._tls), loop
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "this client is in use on another event loop: make one for each loop, or use DocuQuery, "
+                "which any thread may call"
+            )
         return DocuQueryServiceStub(self._channel)
 
     def metadata(self, request_id: str) -> Metadata:
@@ -130,6 +161,7 @@ class Connection:
 
     async def call(self, method: UnaryMethod[Req, Res], request: Req, options: CallOptions) -> Res:
         """Makes a unary call. Raises ApiError."""
+        check_options(options)
         async with self.translated(options.get("request_id", "")) as request_id:
             return await method(request, timeout=self.timeout(options), metadata=self.metadata(request_id))
 

@@ -155,7 +155,9 @@ _CONNECTION_MESSAGES = {
 def _bare_message(code: grpc.StatusCode, details: str, address: str) -> str:
     """What to tell of a failure that DocuQuery gave no reason for."""
     known = _BARE_MESSAGES.get(code, details)
-    if code is grpc.StatusCode.UNAVAILABLE and details.startswith("failed to connect"):
+    if code is grpc.StatusCode.UNAVAILABLE and details.startswith(
+        ("failed to connect", "connections to all backends failing")
+    ):
         known = next((text for said, text in _CONNECTION_MESSAGES.items() if said in details), known)
     return known.replace("{address}", address)
 
