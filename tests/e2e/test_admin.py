@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -79,16 +80,26 @@ async def test_a_store_is_backed_up_reindexed_compacted_and_restored_between_two
         assert (await system.client.get_stats()).indexed_document_count == len(ids)
 
 
-async def test_help_is_that_of_the_stores_own_program(tmp_path: Path) -> None:
-    code, said = await admin(tmp_path, "--help")
-    assert code == 0
-    for command in ("compact", "backup", "restore", "check", "reindex", "migrate"):
-        assert f"    {command} " in said
-    assert "docuquery admin cost" in said
-    assert "docuquery admin key" in said
-    code, said = await admin(tmp_path)
-    assert code == 2
-    assert "usage: docuquery admin" in said
+async def test_help_names_every_command_and_that_of_a_command_is_its_own_programs(tmp_path: Path) -> None:
+    for arguments, expected in ((["--help"], 0), ([], 2)):
+        code, said = await admin(tmp_path, *arguments)
+        assert code == expected
+        named = set(re.findall(r"^│ (\w+)  ", said, re.MULTILINE))
+        assert named == {"doctor", "key", "cost", *await store_commands()}
+    code, said = await admin(tmp_path, "nonsense")
+    assert (code, "No such command 'nonsense'" in said) == (2, True)
+    code, said = await admin(tmp_path, "backup", "--help")
+    assert (code, said.startswith("usage: docuquery admin backup [-h] FILE")) == (0, True)
+
+
+async def store_commands() -> list[str]:
+    """Those of the store's own program."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.retrieval.admin", "--help"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    return re.findall(r"^    (\w+) ", said.decode(), re.MULTILINE)
 
 
 async def test_key_adds_to_a_list_that_need_not_be_there(tmp_path: Path) -> None:

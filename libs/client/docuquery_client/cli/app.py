@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from docuquery_client.cli import ask, conversation, documents, ingest, search, status, up
-from docuquery_client.cli.admin import SETTINGS as ADMIN_SETTINGS
-from docuquery_client.cli.admin import admin
+from docuquery_client.cli.admin import app as admin_app
 from docuquery_client.cli.console import clean
 from docuquery_client.cli.eval import app as eval_app
 from docuquery_client.cli.session import EXIT_USAGE, Session, fail, usage_error
@@ -102,7 +101,7 @@ app.command("status")(status.status)
 app.command("prompts")(status.prompts)
 app.add_typer(conversation.app, name="conversation")
 app.add_typer(eval_app, name="eval")
-app.command("admin", context_settings=ADMIN_SETTINGS)(admin)
+app.add_typer(admin_app, name="admin")
 
 
 def main() -> None:
