@@ -45,6 +45,10 @@ async def test_a_running_system_is_well(tmp_path: Path) -> None:
         code, report = await doctor(
             tmp_path, address=system.address, DATA_DIR=str(tmp_path / "retrieval"), **env
         )
+        (tmp_path / ".env").write_text("LLM_PROVIDER=gpt,extractive\n")
+        _, wrong = await doctor(
+            tmp_path, "--service", "answer", address=system.address, DOCUQUERY_API_KEY="any", **env
+        )
     assert (code, errors(report)) == (0, [])
     said = {(f["service"], f["check"], f["level"]) for f in report["findings"]}
     assert ("retrieval", "store", "ok") in said
@@ -53,6 +57,12 @@ async def test_a_running_system_is_well(tmp_path: Path) -> None:
     assert ("gateway", "version", "ok") in said
     assert ("system", "status", "ok") in said
     assert ("answer", "providers", "warning") in said
+    assert not any(f["check"] == "keys" for f in report["findings"] if f["service"] == "system")
+    told = [f["message"] for f in wrong["findings"] if f["service"] == "system" and f["level"] == "warning"]
+    assert [message.partition(";")[0] for message in told] == [
+        "LLM_PROVIDER names gpt",
+        "it serves without keys, so the API key given counts for nothing, right or wrong",
+    ]
 
 
 async def test_many_faults_are_all_told_with_what_to_do(tmp_path: Path) -> None:

@@ -10,18 +10,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.cli.console import clean, one_line, output, plain_table
+from docuquery_client.cli.doctor_system import Finding, of_system
 from docuquery_client.cli.options import JsonFlag
-from docuquery_client.cli.session import EXIT_FAILED, Session, describe, fail, session_of
-from docuquery_client.errors import ApiError
+from docuquery_client.cli.session import EXIT_FAILED, Session, fail, session_of
 from docuquery_client.stack import services_environment
 from docuquery_client.supervision import StackError
 
@@ -36,18 +35,6 @@ class Service(StrEnum):
     INGEST = "ingest"
     RETRIEVAL = "retrieval"
     ANSWER = "answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A line of the report."""
-
-    service: str
-    check: str
-    level: str
-    """`ok`, `warning` or `error`."""
-    message: str
-    advice: str = ""
 
 
 ServiceOption = Annotated[
@@ -81,7 +68,9 @@ def doctor(ctx: typer.Context, service: ServiceOption = None, as_json: JsonFlag 
 async def _examine(
     session: Session, services: Sequence[Service], environment: Mapping[str, str]
 ) -> list[Finding]:
-    examined = await asyncio.gather(*(_of_service(one, environment) for one in services), _of_system(session))
+    examined = await asyncio.gather(
+        *(_of_service(one, environment) for one in services), of_system(session, environment)
+    )
     return [finding for findings in examined for finding in findings]
 
 
@@ -106,37 +95,6 @@ async def _of_service(service: Service, environment: Mapping[str, str]) -> list[
         last = (said.decode("utf-8", "replace").strip().splitlines() or ["no word"])[-1]
         return [Finding(service, "doctor", "error", f"the checks broke off: {last}", "Report it.")]
     return [Finding(**json.loads(line)) for line in told.decode().splitlines()]
-
-
-async def _of_system(session: Session) -> list[Finding]:
-    """What the gateway says of the whole system, asked as any caller asks it."""
-    async with session.client() as client:
-        try:
-            system = await client.get_system_status(timeout_seconds=10)
-        except ApiError as error:
-            return [Finding("system", "status", "error", describe(error), "See the findings above.")]
-    versions = {component.version for component in system.components if component.version}
-    found = [_of_component(component) for component in system.components]
-    found += [_of_provider(one) for one in system.providers]
-    if len(versions) > 1:
-        text = f"several versions are running: {', '.join(sorted(versions))}"
-        found.append(Finding("system", "version", "warning", text, "Expected during an upgrade only."))
-    return found
-
-
-def _of_provider(provider: pb.ProviderStatus) -> Finding:
-    name = f"{provider.name} ({provider.model})"
-    if provider.available:
-        return Finding("system", "provider", "ok", f"{name} takes calls")
-    advice = "`docuquery status` shows its breaker. One that LLM_PROVIDER leaves out is never asked."
-    return Finding("system", "provider", "warning", f"{name} takes no calls", advice)
-
-
-def _of_component(component: pb.Component) -> Finding:
-    if component.state == pb.COMPONENT_STATE_SERVING:
-        version = f", version {component.version}" if component.version else ""
-        return Finding("system", "status", "ok", f"{component.name} is serving{version}")
-    return Finding("system", "status", "error", f"{component.name}: {component.detail}", "Look into its log.")
 
 
 def _show(found: Sequence[Finding]) -> None:

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from docuquery_client.cli.console import clean, messages, output, plain_table
+from docuquery_client.cli.env_file import env_file
 from docuquery_client.cli.session import EXIT_FAILED, Session, describe, fail, session_of, usage_error
 from docuquery_client.client import DEFAULT_ADDRESS
 from docuquery_client.errors import ApiError
@@ -60,7 +61,7 @@ def up(
     Settings come from the environment and from `.env`. Ctrl-C (or SIGTERM) stops everything in order.
     When one service ends by itself, the others are stopped and the exit code is 1.
     """
-    settings = {**_env_file(Path(".env")), **os.environ}
+    settings = {**env_file(Path(".env")), **os.environ}
     chosen = {
         "gateway": gateway_port,
         "ingest": ingest_port,
@@ -186,23 +187,6 @@ class _LinePrinter:
     def __call__(self, name: str, line: str) -> None:
         prefix = (f"{name:<{_NAME_WIDTH}} | ", _COLOURS.get(name, ""))
         self._console.print(Text.assemble(prefix, clean(line)), soft_wrap=True)
-
-
-def _env_file(path: Path) -> dict[str, str]:
-    """The plain `KEY=value` lines of an environment file, which the services read themselves.
-
-    Only the ports, hosts and the log format matter here, so there is no expansion of variables.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    found = {}
-    for line in lines:
-        key, separator, value = line.strip().removeprefix("export ").partition("=")
-        if separator and not key.startswith("#"):
-            found[key.strip()] = value.split(" #")[0].strip().strip("'\"")
-    return {key: value for key, value in found.items() if value}
 
 
 def _port(settings: Mapping[str, str], name: str) -> int:
