@@ -107,11 +107,12 @@ async def port(
         found = await service(what, address, tls, "", clock)
         if found[0].level == "ok":
             return ok("port", f"{what} is running on {host}:{number}")
-        return error(
-            "port",
-            f"another program listens on {host}:{number}, where {what} should",
-            f"Stop it, or set {variable}.",
-        )
+        message = f"another program listens on {host}:{number}, where {what} should"
+        advice = f"Stop it, or set {variable}."
+        if tls is not None:
+            message += f", or {what} with another certificate than these settings name"
+            advice += f" If it is {what}, examine it alone, with its own settings: --service {what}."
+        return error("port", message, advice)
     return ok("port", f"{host}:{number} is free for {what}, which is not running here")
 
 
