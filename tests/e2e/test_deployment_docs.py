@@ -73,6 +73,9 @@ def check(command: str, folder: Path) -> None:
             assert overlay(path.removeprefix("k8s/overlays/")).objects
         case ["kubectl", "apply", "-k", path]:
             assert overlay(path.removeprefix("k8s/overlays/")).objects
+        case ["kubectl", "apply", "-f", path]:
+            [namespaced] = yaml.safe_load_all((ROOT / path).read_text())
+            assert (namespaced["kind"], namespaced["metadata"]["name"]) == ("Namespace", "docuquery")
         case ["kubectl", "-n", namespace, "create", "secret", *_]:
             _check_secret(words[6], words[7:], namespace)
             if KUBECTL:

@@ -24,6 +24,7 @@ SPECS: dict[tuple[str, str], Shape] = {
         "commonName?": str,
         "isCA?": bool,
         "duration?": str,
+        "renewBefore?": str,
         "usages?": [("server auth", "client auth")],
         "privateKey?": {"algorithm": ("RSA", "ECDSA", "Ed25519"), "rotationPolicy": ("Always", "Never")},
     },

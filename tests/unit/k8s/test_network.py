@@ -162,6 +162,24 @@ def test_a_call_from_outside_arrives_under_a_name_the_gateway_can_prove() -> Non
     assert entries == 2
 
 
+def test_a_public_authority_is_asked_for_names_it_can_sign() -> None:
+    """One that is of the cluster alone would be refused, and the others with it."""
+    certificate = overlay("prod").one("Certificate", "gateway-public")["spec"]
+    assert certificate["issuerRef"]["kind"] == "ClusterIssuer"
+    assert [name for name in certificate["dnsNames"] if not name.endswith(".com")] == []
+
+
+def test_programs_that_read_their_certificate_once_have_one_that_lasts() -> None:
+    """Qdrant and Redis; ours read theirs again, so they keep what cert-manager gives by itself."""
+    build = overlay("prod")
+    for certificate in build.kind("Certificate"):
+        name, spec = certificate["metadata"]["name"], certificate["spec"]
+        assert ("renewBefore" in spec) == (name in ("qdrant", "redis")), name
+        if "renewBefore" in spec:
+            hours = [int(spec[key].removesuffix("h")) for key in ("duration", "renewBefore")]
+            assert hours == [5 * 365 * 24, 5 * 365 * 12]
+
+
 def test_whatever_no_policy_allows_is_denied() -> None:
     for build in guarded():
         assert build.one("NetworkPolicy", "default-deny")["spec"] == {
@@ -190,6 +208,8 @@ def _peers(build: Build, entry: dict[str, Any]) -> list[str]:
         case {"ipBlock": {"cidr": "0.0.0.0/0", "except": private}}:
             assert private == _PRIVATE
             return [INTERNET]
+        case {"ipBlock": {"cidr": "169.254.20.10/32"}} if len(entry["ipBlock"]) == 1:
+            return [DNS]  # NodeLocal DNSCache
         case {"namespaceSelector": {"matchLabels": labels}, "podSelector": {"matchLabels": pods}}:
             assert labels == {"kubernetes.io/metadata.name": "kube-system"}
             assert pods == {"k8s-app": "kube-dns"}
