@@ -116,6 +116,18 @@ async def test_one_service_can_be_looked_at_alone(tmp_path: Path) -> None:
     assert warned == [("LOG_LEVLE is no setting, and counts for nothing", "Did you mean LOG_LEVEL?")]
 
 
+async def test_beside_one_service_alone_no_gateway_is_looked_for(tmp_path: Path) -> None:
+    """In the pod of one service there is none; its address has to be said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "docuquery_client.cli", "admin", "doctor", "--json", "--service", "answer"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    told, _ = await process.communicate()
+    assert (process.returncode, {f["service"] for f in json.loads(told)["findings"]}) == (0, {"answer"})
+
+
 async def test_an_env_file_that_is_no_text_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"LOG_LEVEL=\xff\n")
     code, report = await doctor(tmp_path, "--service", "ingest")

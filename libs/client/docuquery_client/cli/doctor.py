@@ -47,14 +47,18 @@ def doctor(ctx: typer.Context, service: ServiceOption = None, as_json: JsonFlag 
     """Checks settings, what they point at, certificates, clocks, disk, versions; says what to do.
 
     Exits with 1 when there is an error; warnings are only told.
+
+    The gateway is asked how the whole is; with --service only when --address says where it is.
     """
     chosen = service or list(Service)
+    source = ctx.find_root().get_parameter_source("address")
+    addressed = source is not None and source.name != "DEFAULT"
     try:
         environment = services_environment()
     except StackError as error:
         fail(clean(str(error)))
         raise typer.Exit(EXIT_FAILED) from None
-    found = asyncio.run(_examine(session_of(ctx), chosen, environment))
+    found = asyncio.run(_examine(session_of(ctx) if addressed or not service else None, chosen, environment))
     errors = sum(finding.level == "error" for finding in found)
     if as_json:
         report = {"errors": errors, "findings": [asdict(finding) for finding in found]}
@@ -66,11 +70,12 @@ def doctor(ctx: typer.Context, service: ServiceOption = None, as_json: JsonFlag 
 
 
 async def _examine(
-    session: Session, services: Sequence[Service], environment: Mapping[str, str]
+    session: Session | None, services: Sequence[Service], environment: Mapping[str, str]
 ) -> list[Finding]:
-    examined = await asyncio.gather(
-        *(_of_service(one, environment) for one in services), of_system(session, environment)
-    )
+    checks = [_of_service(one, environment) for one in services]
+    if session is not None:
+        checks.append(of_system(session, environment))
+    examined = await asyncio.gather(*checks)
     return [finding for findings in examined for finding in findings]
 
 
