@@ -494,7 +494,7 @@ def test_the_blocking_client_offers_every_method_of_the_other() -> None:
     def public(kind: type) -> set[str]:
         return {name for name in dir(kind) if not name.startswith("_")}
 
-    assert public(DocuQuery) == public(AsyncDocuQuery)
+    assert public(DocuQuery) == public(AsyncDocuQuery) | {"upload_resuming"}  # there it is a function
 
 
 def test_the_blocking_client_calls_streams_and_uploads(
@@ -508,6 +508,11 @@ def test_the_blocking_client_calls_streams_and_uploads(
         events = list(client.upload_many([write(tmp_path, "a.txt", b"text")]))
         assert events[-1].finished
         assert [d.filename for d in client.documents()] == ["a.txt"]
+        gateway.break_after = [0]
+        events = list(client.upload_resuming([str(tmp_path / "a.txt")]))
+        assert [event.document.filename for event in events if event.document] == ["a.txt"]
+        with pytest.raises(TypeError, match="give a list"):
+            list(client.upload_resuming(str(tmp_path / "a.txt")))
         with pytest.raises(ApiError, match="no such document"):
             client.get_document("nobody")
     assert gateway.metadata_of("Query")["authorization"] == "Bearer k"

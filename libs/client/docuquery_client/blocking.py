@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, AsyncDocuQuery
+from docuquery_client.resume import upload_resuming
 from docuquery_client.tls import Tls
 
 P = ParamSpec("P")
@@ -78,6 +79,7 @@ class DocuQuery:
 
     upload_document = _blocking(AsyncDocuQuery.upload_document)
     upload_many = _iterating(AsyncDocuQuery.upload_many)
+    upload_resuming = _iterating(upload_resuming)
     get_document = _blocking(AsyncDocuQuery.get_document)
     list_documents = _blocking(AsyncDocuQuery.list_documents)
     documents = _iterating(AsyncDocuQuery.documents)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -17,7 +16,7 @@ from docuquery_client.connection import CallOptions, Connection, check_options
 from docuquery_client.errors import stream_truncated
 from docuquery_client.filters import JsonValue, to_struct
 from docuquery_client.tls import Tls
-from docuquery_client.upload_files import UploadEvent, UploadFile
+from docuquery_client.upload_files import FilePath, UploadEvent, UploadFile, as_upload_files
 from docuquery_client.uploads import (
     DEFAULT_IDLE_TIMEOUT_SECONDS,
     DEFAULT_IN_FLIGHT,
@@ -97,7 +96,7 @@ class AsyncDocuQuery:
 
     async def upload_many(
         self,
-        files: Iterable[str | os.PathLike[str] | UploadFile],
+        files: Iterable[FilePath | UploadFile],
         *,
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         idle_timeout_seconds: float = DEFAULT_IDLE_TIMEOUT_SECONDS,
@@ -114,11 +113,9 @@ class AsyncDocuQuery:
         Raises ApiError when the stream breaks; files without a final event may be sent again (see
         `upload_resuming`, which does it). Close the iterator (`contextlib.aclosing`) when leaving early.
         """
-        if isinstance(files, str | bytes | os.PathLike):
-            raise TypeError("upload_many takes several files: give a list, also of one")
         check_options({"request_id": request_id})
         stream = UploadStream(
-            (file if isinstance(file, UploadFile) else UploadFile.of(file) for file in files),
+            as_upload_files(files),
             max_in_flight=max_in_flight,
             idle_timeout_seconds=idle_timeout_seconds,
             on_sent=on_sent,

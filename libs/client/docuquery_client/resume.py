@@ -12,7 +12,7 @@ from pathlib import Path
 
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.errors import ApiError
-from docuquery_client.upload_files import UploadEvent, UploadFile
+from docuquery_client.upload_files import FilePath, UploadEvent, UploadFile, as_upload_files
 from docuquery_client.uploads import DEFAULT_IN_FLIGHT, SentCallback
 
 SYSTEM_REASONS = frozenset(
@@ -65,7 +65,7 @@ class Pause:
 
 async def upload_resuming(
     client: AsyncDocuQuery,
-    files: Iterable[UploadFile],
+    files: Iterable[FilePath | UploadFile],
     *,
     policy: RetryPolicy | None = None,
     max_in_flight: int = DEFAULT_IN_FLIGHT,
@@ -84,7 +84,7 @@ async def upload_resuming(
     for `policy.max_stalled_rounds`, and at once when there is no server to begin with.
     """
     policy = policy or RetryPolicy()
-    waiting = _Waiting(files, policy)
+    waiting = _Waiting(as_upload_files(files), policy)
     stalled_rounds = 0
     connected = False
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from docuquery.common.v1.document_pb2 import Document, DocumentError, DocumentType, IfExistsPolicy
 from docuquery.common.v1.error_reason_pb2 import ErrorReason
@@ -51,6 +51,16 @@ class UploadFile:
             password=self.password,
             language=self.language,
         )
+
+
+FilePath: TypeAlias = str | os.PathLike[str]
+
+
+def as_upload_files(files: Iterable[FilePath | UploadFile]) -> Iterator[UploadFile]:
+    """Paths as files with nothing more to say. Raises TypeError for a single path at once."""
+    if isinstance(files, str | bytes | os.PathLike):
+        raise TypeError("several files are uploaded: give a list, also of one")
+    return (file if isinstance(file, UploadFile) else UploadFile.of(file) for file in files)
 
 
 @dataclass(frozen=True, slots=True)
