@@ -525,6 +525,26 @@ def test_leaving_a_blocking_loop_early_ends_the_call(gateway: FakeGateway, addre
         assert gateway.cancelled.wait(5)
 
 
+def test_a_blocking_client_closed_in_the_middle_of_a_stream_leaves_nothing_behind(address: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", LEFT_OPEN, address],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+
+
+LEFT_OPEN = """
+import sys
+from docuquery_client import DocuQuery
+client = DocuQuery(sys.argv[1])
+events = client.ask_stream("When?")
+next(events)
+client.close()
+del events
+print("left")
+"""
+
+
 def test_a_blocking_client_that_was_forked_along_says_so(address: str) -> None:
     """Its thread is not in the child, which would wait for ever."""
     done = subprocess.run(

@@ -7,6 +7,7 @@ import functools
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -16,6 +17,9 @@ from docuquery_client.tls import Tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_ENDING_SECONDS = 1.0
+"""For calls that were cancelled to be over."""
 
 
 def _blocking(
@@ -38,6 +42,7 @@ def _iterating(
     @functools.wraps(method)
     def call(self: DocuQuery, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         items = method(self._client, *args, **kwargs)
+        self._open.add(items)
         ended = object()
 
         async def following() -> object:
@@ -47,7 +52,9 @@ def _iterating(
             while (item := self._wait(following())) is not ended:
                 yield item  # type: ignore[misc] # `following` returns R or the sentinel just excluded
         finally:
-            self._wait(_awaited(items.aclose()))
+            self._open.discard(items)
+            if not self._unusable():  # a client that is closed has ended it
+                self._wait(_awaited(items.aclose()))
 
     return call
 
@@ -73,6 +80,7 @@ class DocuQuery:
     ) -> None:
         self._client = AsyncDocuQuery(address, api_key, timeout_seconds=timeout_seconds, tls=tls)
         self._pid = os.getpid()
+        self._open: set[AsyncGenerator[Any, None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="docuquery-client", daemon=True)
         self._thread.start()
@@ -124,10 +132,22 @@ class DocuQuery:
         """Closes the connection and ends the loop's thread. Further calls raise RuntimeError."""
         if self._unusable():
             return
-        self._wait(self._client.close())
+        self._wait(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        """Ends streams that were left open and closes the connection; waits for what that leaves behind."""
+        for items in tuple(self._open):
+            with suppress(RuntimeError):  # a thread waits for its next item: it ends with the connection
+                await items.aclose()
+        await self._client.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            _, stuck = await asyncio.wait(left, timeout=_ENDING_SECONDS)
+            for task in stuck:
+                task.cancel()
 
     def __enter__(self) -> Self:
         return self
