@@ -87,8 +87,11 @@ def options(
     if encryption is not None:
         try:
             encryption.credentials()
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise usage_error(f"--ca, --cert, --key: {error}.") from None
+        except OSError as error:
+            told = f"{error.filename}: {error.strerror}"
+            raise usage_error(f"--ca, --cert, --key: {told}.") from None
     ctx.obj = Session(where, checked_key, timeout, encryption)
 
 

@@ -83,6 +83,9 @@ def select(arguments: Sequence[str], source_prefix: str = "") -> Selection:
 
 
 def _matches(argument: str, selection: Selection) -> Iterator[FoundFile]:
+    if not argument.strip():
+        # Of an unset variable, mostly; as a path it would be the current folder with all that is in it.
+        raise SelectionError("A path is empty. The current folder is called `.`.")
     path = Path(argument)
     if path.is_dir():
         yield from _below(path, path, selection)

@@ -112,6 +112,12 @@ def test_two_files_of_one_source_are_refused(docs: Path) -> None:
         select(["docs/a.md", "other/a.md"])
 
 
+@pytest.mark.parametrize("argument", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(docs: Path, argument: str) -> None:
+    with pytest.raises(SelectionError, match="A path is empty"):
+        select([argument])
+
+
 @pytest.mark.parametrize("argument", ["nowhere", "docs/nothing.md", "docs/*.xyz"])
 def test_what_does_not_exist_is_refused(docs: Path, argument: str) -> None:
     with pytest.raises(SelectionError):
