@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,7 +18,7 @@ import typer
 from rich.text import Text
 
 from docuquery_client.cli.console import clean, one_line, output, plain_table
-from docuquery_client.cli.doctor_system import Finding, of_system
+from docuquery_client.cli.doctor_system import Finding, local_gateway, of_system
 from docuquery_client.cli.options import JsonFlag
 from docuquery_client.cli.session import EXIT_FAILED, Session, fail, session_of
 from docuquery_client.stack import services_environment
@@ -53,12 +53,16 @@ def doctor(ctx: typer.Context, service: ServiceOption = None, as_json: JsonFlag 
     chosen = service or list(Service)
     source = ctx.find_root().get_parameter_source("address")
     addressed = source is not None and source.name != "DEFAULT"
+    session = session_of(ctx)
     try:
         environment = services_environment()
     except StackError as error:
         fail(clean(str(error)))
         raise typer.Exit(EXIT_FAILED) from None
-    found = asyncio.run(_examine(session_of(ctx) if addressed or not service else None, chosen, environment))
+    if not addressed:
+        session = replace(session, address=local_gateway(environment))
+    whole = session if addressed or not service else None
+    found = asyncio.run(_examine(whole, chosen, environment))
     errors = sum(finding.level == "error" for finding in found)
     if as_json:
         report = {"errors": errors, "findings": [asdict(finding) for finding in found]}

@@ -9,9 +9,13 @@ from pathlib import Path
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from docuquery_client.cli.env_file import env_file
 from docuquery_client.cli.session import Session, describe
+from docuquery_client.client import DEFAULT_ADDRESS
 from docuquery_client.errors import ApiError
 
 _SECONDS = 10.0
+_HOW_TO_CALL = (
+    "See the findings above. How it is called is said before `admin`: --address, --tls or --ca, --api-key."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +30,26 @@ class Finding:
     advice: str = ""
 
 
+def local_gateway(environment: Mapping[str, str]) -> str:
+    """Where the gateway listens on this machine by the settings in `environment` and `.env`."""
+    port = _settings(environment).get("GATEWAY_PORT", "")
+    # One that is no port is told by the checks of the gateway's settings.
+    return f"127.0.0.1:{port}" if port.isdecimal() else DEFAULT_ADDRESS
+
+
 async def of_system(session: Session, environment: Mapping[str, str]) -> list[Finding]:
     """What the gateway says, and whether it agrees with the settings in `environment` and `.env`."""
     async with session.client() as client:
         try:
             system = await client.get_system_status(timeout_seconds=_SECONDS)
         except ApiError as error:
-            return [Finding("system", "status", "error", describe(error), "See the findings above.")]
+            return [Finding("system", "status", "error", describe(error), _HOW_TO_CALL)]
     versions = {component.version for component in system.components if component.version}
     found = [_of_component(component) for component in system.components]
     found += [_of_provider(one) for one in system.providers]
-    settings = {**env_file(Path(".env")), **environment}
-    found += of_order(settings.get("LLM_PROVIDER", ""), [provider.name for provider in system.providers])
+    found += of_order(
+        _settings(environment).get("LLM_PROVIDER", ""), [provider.name for provider in system.providers]
+    )
     if session.api_key and await _serves_anybody(session):
         text = "it serves without keys, so the API key given counts for nothing, right or wrong"
         advice = "Configure API_KEYS_FILE where the gateway runs, or leave the key away."
@@ -66,6 +78,10 @@ def of_order(setting: str, offered: Sequence[str]) -> list[Finding]:
     return found or [
         Finding("system", "providers", "ok", f"asked in the order of LLM_PROVIDER: {', '.join(wanted)}")
     ]
+
+
+def _settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {**env_file(Path(".env")), **environment}
 
 
 async def _serves_anybody(session: Session) -> bool:

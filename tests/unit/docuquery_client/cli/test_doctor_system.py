@@ -1,10 +1,22 @@
-"""LLM_PROVIDER beside what the running system offers."""
+"""Where doctor finds the gateway, and LLM_PROVIDER beside what the running system offers."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from docuquery_client.cli.doctor_system import of_order
+from docuquery_client.cli.doctor_system import local_gateway, of_order
+
+
+def test_the_gateway_is_looked_for_where_its_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert local_gateway({}) == local_gateway({"GATEWAY_PORT": "none"}) == "127.0.0.1:50051"
+    (tmp_path / ".env").write_text("GATEWAY_PORT=7001\n")
+    assert local_gateway({}) == "127.0.0.1:7001"
+    assert local_gateway({"GATEWAY_PORT": "7002"}) == "127.0.0.1:7002"
 
 
 @pytest.mark.parametrize(
