@@ -141,6 +141,13 @@ async def test_a_busy_server_is_waited_for_as_long_as_it_says(gateway: FakeGatew
     assert (done.deleted, waited) == (450, [3.0, 3.0])
 
 
+def test_a_long_wait_is_told_once(gateway: FakeGateway, delete: Docuquery) -> None:
+    busy = status(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", "Wait.", retry_after_seconds=2)
+    gateway.failures["DeleteDocument"] = [busy] * 4
+    result = delete("--all", "--yes")
+    assert (result.exit_code, result.stderr) == (0, "The server wants to be waited for: going on in 2 s.\n")
+
+
 async def test_patience_ends(gateway: FakeGateway, address: str) -> None:
     gateway.failures["DeleteDocument"] = [BUSY] * 1000
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -25,6 +27,7 @@ from docuquery_client.errors import ApiError
 
 _PAGE = 200
 _SHOWN_FAILURES = 20
+_WORTH_TELLING_SECONDS = 2.0
 
 
 def delete_documents(
@@ -96,10 +99,29 @@ def _delete_found(session: Session, found: list[Listed], *, dry_run: bool, sure:
     task = bar.add_task("delete", total=len(found))
     try:
         with bar:
-            session.run(lambda client: delete_all(client, found, done, on_progress=lambda: bar.advance(task)))
+            session.run(
+                lambda client: delete_all(
+                    client, found, done, on_progress=lambda: bar.advance(task), sleep=_Pauses().sleep
+                )
+            )
     finally:
         _tell(done, len(found))
     return not done.failures
+
+
+class _Pauses:
+    """Says that the server wants to be waited for, once for all deletions that do so together."""
+
+    def __init__(self) -> None:
+        self._told_until = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        end = time.monotonic() + seconds
+        if seconds >= _WORTH_TELLING_SECONDS and end > self._told_until + _WORTH_TELLING_SECONDS:
+            self._told_until = end
+            messages().print(f"The server wants to be waited for: going on in {seconds:.0f} s.")
+        await asyncio.sleep(seconds)
 
 
 def _tell(done: Deletions, wanted: int) -> None:
