@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
+from typing import Self
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -99,6 +101,17 @@ class ApiError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.request_id = request_id
         self.metadata = MappingProxyType(dict(metadata or {}))
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[object, ...]]:
+        """So that it comes back whole from another process, as pools and task queues send it."""
+        make = partial(
+            type(self),
+            violations=self.violations,
+            retry_after_seconds=self.retry_after_seconds,
+            request_id=self.request_id,
+            metadata=dict(self.metadata),
+        )
+        return make, (self.code, self.reason, self.message)
 
     @property
     def server_spoke(self) -> bool:

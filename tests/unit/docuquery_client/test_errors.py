@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def test_the_retryable_reasons_are_those_the_contract_calls_so() -> None:
     assert len(entries) > 40
     retryable = {name for comment, name in entries if "Retryable" in comment}
     assert retryable == RETRYABLE_REASONS
+
+
+def test_an_error_comes_back_whole_from_another_process() -> None:
+    error = ApiError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        "Wait.",
+        violations=[FieldViolation("a", "b")],
+        retry_after_seconds=1.5,
+        request_id="r-1",
+        metadata={"limit": "9"},
+    )
+    back = pickle.loads(pickle.dumps(error))
+    assert str(back) == str(error)
+    for name in ("code", "reason", "message", "violations", "retry_after_seconds", "request_id", "metadata"):
+        assert getattr(back, name) == getattr(error, name)
 
 
 @pytest.mark.parametrize(
