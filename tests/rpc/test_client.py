@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -543,6 +545,29 @@ client.close()
 del events
 print("left")
 """
+
+
+@pytest.mark.parametrize("call", ["ask", "ask_stream", "upload_many"])
+def test_threads_that_wait_for_a_call_hear_that_the_client_is_closed(tmp_path: Path, call: str) -> None:
+    """They would wait for ever: nobody is left to tell them anything."""
+    heard: list[str] = []
+    argument = [write(tmp_path, "a.txt", b"text")] if call == "upload_many" else "When?"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = DocuQuery(f"127.0.0.1:{silent.getsockname()[1]}")
+
+        def wait() -> None:
+            with pytest.raises(RuntimeError, match="closed") as caught:
+                reply = getattr(client, call)(argument)
+                list(reply)
+            heard.append(str(caught.value))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        connection, _ = silent.accept()  # the call is under way
+        with connection:
+            client.close()
+            waiting.join(60)
+    assert heard == ["this client is closed"]
 
 
 def test_a_blocking_client_that_was_forked_along_says_so(address: str) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import os
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from docuquery_client.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, AsyncDocuQuery
+from docuquery_client.loop_thread import LoopThread
 from docuquery_client.resume import upload_resuming
 from docuquery_client.tls import Tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_ENDING_SECONDS = 1.0
-"""For calls that were cancelled to be over."""
 
 
 def _blocking(
@@ -29,7 +24,7 @@ def _blocking(
 
     @functools.wraps(method)
     def call(self: DocuQuery, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._wait(method(self._client, *args, **kwargs))
+        return self._thread.run(method(self._client, *args, **kwargs))
 
     return call
 
@@ -49,12 +44,12 @@ def _iterating(
             return await anext(items, ended)
 
         try:
-            while (item := self._wait(following())) is not ended:
+            while (item := self._thread.run(following())) is not ended:
                 yield item  # type: ignore[misc] # `following` returns R or the sentinel just excluded
         finally:
             self._open.discard(items)
-            if not self._unusable():  # a client that is closed has ended it
-                self._wait(_awaited(items.aclose()))
+            if not self._thread.fault:  # a client that is closed has ended it
+                self._thread.run(_awaited(items.aclose()))
 
     return call
 
@@ -79,11 +74,8 @@ class DocuQuery:
         tls: Tls | None = None,
     ) -> None:
         self._client = AsyncDocuQuery(address, api_key, timeout_seconds=timeout_seconds, tls=tls)
-        self._pid = os.getpid()
         self._open: set[AsyncGenerator[Any, None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="docuquery-client", daemon=True)
-        self._thread.start()
+        self._thread = LoopThread("docuquery-client")
 
     upload_document = _blocking(AsyncDocuQuery.upload_document)
     upload_many = _iterating(AsyncDocuQuery.upload_many)
@@ -108,46 +100,15 @@ class DocuQuery:
         """The server's address."""
         return self._client.address
 
-    def _wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        if fault := self._unusable():
-            coroutine.close()
-            raise RuntimeError(fault)
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C while waiting must not leave the call running
-            raise
-
-    def _unusable(self) -> str:
-        """Why no call can be made; empty when one can."""
-        if self._loop.is_closed():
-            return "this client is closed"
-        if os.getpid() != self._pid:
-            # A fork takes no threads along, so nobody here turns the loop.
-            return "this client was made before this process was forked: make one in each process"
-        return ""
-
     def close(self) -> None:
-        """Closes the connection and ends the loop's thread. Further calls raise RuntimeError."""
-        if self._unusable():
-            return
-        self._wait(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Ends calls and streams under way, and closes the connection. Later calls raise RuntimeError."""
+        self._thread.close(self._end())
 
     async def _end(self) -> None:
-        """Ends streams that were left open and closes the connection; waits for what that leaves behind."""
         for items in tuple(self._open):
             with suppress(RuntimeError):  # a thread waits for its next item: it ends with the connection
                 await items.aclose()
         await self._client.close()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left:
-            _, stuck = await asyncio.wait(left, timeout=_ENDING_SECONDS)
-            for task in stuck:
-                task.cancel()
 
     def __enter__(self) -> Self:
         return self
