@@ -57,11 +57,14 @@ class Breakers:
         return breaker
 
     def keep_providers(self, targets: Collection[str]) -> None:
-        """Makes sure of a breaker for each of these providers, and forgets those of all others."""
+        """Makes sure of a breaker for each of these providers, and forgets those of all others.
+
+        But not what an operator holds: a provider can be missing for a moment, while the answer service restarts.
+        """
         for target in targets:
             self.get(target)
         for target in [known for known in self._breakers if known.startswith(_PROVIDER)]:
-            if target not in targets:
+            if target not in targets and not self._breakers[target].snapshot().forced:
                 del self._breakers[target]
 
     def override(

@@ -15,8 +15,13 @@ FAILURE = Outcome(OutcomeKind.FAILURE, reasons.ERROR_REASON_PROVIDER_TIMEOUT)
 
 
 @pytest.fixture
-def breakers() -> Breakers:
-    return Breakers(BreakerPolicy(), monotonic=ManualClock().monotonic, random=lambda: 0.5)
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def breakers(clock: ManualClock) -> Breakers:
+    return Breakers(BreakerPolicy(), monotonic=clock.monotonic, random=lambda: 0.5)
 
 
 def fail(breakers: Breakers, target: str, times: int = 5) -> None:
@@ -48,6 +53,24 @@ def test_providers_come_and_go_with_the_list_and_keep_their_state(breakers: Brea
     breakers.keep_providers(["provider:a/m", "provider:c/m"])
     assert list(breakers.snapshots()) == ["service:answer", "provider:a/m", "provider:c/m"]
     assert breakers.get("provider:a/m").snapshot().state is State.OPEN
+
+
+def test_an_operator_s_word_outlives_the_provider_s_absence_and_can_be_taken_back_meanwhile(
+    breakers: Breakers, clock: ManualClock
+) -> None:
+    breakers.keep_providers(["provider:a/m", "provider:b/m", "provider:c/m"])
+    breakers.override("provider:a/m", Override.FORCE_OPEN)
+    breakers.override("provider:b/m", Override.FORCE_CLOSED, seconds=60)
+    breakers.override("provider:c/m", Override.FORCE_OPEN)
+    breakers.keep_providers([])
+    assert list(breakers.snapshots()) == ["provider:a/m", "provider:b/m", "provider:c/m"]
+    breakers.override("provider:c/m", Override.AUTOMATIC)
+    clock.advance(60)
+    breakers.keep_providers([])
+    assert list(breakers.snapshots()) == ["provider:a/m"], "the others are nobody's word any more"
+    breakers.keep_providers(["provider:a/m"])
+    with pytest.raises(Refused):
+        breakers.get("provider:a/m").acquire()
 
 
 def test_an_operator_overrides_a_known_target_and_the_log_says_who_and_what_was_before(
