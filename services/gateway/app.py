@@ -46,6 +46,7 @@ from services.gateway.downstream.clients import (
     RetrievalClient,
 )
 from services.gateway.downstream.guard import Link
+from services.gateway.fallback.attempt import run_attempt
 from services.gateway.fallback.ladder import Ladder
 from services.gateway.fallback.providers import ProviderDirectory
 from services.gateway.identity.auth import (
@@ -65,7 +66,7 @@ from services.gateway.settings import Settings
 from services.gateway.status.readiness import readiness
 from services.gateway.status.system import StatusReporter, health_check
 from services.gateway.telemetry import (
-    MeasuredGenerator,
+    MeasuredAttempts,
     MeasuredQueries,
     follow_breakers,
     follow_room,
@@ -95,10 +96,16 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         rules = Rules(settings.question_max_characters, settings.unary_upload_max_bytes)
         queries = QueryRunner(
             searcher=searcher,
-            follow_ups=measured(FollowUps(answer, breakers, clock), stages, {"rewrite": "rewrite"}),
-            generator=MeasuredGenerator(answer) if watched else answer,
+            follow_ups=measured(FollowUps(answer, breakers), stages, {"rewrite": "rewrite"}),
+            generator=answer,
             directory=directory,
-            ladder=Ladder(breakers, clock, random.random, settings.attempt_policy),
+            ladder=Ladder(
+                breakers,
+                clock,
+                random.random,
+                settings.attempt_policy,
+                MeasuredAttempts(run_attempt) if watched else run_attempt,
+            ),
             clock=clock,
             new_id=lambda: str(uuid.uuid4()),
             policy=settings.query_policy,

@@ -9,14 +9,13 @@ import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.answer_pb2 import DEGRADATION_KIND_REWRITE_SKIPPED
-from libs.clock import Clock
 from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
 from services.gateway.breakers.model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers.registry import Breakers
 from services.gateway.fallback.candidates import Plan
-from services.gateway.fallback.classification import judge_provider
+from services.gateway.fallback.classification import JUDGEABLE_SECONDS, is_own_timer, judge_provider
 from services.gateway.model import Degraded, Question, Standalone
 
 log = structlog.get_logger()
@@ -38,10 +37,9 @@ class QuestionRewriter(Protocol):
 class FollowUps:
     """Rewrites follow-ups within a slice of the query's time."""
 
-    def __init__(self, rewriter: QuestionRewriter, breakers: Breakers, clock: Clock) -> None:
+    def __init__(self, rewriter: QuestionRewriter, breakers: Breakers) -> None:
         self._rewriter = rewriter
         self._breakers = breakers
-        self._clock = clock
 
     async def rewrite(self, question: Question, plan: Plan, deadline: Deadline) -> Standalone:
         """The question to search for.
@@ -87,12 +85,13 @@ class FollowUps:
                 permit = self._breakers.get(candidate.target).acquire(deadline.remaining())
             except Refused:
                 continue
-            began = self._clock.monotonic()
+            allowed = deadline.remaining()
             with permit:
                 try:
-                    rewritten = await self._ask(question, candidate.name, deadline.remaining())
+                    rewritten = await self._ask(question, candidate.name, allowed)
                 except DocuQueryError as error:
-                    permit.report(judge_provider(error, self._clock.monotonic() - began).outcome)
+                    hurried = is_own_timer(error) and allowed < JUDGEABLE_SECONDS
+                    permit.report(IGNORED if hurried else judge_provider(error).outcome)
                     raise
                 # Unchanged text may mean that no model was asked, which says nothing of the provider.
                 permit.report(IGNORED if rewritten.text == question.text else SUCCESS)

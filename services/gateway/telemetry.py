@@ -7,11 +7,10 @@ nothing of it.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol
 
-from docuquery.answer.v1.answer_service_pb2 import GenerateRequest
 from docuquery.common.v1.answer_pb2 import DegradationKind, Outcome
 from libs.rpc.deadlines import Deadline
 from libs.telemetry import tracing
@@ -20,9 +19,14 @@ from libs.telemetry.stages import Stages
 from services.gateway.breakers.model import Snapshot, State
 from services.gateway.model import Completed, Finished, GenerationEvent, QueryEvent, QueryResult, Question
 
+if TYPE_CHECKING:
+    from services.gateway.fallback.attempt import AttemptLimits, EventStream, RunAttempt
+    from services.gateway.fallback.candidates import Candidate
+
 ATTEMPTS = Counter(
     "docuquery_provider_attempts",
-    "Attempts on providers: `ok`, `no_evidence` (no model was needed), `cancelled`, or the error's reason.",
+    "Attempts on providers: `ok`, `no_evidence` (no model was needed), `cancelled`, or the error's reason; "
+    "`DEADLINE_EXCEEDED`: the caller's time was too short.",
     "provider",
     "result",
 )
@@ -84,68 +88,41 @@ def follow_room(name: str, room: Room) -> None:
     ROOM_QUEUE.follow(lambda: room.waiting, name)
 
 
-class Generator(Protocol):
-    """See `query.Generator`."""
+class MeasuredAttempts:
+    """Counts and times every attempt on a provider as it is told in the reply, and makes it a span."""
 
-    def generate(
-        self, request: GenerateRequest, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
-        """Opens a generation."""
-        ...
-
-
-class MeasuredGenerator:
-    """Counts and times every attempt on a provider, and makes it a span."""
-
-    def __init__(self, inner: Generator) -> None:
+    def __init__(self, inner: RunAttempt) -> None:
         self._inner = inner
 
-    @asynccontextmanager
-    async def generate(
-        self, request: GenerateRequest, timeout_seconds: float
-    ) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
-        """See `query.Generator.generate`."""
-        provider, began = request.provider, time.perf_counter()
-        seen = _Seen(provider, began)
+    async def __call__(
+        self,
+        stream: EventStream,
+        candidate: Candidate,
+        limits: AttemptLimits,
+        on_first_text: Callable[[], None],
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """See `fallback.attempt.run_attempt`."""
+        provider, began, result = candidate.name, time.perf_counter(), "cancelled"
+
+        def first_text() -> None:
+            FIRST_TEXT_SECONDS.observe(time.perf_counter() - began, provider)
+            on_first_text()
+
         with tracing.span("provider_attempt", docuquery__provider=provider) as span:
             try:
-                async with (
-                    self._inner.generate(request, timeout_seconds) as events,
-                    aclosing(seen.passing(events)) as passed,
-                ):
-                    yield passed
+                async with aclosing(self._inner(stream, candidate, limits, first_text)) as events:
+                    async for event in events:
+                        if isinstance(event, Completed):
+                            result = "ok" if event.generation.provider else "no_evidence"
+                        yield event
             except BaseException as error:
-                seen.failed(error)
+                if result == "cancelled":
+                    result = tracing.kind_of(error)
                 raise
             finally:
-                ATTEMPTS.add(provider, seen.result)
+                ATTEMPTS.add(provider, result)
                 ATTEMPT_SECONDS.observe(time.perf_counter() - began, provider)
-                span.set("docuquery.result", seen.result)
-
-
-class _Seen:
-    """What is known of one attempt so far."""
-
-    def __init__(self, provider: str, began: float) -> None:
-        self._provider = provider
-        self._began = began
-        self.result = "cancelled"
-
-    async def passing(self, events: AsyncIterator[GenerationEvent]) -> AsyncGenerator[GenerationEvent, None]:
-        first = True
-        async for event in events:
-            if first:
-                first = False
-                FIRST_TEXT_SECONDS.observe(time.perf_counter() - self._began, self._provider)
-            if isinstance(event, Completed):
-                self.result = "ok" if event.generation.provider else "no_evidence"
-            yield event
-
-    def failed(self, error: BaseException) -> None:
-        if self.result == "cancelled":
-            # The attempt's own timers raise a bare TimeoutError.
-            timed_out = isinstance(error, TimeoutError)
-            self.result = "PROVIDER_TIMEOUT" if timed_out else tracing.kind_of(error)
+                span.set("docuquery.result", result)
 
 
 class Queries(Protocol):

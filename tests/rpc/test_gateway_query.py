@@ -287,7 +287,7 @@ async def test_the_caller_s_deadline_is_kept_to_within_50_ms(system: System, all
 
 @pytest.mark.parametrize(
     ("method", "said"),
-    [("Query", "extractive=PROVIDER_TIMEOUT"), ("StreamQuery", "MID_STREAM"), ("GetStats", "retrieval")],
+    [("Query", "extractive=DEADLINE_EXCEEDED"), ("StreamQuery", "MID_STREAM"), ("GetStats", "retrieval")],
 )
 async def test_a_caller_whose_time_runs_out_hears_what_took_it(
     system: System, method: str, said: str
@@ -319,7 +319,7 @@ async def test_within_a_short_deadline_the_last_rung_still_answers(system: Syste
     system.providers(a=[[HANG]])
     result = await ask(system, seconds=0.8)
     assert kinds(result) == ["PROVIDER_FALLBACK", "EXTRACTIVE_ONLY"]
-    assert attempts(result)[0] == ("a", "PROVIDER_TIMEOUT")
+    assert attempts(result)[0] == ("a", "DEADLINE_EXCEEDED")
 
 
 async def test_callers_in_a_hurry_do_not_open_a_slow_provider_s_breaker(system: System) -> None:

@@ -59,7 +59,8 @@ class Breakers:
     def keep_providers(self, targets: Collection[str]) -> None:
         """Makes sure of a breaker for each of these providers, and forgets those of all others.
 
-        But not what an operator holds: a provider can be missing for a moment, while the answer service restarts.
+        But not what an operator holds: a provider can be missing for a moment, while the answer service is
+        restarted.
         """
         for target in targets:
             self.get(target)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import structlog
 
@@ -18,6 +19,7 @@ from libs.errors import DocuQueryError
 from libs.rpc.deadlines import Deadline
 from services.gateway import budget
 from services.gateway.fallback.candidates import Candidate
+from services.gateway.fallback.classification import is_own_timer
 from services.gateway.model import Completed, GenerationEvent, Started
 
 log = structlog.get_logger()
@@ -27,24 +29,45 @@ EventStream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[GenerationEve
 _WRAP_UP_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptLimits:
+    """How long one attempt may take."""
+
+    deadline: Deadline
+    """Bounds it all."""
+    first_text_seconds: float
+    """From now to the first event."""
+    idle_seconds: float
+    """Between events; infinite for an answer that comes whole: its writing shows no events."""
+    judgeable_seconds: float
+    """With less to the first event, missing it is not the provider's fault: its caller was in a hurry."""
+
+
+class RunAttempt(Protocol):
+    """See `run_attempt`."""
+
+    def __call__(
+        self,
+        stream: EventStream,
+        candidate: Candidate,
+        limits: AttemptLimits,
+        on_first_text: Callable[[], None],
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """The events of one generation."""
+        ...
+
+
 async def run_attempt(
-    stream: EventStream,
-    candidate: Candidate,
-    *,
-    deadline: Deadline,
-    first_text_seconds: float,
-    idle_seconds: float,
-    on_first_text: Callable[[], None],
+    stream: EventStream, candidate: Candidate, limits: AttemptLimits, on_first_text: Callable[[], None]
 ) -> AsyncGenerator[GenerationEvent, None]:
     """The events of one generation, from its first content to its one `Completed`.
 
-    `first_text_seconds` runs from now to the first event, `idle_seconds` between events (infinite for an
-    answer that comes whole: its writing shows no events), and `deadline` bounds it all. Raises
-    DocuQueryError: PROVIDER_TIMEOUT from the first two timers, DEADLINE_EXCEEDED from the third when text had
-    come, here or in the answer service, and what else `stream` raises.
+    Raises DocuQueryError: PROVIDER_TIMEOUT when the provider took too long, DEADLINE_EXCEEDED when what its
+    caller allowed was too short, here or in the answer service, and what else `stream` raises.
     """
     phase = "BEFORE_FIRST_TOKEN"
-    limit = first_text_seconds
+    deadline = limits.deadline
+    limit = allowed = min(limits.first_text_seconds, deadline.remaining())
     held: Started | None = None
     try:
         async with stream as events:
@@ -53,7 +76,7 @@ async def run_attempt(
                     event = await anext(events, None)
                 if event is None:
                     raise _ended_early()
-                limit = idle_seconds
+                limit = limits.idle_seconds
                 if phase == "BEFORE_FIRST_TOKEN":
                     on_first_text()
                     phase = "MID_STREAM"
@@ -69,9 +92,11 @@ async def run_attempt(
                 if isinstance(event, Completed):
                     return
     except TimeoutError:
-        raise _timed_out(candidate, phase, deadline) from None
+        if _was_too_short(phase, limits, allowed):
+            raise _out_of_time(phase) from None
+        raise _timed_out(candidate, phase) from None
     except DocuQueryError as error:
-        if phase == "MID_STREAM" and _ended_for_the_deadline(error, deadline):
+        if is_own_timer(error) and _was_too_short(phase, limits, allowed):
             raise _out_of_time(phase) from error
         raise
 
@@ -89,9 +114,14 @@ async def _wrap_up(events: AsyncIterator[GenerationEvent]) -> None:
         log.warning("generation_ended_badly", error=str(error))
 
 
-def _timed_out(candidate: Candidate, phase: str, deadline: Deadline) -> DocuQueryError:
-    if deadline.remaining() <= 0 and phase == "MID_STREAM":
-        return _out_of_time(phase)
+def _was_too_short(phase: str, limits: AttemptLimits, allowed: float) -> bool:
+    """Whether an attempt ended in `phase` for its caller's hurry; `allowed`: seconds to its first event."""
+    if phase == "BEFORE_FIRST_TOKEN":
+        return allowed < limits.judgeable_seconds
+    return limits.deadline.remaining() <= budget.ANSWER_REPORT_SECONDS
+
+
+def _timed_out(candidate: Candidate, phase: str) -> DocuQueryError:
     return DocuQueryError(
         reasons.ERROR_REASON_PROVIDER_TIMEOUT,
         f"The provider {candidate.name} did not answer in time. Try again.",
@@ -99,19 +129,11 @@ def _timed_out(candidate: Candidate, phase: str, deadline: Deadline) -> DocuQuer
     )
 
 
-def _ended_for_the_deadline(error: DocuQueryError, deadline: Deadline) -> bool:
-    """Whether the answer service ended a provider's call because the time we allowed it was up."""
-    return (
-        error.reason == reasons.ERROR_REASON_PROVIDER_TIMEOUT
-        and not error.metadata.get("http_status")
-        and deadline.remaining() <= budget.ANSWER_REPORT_SECONDS
-    )
-
-
 def _out_of_time(phase: str) -> DocuQueryError:
+    where = "in the middle of the answer" if phase == "MID_STREAM" else "before the answer had begun"
     return DocuQueryError(
         reasons.ERROR_REASON_DEADLINE_EXCEEDED,
-        "The time allowed ran out in the middle of the answer. Allow more time and try again.",
+        f"The time allowed ran out {where}. Allow more time and try again.",
         metadata={"phase": phase},
     )
 

@@ -93,8 +93,8 @@ _OTHER_ROWS: dict[Reason, _Row] = {
     reasons.ERROR_REASON_OVERLOADED: _Row(_SHORT, _STOP, _IGNORED),
     # A fault of ours in one adapter need not be in the next one.
     reasons.ERROR_REASON_INTERNAL: _Row(_NO, _NEXT, _IGNORED, alert=True),
-    # The time ran out while a provider was writing, which is no fault of it. Where nobody has seen any of the
-    # answer, the rung below may still have time.
+    # What its caller allows is too short for a provider, or ran out while it was writing: no fault of it.
+    # Where nobody has seen any of the answer, the next one or the rung below may still have time.
     reasons.ERROR_REASON_DEADLINE_EXCEEDED: _Row(_NO, _NEXT, _IGNORED),
     # The list of providers has changed since we fetched it.
     reasons.ERROR_REASON_PROVIDER_NOT_CONFIGURED: _Row(_NO, _NEXT, _IGNORED),
@@ -103,15 +103,17 @@ _REST = _Row(_NO, _STOP, _IGNORED)
 _UNKNOWN_PROVIDER_REASON = _Row(_NO, _NEXT, _IGNORED, alert=True)
 
 
-def judge_provider(error: DocuQueryError, seconds_taken: float) -> Verdict:
-    """What to do after an attempt on a provider that failed `seconds_taken` after its start."""
+def is_own_timer(error: DocuQueryError) -> bool:
+    """Whether a timer of ours ended the call, here or in the answer service, and not the provider itself."""
+    return error.reason == reasons.ERROR_REASON_PROVIDER_TIMEOUT and not error.metadata.get("http_status")
+
+
+def judge_provider(error: DocuQueryError) -> Verdict:
+    """What to do after an attempt on a provider that failed."""
     row = _row_of(error)
     retry_same, kind = row.retry_same, row.kind
     if error.metadata.get("phase") == "MID_STREAM":
         retry_same = RetrySame.NO  # a whole answer's tokens were nearly paid for once already
-    hurried = seconds_taken < JUDGEABLE_SECONDS and not error.metadata.get("http_status")
-    if error.reason == reasons.ERROR_REASON_PROVIDER_TIMEOUT and hurried:
-        kind = OutcomeKind.IGNORED
     if kind is OutcomeKind.IGNORED:
         return Verdict(retry_same, row.next_provider, IGNORED, row.alert)
     park_seconds = None

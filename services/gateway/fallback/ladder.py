@@ -24,10 +24,16 @@ from libs.rpc.deadlines import Deadline
 from services.gateway import budget
 from services.gateway.breakers.model import IGNORED, SUCCESS, Refused
 from services.gateway.breakers.registry import Breakers
-from services.gateway.fallback.attempt import EventStream, run_attempt
+from services.gateway.fallback.attempt import AttemptLimits, EventStream, RunAttempt, run_attempt
 from services.gateway.fallback.backoff import full_jitter
 from services.gateway.fallback.candidates import Candidate, Plan
-from services.gateway.fallback.classification import NextProvider, RetrySame, Verdict, judge_provider
+from services.gateway.fallback.classification import (
+    JUDGEABLE_SECONDS,
+    NextProvider,
+    RetrySame,
+    Verdict,
+    judge_provider,
+)
 from services.gateway.fallback.exhausted import all_failed, listed_attempts, out_of_time
 from services.gateway.model import Attempt, Completed, GenerationEvent
 
@@ -55,47 +61,36 @@ class AttemptPolicy:
     answer that comes whole."""
 
 
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """Starts a climb for each request."""
 
-    def __init__(
-        self, breakers: Breakers, clock: Clock, random: Callable[[], float], policy: AttemptPolicy
-    ) -> None:
-        self._breakers = breakers
-        self._clock = clock
-        self._random = random
-        self._policy = policy
+    breakers: Breakers
+    clock: Clock
+    random: Callable[[], float]
+    policy: AttemptPolicy
+    run_attempt: RunAttempt = run_attempt
 
     def climb(self, plan: Plan, open_generation: OpenGeneration, deadline: Deadline, *, whole: bool) -> Climb:
         """A fresh climb. With `whole` only `Completed` comes out, so until then fallback stays possible."""
-        return Climb(
-            plan, open_generation, deadline, whole, self._breakers, self._clock, self._random, self._policy
-        )
+        return Climb(self, plan, open_generation, deadline, whole)
 
 
 class Climb:
     """The attempts of one request. Iterate `events` once; the other fields are complete afterwards."""
 
     def __init__(
-        self,
-        plan: Plan,
-        open_generation: OpenGeneration,
-        deadline: Deadline,
-        whole: bool,
-        breakers: Breakers,
-        clock: Clock,
-        random: Callable[[], float],
-        policy: AttemptPolicy,
+        self, ladder: Ladder, plan: Plan, open_generation: OpenGeneration, deadline: Deadline, whole: bool
     ) -> None:
+        self._ladder = ladder
+        self._breakers = ladder.breakers
+        self._clock = ladder.clock
+        self._policy = ladder.policy
         self._plan = plan
         self._open = open_generation
         self._deadline = deadline
         self._whole = whole
-        self._breakers = breakers
-        self._clock = clock
-        self._random = random
-        self._policy = policy
-        self._left = policy.max_attempts
+        self._left = ladder.policy.max_attempts
         self._window_floor = -1
         self._too_long: DocuQueryError | None = None
         self._shown = False
@@ -130,11 +125,12 @@ class Climb:
                     yield event
             if self._done:
                 return
-        if self._too_long is not None and {a.error_reason for a in self.attempts} == {self._too_long.reason}:
+        ended = {attempt.error_reason for attempt in self.attempts}
+        if self._too_long is not None and ended == {self._too_long.reason}:
             raise self._listing(self._too_long)  # no waiting helps: the question itself must become shorter
         if not self.attempts:
             self._deadline.require(budget.ATTEMPT_MINIMUM_SECONDS)
-        if self._deadline.remaining() <= 0:
+        if self._deadline.remaining() <= 0 or ended == {reasons.ERROR_REASON_DEADLINE_EXCEEDED}:
             raise out_of_time(self.attempts)
         asked = (*candidates, rung) if rung is not None else candidates
         raise all_failed(self.attempts, [self._breakers.get(one.target).snapshot() for one in asked])
@@ -171,7 +167,7 @@ class Climb:
                     return
                 except DocuQueryError as failure:
                     error = failure
-                    verdict = judge_provider(error, self._clock.monotonic() - began)
+                    verdict = judge_provider(error)
                     permit.report(verdict.outcome)
             self._failed(candidate, attempt, began, error, verdict)
             wait = None if retried else self._wait_before_retry(verdict, error, others)
@@ -204,16 +200,17 @@ class Climb:
         def first_text() -> None:
             attempt.first_text_ms = (self._clock.monotonic() - began) * 1000
 
-        return run_attempt(
-            self._open(candidate.name, deadline.remaining()),
-            candidate,
-            deadline=deadline,
+        limits = AttemptLimits(
+            deadline,
             first_text_seconds=budget.first_text_seconds(
                 self._deadline.remaining(), attempts_left, policy.first_text_cap_seconds, reserve
             ),
             idle_seconds=math.inf if self._whole else policy.idle_seconds,
-            on_first_text=first_text,
+            # Who gets all the time the operator grants has had enough, however short that is.
+            judgeable_seconds=min(JUDGEABLE_SECONDS, policy.first_text_cap_seconds),
         )
+        stream = self._open(candidate.name, deadline.remaining())
+        return self._ladder.run_attempt(stream, candidate, limits, first_text)
 
     def _usable(self, reserve: float) -> float:
         return self._deadline.remaining() - reserve
@@ -239,7 +236,7 @@ class Climb:
             return None
         if verdict.retry_same is RetrySame.ONCE:
             made = self._policy.max_attempts - self._left
-            return full_jitter(made - 1, self._random)
+            return full_jitter(made - 1, self._ladder.random)
         after = error.retry_after_seconds
         if (
             verdict.retry_same is RetrySame.IF_SHORT

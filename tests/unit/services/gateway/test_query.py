@@ -96,7 +96,7 @@ class QueryBench:
         self.services = Services(self.clock, bench.generator, offered.split() or list(scripts))
         self.runner = QueryRunner(
             searcher=Searcher(self.services),
-            follow_ups=FollowUps(self.services, bench.breakers, self.clock),
+            follow_ups=FollowUps(self.services, bench.breakers),
             generator=self.services,
             directory=ProviderDirectory(self.services, bench.breakers, self.clock),
             ladder=bench.ladder,

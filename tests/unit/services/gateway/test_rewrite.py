@@ -18,6 +18,7 @@ from services.gateway.rewrite import LOCAL_RULE, FollowUps
 from tests.unit.services.gateway.support import plan
 
 OVERLOADED = DocuQueryError(reasons.ERROR_REASON_PROVIDER_OVERLOADED, "Overloaded.")
+SLOW = DocuQueryError(reasons.ERROR_REASON_PROVIDER_TIMEOUT, "No answer in time.")
 DEAD = DocuQueryError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "Dead.", metadata={"service": "answer"})
 NEW = DocuQueryError(reasons.ERROR_REASON_CONVERSATION_NOT_FOUND, "No such conversation.")
 
@@ -48,7 +49,7 @@ class Bench:
 
     async def rewrite(self, plan: Plan, conversation_id: str = "c1", seconds: float = 60) -> Standalone:
         question = Question("And on Sundays?", 5, SEARCH_MODE_HYBRID, conversation_id)
-        follow_ups = FollowUps(self.rewriter, self.breakers, self.clock)
+        follow_ups = FollowUps(self.rewriter, self.breakers)
         return await follow_ups.rewrite(question, plan, Deadline.after(seconds, self.clock))
 
     @property
@@ -94,6 +95,14 @@ async def test_a_failing_model_is_replaced_by_the_rule_and_that_is_said() -> Non
     assert standalone.degraded is not None
     assert standalone.degraded.kind == DEGRADATION_KIND_REWRITE_SKIPPED
     assert bench.asked == ["a", LOCAL_RULE]
+    assert bench.breakers.get("provider:a/a-model").snapshot().failures == 1
+
+
+async def test_a_rewriting_that_its_caller_s_hurry_ended_is_no_failure_of_the_model() -> None:
+    bench = Bench({"a": SLOW, LOCAL_RULE: "opening hours. And on Sundays?"})
+    await bench.rewrite(plan("a"), seconds=9.9)
+    assert bench.breakers.get("provider:a/a-model").snapshot().failures == 0
+    await bench.rewrite(plan("a"), seconds=10)
     assert bench.breakers.get("provider:a/a-model").snapshot().failures == 1
 
 

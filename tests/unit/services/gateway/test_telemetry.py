@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from docuquery.answer.v1.answer_service_pb2 import GenerateRequest, GenerationCompleted
+from docuquery.answer.v1.answer_service_pb2 import GenerationCompleted
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
+from libs.rpc.deadlines import Deadline
 from libs.telemetry import metrics
 from services.gateway.breakers.model import BreakerPolicy, Override
 from services.gateway.breakers.registry import Breakers
-from services.gateway.model import Completed, GenerationEvent, Started
-from services.gateway.telemetry import MeasuredGenerator, follow_breakers
+from services.gateway.fallback.attempt import AttemptLimits, run_attempt
+from services.gateway.fallback.candidates import Candidate
+from services.gateway.fallback.classification import JUDGEABLE_SECONDS
+from services.gateway.model import Completed, GenerationEvent, Started, TextDelta
+from services.gateway.telemetry import MeasuredAttempts, follow_breakers
 
 Step = GenerationEvent | BaseException
 DONE = Completed(GenerationCompleted(provider="p", answer="x"))
@@ -32,28 +36,25 @@ def value() -> Iterator[Callable[..., float | None]]:
     metrics.turn_off()
 
 
-class Scripted:
+@asynccontextmanager
+async def scripted(*steps: Step) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
     """Plays steps: events to yield, errors to raise."""
 
-    def __init__(self, *steps: Step) -> None:
-        self._steps = steps
+    async def events() -> AsyncIterator[GenerationEvent]:
+        for step in steps:
+            if isinstance(step, BaseException):
+                raise step
+            yield step
 
-    @asynccontextmanager
-    async def generate(
-        self, request: GenerateRequest, timeout_seconds: float
-    ) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
-        async def events() -> AsyncIterator[GenerationEvent]:
-            for step in self._steps:
-                if isinstance(step, BaseException):
-                    raise step
-                yield step
-
-        yield events()
+    yield events()
 
 
-async def play(*steps: Step, leave_after: int | None = None) -> None:
-    generator = MeasuredGenerator(Scripted(*steps))
-    async with generator.generate(GenerateRequest(provider="p"), 1.0) as events:
+async def play(*steps: Step, leave_after: int | None = None, seconds: float = 10) -> None:
+    limits = AttemptLimits(Deadline.after(seconds, ManualClock()), seconds, seconds, JUDGEABLE_SECONDS)
+    attempts = MeasuredAttempts(run_attempt)(
+        scripted(*steps), Candidate("p", "openai", "m"), limits, lambda: None
+    )
+    async with aclosing(attempts) as events:
         count = 0
         async for _ in events:
             count += 1
@@ -80,16 +81,25 @@ OVERLOADED = DocuQueryError(reasons.ERROR_REASON_PROVIDER_OVERLOADED, "busy")
 async def test_an_attempt_counts_once_by_how_it_ended(
     value: Callable[..., float | None], steps: tuple[Step, ...], result: str
 ) -> None:
-    try:
+    with suppress(DocuQueryError, asyncio.CancelledError, ValueError):
         await play(*steps)
-    except (DocuQueryError, TimeoutError, asyncio.CancelledError, ValueError) as error:
-        assert error in steps  # noqa: PT017 - what is raised inside comes out as it was
     assert value("docuquery_provider_attempts_total", provider="p", result=result) == 1
     assert value("docuquery_provider_attempt_duration_seconds_count", provider="p") == 1
 
 
+async def test_what_its_caller_s_hurry_ended_is_no_timeout_of_the_provider(
+    value: Callable[..., float | None],
+) -> None:
+    reported = DocuQueryError(reasons.ERROR_REASON_PROVIDER_TIMEOUT, "The answer service's own timer.")
+    for step in (TimeoutError(), reported):
+        with pytest.raises(DocuQueryError):
+            await play(step, seconds=1.9)
+    assert value("docuquery_provider_attempts_total", provider="p", result="DEADLINE_EXCEEDED") == 2
+    assert value("docuquery_provider_attempts_total", provider="p", result="PROVIDER_TIMEOUT") is None
+
+
 async def test_leaving_early_is_no_failure(value: Callable[..., float | None]) -> None:
-    await play(Started("p", "m"), DONE, leave_after=1)
+    await play(Started("p", "m"), TextDelta("x"), DONE, leave_after=1)
     assert value("docuquery_provider_attempts_total", provider="p", result="cancelled") == 1
     assert value("docuquery_provider_first_text_seconds_count", provider="p") == 1
 

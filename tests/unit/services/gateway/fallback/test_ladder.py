@@ -11,7 +11,7 @@ import pytest
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.clock import ManualClock
 from libs.errors import DocuQueryError
-from services.gateway.breakers.model import Override
+from services.gateway.breakers.model import Override, State
 from services.gateway.fallback.candidates import Plan
 from services.gateway.fallback.ladder import AttemptPolicy
 from services.gateway.model import Completed, Started, TextDelta
@@ -229,6 +229,35 @@ async def test_a_silent_provider_is_left_after_its_slice() -> None:
     assert bench.generator.open_streams == 0
 
 
+async def test_a_silent_provider_s_breaker_opens_however_short_the_operator_s_patience() -> None:
+    bench = Bench({"a": [[HANG]], "b": [answering("b")]}, QUICK)
+    for _ in range(5):
+        await bench.run(bench.climb(plan("a", "b")))
+    assert bench.breakers.get(candidate("a").target).snapshot().state is State.OPEN
+
+
+@pytest.mark.parametrize("http_status", ["", "504"])
+async def test_a_caller_s_hurry_is_told_from_a_provider_that_takes_too_long(http_status: str) -> None:
+    """The answer service tells of both by the same reason."""
+    slow = failing(reasons.ERROR_REASON_PROVIDER_TIMEOUT)
+    slow.metadata["http_status"] = http_status
+    bench = Bench({"a": [[slow]], "b": [answering("b")]})
+    for seconds, hurried in ((3.9, True), (4.1, False)):
+        climb = bench.climb(plan("a", "b"), seconds=seconds)
+        await bench.run(climb)
+        reason = "DEADLINE_EXCEEDED" if hurried and not http_status else "PROVIDER_TIMEOUT"
+        assert tried(climb) == [("a", reason), ("b", "OK")]
+    assert bench.breakers.get(candidate("a").target).snapshot().failures == (2 if http_status else 1)
+
+
+async def test_when_all_a_caller_allowed_was_too_short_that_is_what_it_hears() -> None:
+    bench = Bench({"a": [[failing(reasons.ERROR_REASON_PROVIDER_TIMEOUT)]]})
+    with pytest.raises(DocuQueryError) as error:
+        await bench.run(bench.climb(plan("a"), seconds=1.5))
+    assert error.value.reason_name == "DEADLINE_EXCEEDED"
+    assert error.value.metadata["attempts"] == "a=DEADLINE_EXCEEDED"
+
+
 async def test_a_whole_answer_may_be_written_for_longer_than_a_pause() -> None:
     bench = Bench({"a": [[Started("a", "m"), 0.3, completed("a")]], "b": [answering("b")]}, QUICK)
     climb = bench.climb(plan("a", "b"), whole=True)
@@ -277,7 +306,7 @@ async def test_when_the_time_is_up_that_is_the_reason() -> None:
     with pytest.raises(DocuQueryError) as error:
         await bench.run(bench.climb(plan("a", rung=True), seconds=0.5))
     assert error.value.reason_name == "DEADLINE_EXCEEDED"
-    assert error.value.metadata["attempts"] == "a=PROVIDER_OVERLOADED, extractive=PROVIDER_TIMEOUT"
+    assert error.value.metadata["attempts"] == "a=PROVIDER_OVERLOADED, extractive=DEADLINE_EXCEEDED"
 
 
 async def test_a_pause_in_mid_stream_ends_it() -> None:
