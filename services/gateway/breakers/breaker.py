@@ -6,7 +6,7 @@ A call asks for a permit, and reports on it how the call went. The rules (RESILI
   in a row (which catches a dead target at low traffic).
 - OPEN lasts min(open · 2^k, maximum) ± jitter, k counting consecutive openings.
 - HALF_OPEN lets one probe at a time pass; enough successes close it, one failure opens it again. A probe's
-  permit expires with its lease, so that a lost probe cannot block the target for ever.
+  permit expires with its lease: one that is lost, or waits for its caller, does not block the target.
 - A rate limit *parks* the target: calls are refused for a while without its being called broken. Parking
   lies across the states: when it is over, the state is what it was.
 - Results of calls begun before the last change of state are dropped: they speak of another time.
@@ -67,6 +67,10 @@ class Permit:
         """
         if self._breaker.is_probe(self):
             self.report(SUCCESS)
+
+    def renew(self, lease_seconds: float) -> None:
+        """Says how much longer the call may take at most, from now."""
+        self.expires_at = self._breaker._monotonic() + lease_seconds
 
     def __enter__(self) -> Self:
         return self

@@ -41,6 +41,9 @@ log = structlog.get_logger()
 
 _SHORT_RETRY_AFTER_SECONDS = 1.0
 
+_READER_SECONDS = 1.0
+"""So long a probe that waits for its caller to read, and not for the provider, keeps other questions away."""
+
 
 class OpenGeneration(Protocol):
     """Opens the stream of one generation by one provider."""
@@ -151,6 +154,7 @@ class Climb:
             attempt = Attempt(candidate.name, candidate.model)
             began = self._clock.monotonic()
             self._left -= 1
+            is_probe = breaker.is_probe(permit)
             with permit:
                 try:
                     async with aclosing(
@@ -163,7 +167,11 @@ class Climb:
                                 self._succeeded(candidate, attempt, began, asked)
                             if not self._whole or isinstance(event, Completed):
                                 self._shown = True
+                                if is_probe:
+                                    permit.renew(_READER_SECONDS)
                                 yield event
+                                if is_probe:
+                                    permit.renew(self._deadline.remaining())
                     return
                 except DocuQueryError as failure:
                     error = failure

@@ -213,6 +213,20 @@ def test_that_the_target_took_the_call_is_enough_of_a_probe_and_nothing_of_other
     assert bench.state is State.CLOSED
 
 
+def test_a_probe_that_waits_for_somebody_else_gives_its_turn_away_and_may_take_it_back(bench: Bench) -> None:
+    bench.open()
+    bench.clock.advance(5)
+    probe = bench.breaker.acquire(60)
+    probe.renew(1)
+    assert bench.refused_for() == pytest.approx(1)
+    bench.clock.advance(1)
+    assert bench.breaker.snapshot().available
+    probe.renew(50)
+    assert bench.refused_for() is not None, "nobody else has taken it meanwhile"
+    probe.report(FAILURE)
+    assert bench.state is State.OPEN
+
+
 def test_a_lost_probe_blocks_no_longer_than_its_lease_and_its_late_word_is_dropped(bench: Bench) -> None:
     bench.open()
     bench.clock.advance(5)

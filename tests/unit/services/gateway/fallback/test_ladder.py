@@ -451,6 +451,33 @@ async def test_a_cancelled_probe_gives_its_permit_back() -> None:
     assert await bench.run(bench.climb(plan("a"))) == answering("a")
 
 
+async def test_a_probe_whose_reader_is_slow_keeps_no_other_question_waiting() -> None:
+    clock = ManualClock()
+    bench = Bench({"a": [[OVERLOADED]] * 5 + [answering("a")], "b": [answering("b")]}, clock=clock)
+    for _ in range(5):
+        await bench.run(bench.climb(plan("a", "b")))
+    clock.advance(5)
+    async with aclosing(bench.climb(plan("a")).events()) as slowly_read:
+        await anext(slowly_read)
+        clock.advance(1)
+        for _ in range(2):
+            assert await bench.run(bench.climb(plan("a"))) == answering("a")
+    assert bench.breakers.get(candidate("a").target).snapshot().state is State.CLOSED
+
+
+async def test_a_probe_is_alone_for_as_long_as_its_provider_is_what_is_waited_for() -> None:
+    clock = ManualClock()
+    bench = Bench({"a": [[OVERLOADED]] * 5 + [[TextDelta("Half"), HANG]], "b": [answering("b")]}, clock=clock)
+    for _ in range(5):
+        await bench.run(bench.climb(plan("a", "b")))
+    clock.advance(5)
+    probe = asyncio.create_task(bench.run(bench.climb(plan("a"))))
+    await asyncio.sleep(0.05)
+    clock.advance(10)
+    assert await bench.run(bench.climb(plan("a", "b"))) == answering("b")
+    probe.cancel()
+
+
 async def test_leaving_the_events_early_closes_the_stream() -> None:
     bench = Bench({"a": [[TextDelta("Half"), HANG]]})
     async with aclosing(bench.climb(plan("a")).events()) as events:
