@@ -240,4 +240,5 @@ async def _admission(
         shared = await stack.enter_async_context(open_redis_limiter(state_url, window_seconds))
         breaker = breakers.get(service_target("redis"))
         limiter = SharedRateLimiter(shared, limiter, breaker, replicas=settings.gateway_replicas)
+        await stack.enter_async_context(limiter.followed(clock))
     return gate, (rate_limit_layer(limiter, classes, refusals), *room_layers)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from libs.clock import ManualClock, SystemClock
 from services.gateway.admission.layers import RateLimiter
 from services.gateway.admission.rate_limit import MovingWindowLimiter
-from services.gateway.admission.shared_rate_limit import SharedRateLimiter, open_redis_limiter
+from services.gateway.admission.shared_rate_limit import Shared, SharedRateLimiter, open_redis_limiter
 from services.gateway.breakers.breaker import Breaker
 from services.gateway.breakers.model import BreakerPolicy, State
 from tests.contract.redis_server import RedisServer, redis_server
@@ -40,7 +40,7 @@ PATIENT = 20.0
 
 
 def fallback(
-    shared: RateLimiter, clock: ManualClock, replicas: int = 1, timeout_seconds: float = PATIENT
+    shared: Shared, clock: ManualClock, replicas: int = 1, timeout_seconds: float = PATIENT
 ) -> tuple[SharedRateLimiter, Breaker]:
     breaker = Breaker(BreakerPolicy(), monotonic=clock.monotonic, random=lambda: 0.5)
     local = MovingWindowLimiter(1, clock.monotonic)
@@ -109,6 +109,22 @@ async def test_while_redis_is_away_each_replica_grants_its_share_and_says_so(
             assert breaker.snapshot().state is State.CLOSED
     assert [line["event"] for line in logs] == ["rate_limits_local", "rate_limits_shared"]
     assert logs[0]["replicas"] == 3
+
+
+async def test_a_redis_that_is_back_is_found_without_a_call(tmp_path: Path, caller: str) -> None:
+    clock = ManualClock()
+    with redis_server(tmp_path) as own:
+        async with open_redis_limiter(own.url, 10, PATIENT) as shared:
+            limiter, breaker = fallback(shared, clock)
+            own.kill()
+            for _ in range(5):
+                assert await limiter.acquire(caller, 1000) == 0
+            assert breaker.snapshot().state is State.OPEN
+            own.start()
+            async with limiter.followed(SystemClock()), asyncio.timeout(PATIENT):
+                while breaker.snapshot().state is State.OPEN:  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.05)
+            assert clock.monotonic() == 0, "the breaker itself would have waited for seconds"
 
 
 async def test_a_redis_that_says_nothing_holds_few_calls_up(tmp_path: Path, caller: str) -> None:

@@ -6,18 +6,20 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.clock import Clock
 from services.gateway.admission.layers import RateLimiter
 from services.gateway.breakers.breaker import Breaker
 from services.gateway.breakers.model import SUCCESS, Outcome, OutcomeKind, Refused
@@ -26,6 +28,9 @@ log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 0.1
 """For one answer of Redis, which takes less than a millisecond: a call must not wait long for its limit."""
+
+FIRST_LOOK_SECONDS, MOST_LOOK_SECONDS = 0.5, 4.0
+"""How soon, and at last how often, a Redis that is away is looked for."""
 
 _CONNECTIONS = 16
 _KEY_PREFIX = "docuquery:rate"
@@ -38,9 +43,14 @@ _AWAY = Outcome(OutcomeKind.FAILURE, reasons.ERROR_REASON_SERVICE_UNAVAILABLE)
 class RedisRateLimiter:
     """A moving window in Redis, kept by the library `limits`. Raises RedisError, OSError or TimeoutError."""
 
-    def __init__(self, storage: RedisStorage, window_seconds: int) -> None:
+    def __init__(self, redis: Redis, storage: RedisStorage, window_seconds: int) -> None:
+        self._redis = redis
         self._windows = MovingWindowRateLimiter(storage)
         self._window_seconds = window_seconds
+
+    async def ping(self) -> None:
+        """Returns when Redis is there."""
+        await self._redis.ping()
 
     async def acquire(self, caller: str, limit: int) -> float:
         """0 when the call may pass, and then it counts; else the seconds until one may."""
@@ -71,21 +81,30 @@ async def open_redis_limiter(
         connection_pool=pool,  # type: ignore[arg-type]  # documented, but not in its annotation
     )
     try:
-        yield RedisRateLimiter(storage, window_seconds)
+        yield RedisRateLimiter(Redis(connection_pool=pool), storage, window_seconds)
     finally:
         await pool.aclose()
+
+
+class Shared(RateLimiter, Protocol):
+    """A limiter that may be away."""
+
+    async def ping(self) -> None:
+        """Returns when it is there. Raises as `acquire` does."""
+        ...
 
 
 class SharedRateLimiter:
     """Asks `shared`; when that fails, limits here, to this replica's share of each limit.
 
-    The breaker keeps calls from waiting for a dead Redis again and again. What is counted here is not counted
-    there: after a change callers may have up to two windows' worth of calls in one.
+    The breaker keeps calls from waiting for a dead Redis again and again; that it is back, `followed` finds
+    out. What is counted here is not counted there: after a change callers may have up to two windows' worth of
+    calls in one.
     """
 
     def __init__(
         self,
-        shared: RateLimiter,
+        shared: Shared,
         local: RateLimiter,
         breaker: Breaker,
         *,
@@ -97,7 +116,29 @@ class SharedRateLimiter:
         self._local = local
         self._breaker = breaker
         self._replicas = replicas
-        self._is_local = False
+        self._away = asyncio.Event()
+
+    @asynccontextmanager
+    async def followed(self, clock: Clock) -> AsyncIterator[None]:
+        """Looks for a Redis that is away, inside the block, so that no call has to wait to find it there."""
+        following = asyncio.create_task(self._follow(clock))
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow(self, clock: Clock) -> None:
+        while True:
+            await self._away.wait()
+            wait = FIRST_LOOK_SECONDS
+            while self._away.is_set():
+                await clock.sleep(wait)
+                wait = min(2 * wait, MOST_LOOK_SECONDS)
+                with suppress(RedisError, OSError, TimeoutError):
+                    async with asyncio.timeout(self._timeout_seconds):
+                        await self._shared.ping()
+                    self._breaker.recover()
 
     async def acquire(self, caller: str, limit: int) -> float:
         """0 when the call may pass, and then it counts; else the seconds until one may."""
@@ -117,12 +158,12 @@ class SharedRateLimiter:
                     wait = await self._shared.acquire(caller, limit)
             except (RedisError, OSError, TimeoutError) as error:
                 permit.report(_AWAY)
-                if not self._is_local:
-                    self._is_local = True
+                if not self._away.is_set():
+                    self._away.set()
                     log.warning("rate_limits_local", error=type(error).__name__, replicas=self._replicas)
                 return None
             permit.report(SUCCESS)
-        if self._is_local:
-            self._is_local = False
+        if self._away.is_set():
+            self._away.clear()
             log.info("rate_limits_shared")
         return wait
