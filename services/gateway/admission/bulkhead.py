@@ -59,6 +59,11 @@ class Bulkhead:
         return self._most
 
     @property
+    def limit(self) -> int:
+        """Its present size."""
+        return self._limit
+
+    @property
     def inside(self) -> int:
         """Calls that have a place."""
         return self._inside
@@ -73,15 +78,19 @@ class Bulkhead:
         """Whether a call that came now would be refused at once."""
         return self._inside >= self._limit and len(self._waiting) >= self._limit
 
-    def part(self, limit: int) -> Bulkhead:
-        """A bulkhead of its own with `limit` places, in which one waits as long, and calls take as long."""
-        part = Bulkhead(limit, self._wait_seconds, monotonic=self._monotonic, random=self._random)
+    def part(self) -> Bulkhead:
+        """A bulkhead of its own, in which one waits as long, and calls take as long."""
+        part = Bulkhead(self._limit, self._wait_seconds, monotonic=self._monotonic, random=self._random)
         part._mean_seconds = self._mean_seconds
         return part
 
     def resize(self, share: float) -> None:
         """Makes it this share (0 to 1) of its full size, but never smaller than `SMALLEST`."""
-        self._limit = max(min(self._most, SMALLEST), round(self._most * share))
+        self.limit_to(max(min(self._most, SMALLEST), round(self._most * share)))
+
+    def limit_to(self, limit: int) -> None:
+        """Makes it so large, 1 place or more."""
+        self._limit = limit
         while self._inside < self._limit and self._waiting:
             self._inside += 1
             self._pass_on()

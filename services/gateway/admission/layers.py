@@ -53,19 +53,19 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
 def share_layer(rooms: Mapping[str, Bulkhead], share: float, refusals: Refusals) -> Layer:
     """Gives each caller of each tenant a part of each room; RATE_LIMITED when that is full and stays so.
 
-    share: That part, in (0, 1], rounded up to whole places. A room of which it is all is left alone. It is a
-    part of the full size under pressure too: then the gate is to refuse a flood, for half of what this costs.
+    share: That part of the room's present size, in (0, 1], rounded up to whole places. A room of which it is
+    all is left alone.
     """
     parts: dict[tuple[Bulkhead, str], Bulkhead] = {}
 
     async def layer(call: IncomingCall) -> None:
         room, identity = rooms.get(call.method), call.identity
-        most = math.ceil(room.places * share) if room else 0
-        if room is None or identity is None or most == room.places:
+        if room is None or identity is None or math.ceil(room.places * share) == room.places:
             await call.proceed()
             return
         held = (room, _named(identity))
-        part = parts.get(held) or parts.setdefault(held, room.part(most))
+        part = parts.get(held) or parts.setdefault(held, room.part())
+        part.limit_to(math.ceil(room.limit * share))
         try:
             entered_at = await part.enter(_patience(call))
         except Full as full:

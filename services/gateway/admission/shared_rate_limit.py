@@ -98,8 +98,8 @@ class SharedRateLimiter:
     """Asks `shared`; when that fails, limits here, to this replica's share of each limit.
 
     The breaker keeps calls from waiting for a dead Redis again and again; that it is back, `followed` finds
-    out. What is counted here is not counted there: after a change callers may have up to two windows' worth of
-    calls in one.
+    out. What is counted here is not counted there: after a change callers may have up to two windows' worth
+    of calls in one.
     """
 
     def __init__(

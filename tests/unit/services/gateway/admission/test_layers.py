@@ -137,6 +137,23 @@ async def test_a_caller_has_a_share_of_the_places_and_the_next_finds_one() -> No
     await layer(incoming("/docuquery.gateway.v1.DocuQueryService/GetSystemStatus"))
 
 
+async def test_of_a_room_that_has_shrunk_a_caller_has_its_share_of_what_is_left() -> None:
+    whole, release = room(64), asyncio.Event()
+    layer = share_layer({QUERY: whole}, 0.75, Refusals(ManualClock()))
+    calls = [asyncio.create_task(layer(incoming(until=release))) for _ in range(10)]
+    await asyncio.sleep(0)
+    whole.resize(0.5)
+    calls += [asyncio.create_task(layer(incoming(until=release))) for _ in range(14)]
+    await asyncio.sleep(0)
+    assert "24 calls of this kind" in (await refused(layer, incoming())).message
+    whole.resize(1)
+    calls += [asyncio.create_task(layer(incoming(until=release))) for _ in range(24)]
+    await asyncio.sleep(0)
+    await refused(layer, incoming())
+    release.set()
+    await asyncio.gather(*calls)
+
+
 async def test_who_has_the_whole_share_waits_for_one_of_its_own_calls_to_end() -> None:
     layer = share_layer({UPLOAD: room(2, wait_seconds=60)}, 0.5, Refusals(ManualClock()))
     release = asyncio.Event()
