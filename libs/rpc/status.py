@@ -113,6 +113,8 @@ _BARE_CODES: dict[grpc.StatusCode, Reason] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: reasons.ERROR_REASON_DEADLINE_EXCEEDED,
     grpc.StatusCode.UNIMPLEMENTED: reasons.ERROR_REASON_NOT_SUPPORTED,
     grpc.StatusCode.INTERNAL: reasons.ERROR_REASON_INTERNAL,
+    # Between our services nothing but the size of a message is limited by gRPC.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: reasons.ERROR_REASON_MESSAGE_TOO_LARGE,
 }
 
 
@@ -129,8 +131,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> DocuQueryError:
     """What a failed call to our own `service` means.
 
     With our ErrorInfo: the error that was raised there. Without it, gRPC itself failed, and that says
-    something of the service only: DEADLINE_EXCEEDED stays, everything else that is not a fault of
-    the program becomes SERVICE_UNAVAILABLE.
+    something of the service only: DEADLINE_EXCEEDED stays, RESOURCE_EXHAUSTED is MESSAGE_TOO_LARGE,
+    everything else that is not a fault of the program becomes SERVICE_UNAVAILABLE.
     """
     status = _status_of(error)
     raised = _from_details(status) if status is not None else None
@@ -143,6 +145,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, service: str) -> DocuQueryError:
         reasons.ERROR_REASON_DEADLINE_EXCEEDED: f"The {service} service did not answer in time. "
         "Try again, or allow more time.",
         reasons.ERROR_REASON_CALLER_CANCELLED: "The call was cancelled.",
+        reasons.ERROR_REASON_MESSAGE_TOO_LARGE: f"What was sent to the {service} service, or what came "
+        "back, is too large for one message. Send less, or ask for less at a time.",
     }
     message = messages.get(reason, "Something went wrong on our side. Report it with the request id.")
     return DocuQueryError(reason, message, metadata={"service": service})

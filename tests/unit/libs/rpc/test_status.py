@@ -72,7 +72,7 @@ def test_of_a_million_violations_no_more_are_looked_at_than_have_room() -> None:
 def test_a_bare_grpc_failure_is_about_the_service_not_the_request() -> None:
     for code, reason in {
         grpc.StatusCode.UNAVAILABLE: reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
-        grpc.StatusCode.RESOURCE_EXHAUSTED: reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: reasons.ERROR_REASON_MESSAGE_TOO_LARGE,
         grpc.StatusCode.UNKNOWN: reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED: reasons.ERROR_REASON_DEADLINE_EXCEEDED,
     }.items():

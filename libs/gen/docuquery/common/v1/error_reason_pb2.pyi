@@ -32,7 +32,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. `page_token` was not made by this server for this request's filter."""
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 3
-    """RESOURCE_EXHAUSTED. The message is larger than the server accepts. Metadata: `limit_bytes`."""
+    """RESOURCE_EXHAUSTED. The message, or one that it causes between the services, is too large. Metadata:
+    `limit_bytes` where it is known.
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 4
     """DEADLINE_EXCEEDED. The time the caller allowed ran out. Retryable with more time."""
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 5
@@ -199,7 +201,9 @@ INVALID_ARGUMENT. One or more fields break a rule; google.rpc.BadRequest lists a
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. `page_token` was not made by this server for this request's filter."""
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 3
-"""RESOURCE_EXHAUSTED. The message is larger than the server accepts. Metadata: `limit_bytes`."""
+"""RESOURCE_EXHAUSTED. The message, or one that it causes between the services, is too large. Metadata:
+`limit_bytes` where it is known.
+"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 4
 """DEADLINE_EXCEEDED. The time the caller allowed ran out. Retryable with more time."""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 5
