@@ -317,7 +317,10 @@ class FakeRetrieval(_Recording, RetrievalServiceServicer):
 
 
 class FakeIngest(_Recording, IngestServiceServicer):
-    """Takes any document but those whose bytes say what is to happen: `no text`, `many words`, or `hang`."""
+    """Takes any document but those whose bytes say what is to happen.
+
+    `no text`, `many words`, `hang`, or `crash`: after the first acknowledgement gRPC itself fails.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -343,6 +346,8 @@ class FakeIngest(_Recording, IngestServiceServicer):
                         await asyncio.Event().wait()
                     for response in self._finish(message.upload_id, content):
                         yield response
+                        if content == b"crash":
+                            await context.abort(grpc.StatusCode.UNAVAILABLE, "gRPC itself")
 
     def _finish(self, upload_id: str, content: bytes) -> Sequence[ingest.IngestDocumentsResponse]:
         first = ingest.IngestDocumentsResponse(upload_id=upload_id, document_id=DOCUMENT_ID)

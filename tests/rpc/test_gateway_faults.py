@@ -296,6 +296,63 @@ async def test_callers_who_spend_the_time_of_their_uploads_open_no_breaker(syste
     await system.api.UploadDocument(pb.UploadDocumentRequest(filename="a.txt", content=b"x"))
 
 
+@pytest.mark.parametrize("method", ["UploadDocument", "UploadDocuments"])
+async def test_an_ingest_service_that_acknowledges_and_then_always_dies_counts_as_broken(
+    system: System, method: str
+) -> None:
+    for number in range(1, 5):
+        if method == "UploadDocument":
+            await failed(system.api.UploadDocument(pb.UploadDocumentRequest(filename="a", content=b"crash")))
+        else:
+            upload = system.api.UploadDocuments(iter(document(b"crash")))
+            with pytest.raises(grpc.aio.AioRpcError):
+                _ = [response async for response in upload]
+        assert await breaker_counts(system, "service:ingest") == (number, number)
+
+
+async def test_a_document_that_ingest_refuses_shows_that_it_works(system: System) -> None:
+    await failed(system.api.UploadDocument(pb.UploadDocumentRequest(filename="a", content=b"no text")))
+    assert await breaker_counts(system, "service:ingest") == (1, 0)
+
+
+def document(content: bytes) -> list[pb.UploadDocumentsRequest]:
+    return [
+        pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a")),
+        pb.UploadDocumentsRequest(upload_id="1", data=content),
+        pb.UploadDocumentsRequest(upload_id="1", footer=UploadFooter()),
+    ]
+
+
+async def breaker_counts(system: System, target: str) -> tuple[int, int]:
+    """Calls and failures in a breaker's window."""
+    (breaker,) = [breaker for breaker in (await status_of(system)).breakers if breaker.target == target]
+    return breaker.calls, breaker.failures
+
+
+async def test_a_message_too_large_is_its_caller_s_affair_and_opens_no_breaker() -> None:
+    """What a service is sent can be a few bytes longer than what its caller sent, and a reply far longer."""
+    most = 256 * 1024
+    async with running(max_message_bytes=most, unary_upload_max_bytes=1024) as system:
+        search, upload = pb.SearchRequest(query="leave"), pb.UploadDocumentRequest(filename="a", content=b"a")
+        source = search.filter.conditions.add(field="source").equals
+        source.string_value = upload.password = "x" * (most - 100)
+        source.string_value += "x" * (most - search.ByteSize())
+        upload.password += "x" * (most - upload.ByteSize())
+        system.retrieval.document.filename = "x" * most
+        for _ in range(6):
+            for call in (
+                system.api.Search(search),
+                system.api.UploadDocument(upload),
+                system.api.ListDocuments(pb.ListDocumentsRequest()),
+            ):
+                failure = await failed(call)
+                assert (failure.code, failure.reason) == (
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "MESSAGE_TOO_LARGE",
+                )
+        assert {breaker.failures for breaker in (await status_of(system)).breakers} == {0}
+
+
 async def test_what_ends_an_upload_for_its_caller_s_fault_says_nothing_of_ingest() -> None:
     async with running(upload_idle_seconds=0.1) as system:
         upload = system.api.UploadDocuments()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -12,9 +13,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from docuquery.common.v1.upload_pb2 import UploadHeader
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
 from libs.errors import DocuQueryError
-from tests.rpc.gateway_support import CRASH, System, answering, failure, failure_of, running, until
+from tests.rpc.gateway_support import (
+    CRASH,
+    HANG,
+    System,
+    answering,
+    failure,
+    failure_of,
+    running,
+    started,
+    text,
+    until,
+)
 
 QUESTION = pb.QueryRequest(question="How many days?")
 SEARCH = pb.SearchRequest(query="leave")
@@ -58,6 +71,49 @@ async def test_a_question_under_way_when_its_replica_dies_is_answered_by_another
     await until(lambda: two.retrieval.under_way == 8)
     await two.relays["retrieval"].cut()
     assert {answered.result.answer for answered in await asyncio.gather(*asked)} == {"Ten days."}
+
+
+async def test_calls_that_break_with_one_replica_do_not_close_the_other_off() -> None:
+    async with running(replicas=2) as system:
+        system.providers(a=[[started("a"), text("Ten "), HANG]])
+        asked = [system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION)) for _ in range(14)]
+        uploads = [system.api.UploadDocuments() for _ in range(14)]
+        header = pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a"))
+        for upload in uploads:
+            await upload.write(header)
+        await until(lambda: system.answer.under_way == 14 and system.ingest.under_way == 14, 10)
+        reading = [[asyncio.ensure_future(broken(call)) for call in calls] for calls in (asked, uploads)]
+        for service, readers in zip(("answer", "ingest"), reading, strict=True):
+            await system.relays[service].cut()
+            await until(lambda readers=readers: sum(r.done() for r in readers) >= 5, 10)  # type: ignore[misc]
+        system.providers(a=[answering("a")])
+        for _ in range(4):
+            assert (await system.api.Query(QUESTION)).result.provider == "a"
+            await system.api.UploadDocument(pb.UploadDocumentRequest(filename="b.txt", content=b"b"))
+        for reader in (*reading[0], *reading[1]):
+            reader.cancel()
+        await asyncio.gather(*reading[0], *reading[1], return_exceptions=True)
+
+
+async def broken(call: AsyncIterable[object]) -> None:
+    """Reads until the stream breaks."""
+    with suppress(grpc.aio.AioRpcError):
+        async for _ in call:
+            pass
+
+
+async def test_replicas_that_all_fail_open_the_breaker_nevertheless() -> None:
+    async with running(replicas=2) as system:
+        system.providers(a=[[CRASH]])
+        async with asyncio.timeout(20):
+            while await outcome(system) != "CIRCUIT_OPEN":
+                pass
+
+
+async def outcome(system: System) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await system.api.Query(QUESTION)
+    return failure_of(error.value).reason
 
 
 async def test_a_paused_replica_delays_a_search_by_half_a_second_and_fails_none(two: System) -> None:

@@ -41,18 +41,16 @@ IDEMPOTENT_READS: dict[str, tuple[str, ...]] = {
 }
 """What gRPC may send again by itself. Never a generation: its attempts are counted (ladder.py)."""
 
-# An upload may take an hour; whether ingest works shows at its first acknowledgement, or by then.
+# An upload may take an hour; whether ingest takes it shows by then.
 _UPLOAD_LEASE_SECONDS = 60.0
 
 
 class _IngestStream:
-    """An upload stream that tells its breaker when it hears from ingest."""
+    """An upload stream that knows whether ingest has said anything."""
 
-    def __init__(
-        self, call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse], permit: Permit
-    ) -> None:
+    def __init__(self, call: client.BidiCall[IngestDocumentsRequest, IngestDocumentsResponse]) -> None:
         self._call = call
-        self._permit = permit
+        self.heard = False
 
     async def write(self, request: IngestDocumentsRequest) -> None:
         """Sends one message; waits while flow control holds it back. Raises DocuQueryError."""
@@ -65,7 +63,7 @@ class _IngestStream:
     async def responses(self) -> AsyncIterator[IngestDocumentsResponse]:
         """The acknowledgements. Raises DocuQueryError while iterating."""
         async for response in self._call.responses():
-            self._permit.report(SUCCESS)
+            self.heard = True
             yield response
 
 
@@ -78,8 +76,8 @@ async def _note_acceptance(
     return accepted
 
 
-def _says_nothing_of_ingest(error: DocuQueryError, accepting: asyncio.Task[bool]) -> bool:
-    """Whether a stream that ended with `error` tells nothing of the service.
+def _is_not_of_ingest(error: DocuQueryError, accepting: asyncio.Task[bool]) -> bool:
+    """Whether `error`, which ended a stream, is no failure of the service.
 
     The proxy ends streams for their callers' faults. And of one that ingest has taken the time is its
     caller's to spend: when ingest is what is slow, `UploadPolicy.stall_seconds` says so.
@@ -106,11 +104,12 @@ class IngestClient:
                 self._stub.IngestDocuments, service=INGEST, timeout_seconds=left
             ) as call:
                 accepting = asyncio.create_task(_note_acceptance(call, permit))
+                stream = _IngestStream(call)
                 try:
-                    yield _IngestStream(call, permit)
+                    yield stream
                 except DocuQueryError as error:
-                    if _says_nothing_of_ingest(error, accepting):
-                        permit.report(IGNORED)
+                    if _is_not_of_ingest(error, accepting):
+                        permit.report(SUCCESS if stream.heard else IGNORED)
                     raise
                 finally:
                     accepting.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from libs.rpc.reachability import Reachability
 from libs.rpc.status import unavailable
 from services.gateway import budget
 from services.gateway.breakers.breaker import Permit
-from services.gateway.breakers.model import SUCCESS, Refused
+from services.gateway.breakers.model import IGNORED, SUCCESS, OutcomeKind, Refused
 from services.gateway.breakers.registry import Breakers, circuit_open, service_target
 from services.gateway.fallback.classification import is_bare, judge_service
+
+_TOGETHER_SECONDS = 0.1
+"""Calls under way to a replica that fail within so long have broken together, with its connection."""
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -42,6 +46,8 @@ class Guard:
     def __init__(self, link: Link, breakers: Breakers) -> None:
         self._service = link.name
         self._reachability = link.reachability
+        self._replicated = link.replicated
+        self._failed_at = -math.inf
         self._target = service_target(link.name)
         self._breaker = breakers.get(self._target)
         link.reachability.on_change(self._reachability_changed)
@@ -55,23 +61,41 @@ class Guard:
     def watch(self, seconds: float) -> Iterator[Permit]:
         """Around one call that may take `seconds`. Raises CIRCUIT_OPEN, and what the call raises.
 
-        A long stream may report SUCCESS on the permit before its end (`Permit.accepted`, `_IngestStream`).
+        A long stream may report on the permit before its end (`Permit.accepted`).
         """
         try:
             permit = self._breaker.acquire(seconds)
         except Refused as refusal:
             raise circuit_open(self._target, refusal) from None
+        began = _now()
         with permit:
             try:
                 yield permit
             except DocuQueryError as error:
-                permit.report(judge_service(error, self._service, seconds))
+                outcome = judge_service(error, self._service, seconds)
+                if outcome.kind is OutcomeKind.FAILURE and self._is_counted(began):
+                    outcome = IGNORED
+                permit.report(outcome)
                 cancelled = error.reason == reasons.ERROR_REASON_CALLER_CANCELLED
                 if cancelled and is_bare(error, self._service):
                     # Not we have cancelled (that is a CancelledError): the service dropped the call.
                     raise unavailable(self._service) from error
                 raise
             permit.report(SUCCESS)
+
+    def _is_counted(self, began: float) -> bool:
+        """Whether the failure of a call that began then has been counted with another's.
+
+        All calls to a replica that dies break at once: one by one they would open the breaker for those that
+        live.
+        """
+        if not (self._replicated and self._reachability.is_reachable):
+            return False
+        now = _now()
+        if began < self._failed_at and now - self._failed_at < _TOGETHER_SECONDS:
+            return True
+        self._failed_at = now
+        return False
 
     async def bridge(self, seconds: float) -> float:
         """Waits a moment for a service that is not there; to be awaited inside `watch`.
@@ -81,10 +105,9 @@ class Guard:
         """
         if self._reachability.is_reachable:
             return seconds
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = _now()
         await self._reachability.wait(min(budget.BRIDGE_SECONDS, seconds))
-        return max(0.0, seconds - (loop.time() - began))
+        return max(0.0, seconds - (_now() - began))
 
     async def unary(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Req, Res], request: Req, seconds: float
@@ -101,3 +124,7 @@ class Guard:
         if not self._reachability.is_reachable:
             raise unavailable(self._service)
         return await self.unary(method, request, seconds)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
