@@ -173,26 +173,22 @@ class Climb:
                                 if is_probe:
                                     permit.renew(self._deadline.remaining())
                     return
-                except DocuQueryError as failure:
-                    error = failure
+                except DocuQueryError as error:
+                    # Used in here only: kept, it would keep this frame, and so itself.
                     verdict = judge_provider(error)
                     permit.report(verdict.outcome)
-            self._failed(candidate, attempt, began, error, verdict)
-            wait = None if retried else self._wait_before_retry(verdict, error, others)
-            if (
-                wait is not None
-                and self._left > 0
-                and self._usable(reserve) > wait + budget.ATTEMPT_MINIMUM_SECONDS
-            ):
-                retried = True
-                await self._clock.sleep(wait)
-                continue
-            if verdict.next_provider is NextProvider.NO:
-                raise self._listing(error)
-            if verdict.next_provider is NextProvider.LARGER_WINDOW:
-                self._window_floor = candidate.context_window_tokens
-                self._too_long = error
-            return
+                    self._failed(candidate, attempt, began, error, verdict)
+                    wait = None if retried else self._wait_before_retry(verdict, error, others)
+                    if wait is None or self._usable(reserve) <= wait + budget.ATTEMPT_MINIMUM_SECONDS:
+                        if verdict.next_provider is NextProvider.NO:
+                            self._listing(error)
+                            raise
+                        if verdict.next_provider is NextProvider.LARGER_WINDOW:
+                            self._window_floor = candidate.context_window_tokens
+                            self._too_long = error
+                        return
+            retried = True
+            await self._clock.sleep(wait)
 
     def _events_of(
         self, candidate: Candidate, candidates_left: int, reserve: float, attempt: Attempt
@@ -240,7 +236,7 @@ class Climb:
 
         Not while another one may be asked: it answers at once, and more probably.
         """
-        if verdict.next_provider is NextProvider.YES and self._available(others):
+        if self._left <= 0 or (verdict.next_provider is NextProvider.YES and self._available(others)):
             return None
         if verdict.retry_same is RetrySame.ONCE:
             made = self._policy.max_attempts - self._left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from contextlib import aclosing
 
@@ -164,6 +165,20 @@ async def test_skipped_providers_do_not_use_up_attempts() -> None:
     climb = bench.climb(plan(*"abcde"))
     await bench.run(climb)
     assert bench.generator.asked == ["e"]
+
+
+async def test_a_failed_attempt_leaves_nothing_behind_for_the_garbage_collector() -> None:
+    """Its error holds the frames it came through, and those the passages of the question."""
+    message = "To be found again."
+    failed = DocuQueryError(reasons.ERROR_REASON_PROVIDER_OVERLOADED, message)
+    bench = Bench({"a": [[failed]], "b": [answering("b")]})
+    gc.disable()
+    try:
+        await bench.run(bench.climb(plan("a", "b")))
+        left = [one for one in gc.get_objects() if isinstance(one, DocuQueryError) and one.message == message]
+    finally:
+        gc.enable()
+    assert left == [failed]
 
 
 async def test_nobody_configured_fails_at_once() -> None:
