@@ -42,6 +42,8 @@ class IncomingCall:
     reason: str = ""
     reading_seconds: float | None = None
     """How long its caller may leave a response unread; None: as long as the call may last."""
+    on_request: Callable[[], None] | None = None
+    """Called before each message of a stream of requests; raises to refuse it, and the rest."""
     logged: bool = True
     """Whether it gets a line of its own in the log."""
     response: Any = None
@@ -130,8 +132,8 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
             method, metadata, context, request_streaming, response_streaming, inward=(*layers, respond)
         )
 
-    def read(raw: Any) -> Any:
-        return _messages(deserialize, raw) if request_streaming else _parse(deserialize, raw)
+    def read(raw: Any, call: IncomingCall) -> Any:
+        return _messages(deserialize, raw, call) if request_streaming else _parse(deserialize, raw)
 
     if response_streaming:
         inner = handler.stream_stream if request_streaming else handler.unary_stream
@@ -140,9 +142,9 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
         async def streaming(raw: Any, context: Context) -> None:
             async def respond(call: IncomingCall) -> None:
                 if writes:
-                    await inner(read(raw), context)
+                    await inner(read(raw, call), context)
                     return
-                async with aclosing(inner(read(raw), context)) as responses:
+                async with aclosing(inner(read(raw, call), context)) as responses:
                     async for response in responses:
                         try:
                             async with asyncio.timeout(call.reading_seconds):
@@ -166,7 +168,7 @@ def _wrap(handler: Any, method: str, layers: tuple[Layer, ...]) -> grpc.RpcMetho
 
     async def single(raw: Any, context: Context) -> Any:
         async def respond(call: IncomingCall) -> None:
-            call.response = await inner(read(raw), context)
+            call.response = await inner(read(raw, call), context)
 
         call = incoming(context, respond)
         await call.proceed()
@@ -204,6 +206,10 @@ def _parse(deserializer: Callable[[bytes], Any], raw: bytes) -> Any:
         ) from error
 
 
-async def _messages(deserializer: Callable[[bytes], Any], raw: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+async def _messages(
+    deserializer: Callable[[bytes], Any], raw: AsyncIterator[bytes], call: IncomingCall
+) -> AsyncIterator[Any]:
     async for item in raw:
+        if call.on_request is not None:
+            call.on_request()
         yield _parse(deserializer, item)

@@ -55,6 +55,7 @@ from services.gateway.identity.auth import (
     Authenticator,
     identity_resolver,
     infrastructure_check,
+    revocation_layer,
 )
 from services.gateway.identity.key_file import followed_keys
 from services.gateway.identity.scopes import ROOM_OF, Room
@@ -128,6 +129,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         )
         admin = AdminServicer(breakers, rules, clock)
         authenticator = await _authenticator(stack, settings, clock)
+        resolve = identity_resolver(authenticator)
         uploads = [method for method, room in ROOM_OF.items() if room is Room.UPLOADS]
         probes = [
             Probe(checks[name], clock, is_replicated=links[name].replicated)
@@ -148,7 +150,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                         partial(add_AdminServiceServicer_to_server, admin),
                     ),
                 ],
-                resolve_identity=identity_resolver(authenticator),
+                resolve_identity=resolve,
                 check_infrastructure=infrastructure_check(
                     authenticator,
                     health_open=settings.health_open,
@@ -161,6 +163,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
                 longest_seconds=settings.longest_seconds,
                 report_seconds=budget.REPORT_SECONDS,
                 extra_layers=(
+                    revocation_layer(authenticator, resolve),
                     # Uploads have no end of their own: a caller who does not read is as good as silent.
                     reading_layer(dict.fromkeys(uploads, settings.upload_idle_seconds)),
                     *admission,

@@ -15,6 +15,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import admin_service_pb2 as admin
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
@@ -201,19 +202,45 @@ async def test_keys_come_and_go_without_a_restart(tmp_path: Path) -> None:
     def write(*names: str) -> None:
         file.write_text(json.dumps([entry for entry in entries if entry["name"] in names]))
 
-    async def becomes(name: str, code: grpc.StatusCode) -> None:
-        request = pb.GetStatsRequest()
-        async with asyncio.timeout(10):
-            while await system.api.GetStats(request, metadata=key(name)).code() is not code:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-
     write("reader")
     async with running(api_keys_file=file) as system:
-        await becomes("reader", grpc.StatusCode.OK)
-        await becomes("writer", grpc.StatusCode.UNAUTHENTICATED)
+        await becomes(system, "reader", grpc.StatusCode.OK)
+        await becomes(system, "writer", grpc.StatusCode.UNAUTHENTICATED)
         write("writer")
-        await becomes("writer", grpc.StatusCode.OK)
-        await becomes("reader", grpc.StatusCode.UNAUTHENTICATED)
+        await becomes(system, "writer", grpc.StatusCode.OK)
+        await becomes(system, "reader", grpc.StatusCode.UNAUTHENTICATED)
+
+
+async def becomes(system: System, name: str, code: grpc.StatusCode) -> None:
+    """Waits until a call with this key ends so."""
+    async with asyncio.timeout(10):
+        while await system.api.GetStats(pb.GetStatsRequest(), metadata=key(name)).code() is not code:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_a_key_that_is_taken_away_ends_its_uploads_with_their_next_message(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    entries = json.loads(KEYS)
+    file.write_text(KEYS)
+    header = pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a.txt"))
+    data = pb.UploadDocumentsRequest(upload_id="1", data=b"x")
+    async with running(api_keys_file=file) as system:
+        uploads = [system.api.UploadDocuments(metadata=key("writer")) for _ in range(2)]
+        for upload in uploads:
+            await upload.write(header)
+        await until(lambda: system.ingest.under_way == 2)
+        file.write_text(json.dumps([entry for entry in entries if entry["name"] != "reader"]))
+        await becomes(system, "reader", grpc.StatusCode.UNAUTHENTICATED)
+        await uploads[0].write(data)
+        await until(lambda: system.ingest.pieces == [1])
+        file.write_text(json.dumps([entry for entry in entries if entry["name"] == "reader"]))
+        await becomes(system, "reader", grpc.StatusCode.OK)
+        for upload in uploads:
+            await upload.write(data)
+            unfinished = await upload.read()
+            assert unfinished.progress.failed.reason == reasons.ERROR_REASON_CREDENTIALS_INVALID
+            assert (await refused(upload.read())).reason == "CREDENTIALS_INVALID"
+        assert system.ingest.pieces == [1]
 
 
 async def test_no_key_and_no_digest_is_ever_logged() -> None:

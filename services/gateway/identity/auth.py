@@ -10,6 +10,8 @@ from typing import Protocol
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from libs.errors import DocuQueryError
 from libs.rpc.context import Identity
+from libs.rpc.layered import IncomingCall, Layer
+from libs.rpc.layers import IdentityResolver
 from services.gateway.identity.api_keys import ApiKey
 from services.gateway.identity.scopes import ALL_SCOPES, REQUIRED_SCOPE
 
@@ -22,6 +24,11 @@ ANONYMOUS = Identity(tenant="default", caller="anonymous", scopes=ALL_SCOPES)
 class Authenticator(Protocol):
     """Finds out who sent a call."""
 
+    @property
+    def revision(self) -> int:
+        """Another number whenever the same call may get another answer."""
+        ...
+
     def authenticate(self, metadata: Mapping[str, str]) -> Identity:
         """The caller. Raises CREDENTIALS_MISSING or CREDENTIALS_INVALID."""
         ...
@@ -29,6 +36,8 @@ class Authenticator(Protocol):
 
 class AnonymousAuthenticator:
     """Everybody is the tenant `default` with every scope: for one machine, or behind somebody's own door."""
+
+    revision = 0
 
     def authenticate(self, metadata: Mapping[str, str]) -> Identity:  # noqa: ARG002 - the Protocol's
         """The same identity for all."""
@@ -40,10 +49,12 @@ class ApiKeyAuthenticator:
 
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         self._keys = tuple(keys)
+        self.revision = 0
 
     def replace(self, keys: Sequence[ApiKey]) -> None:
         """Knows `keys` from now on, and no others."""
         self._keys = tuple(keys)
+        self.revision += 1
 
     def authenticate(self, metadata: Mapping[str, str]) -> Identity:
         """The key's owner. Raises CREDENTIALS_MISSING or CREDENTIALS_INVALID."""
@@ -70,7 +81,7 @@ class ApiKeyAuthenticator:
         return Identity(found.tenant, found.name, found.scopes, found.rate_class)
 
 
-def identity_resolver(authenticator: Authenticator) -> Callable[[str, Mapping[str, str]], Identity]:
+def identity_resolver(authenticator: Authenticator) -> IdentityResolver:
     """What the server asks before each call: who is it, and has it the scope the method needs."""
 
     def resolve(method: str, metadata: Mapping[str, str]) -> Identity:
@@ -85,6 +96,34 @@ def identity_resolver(authenticator: Authenticator) -> Callable[[str, Mapping[st
         return identity
 
     return resolve
+
+
+def revocation_layer(authenticator: Authenticator, resolve: IdentityResolver) -> Layer:
+    """Refuses further messages of a caller whose key has been taken away: a stream can go on for hours.
+
+    It runs when the caller is known. `resolve` is asked again only after the keys have changed.
+    """
+
+    async def layer(call: IncomingCall) -> None:
+        if call.request_streaming:
+            revision = authenticator.revision
+            method, metadata, identity = call.method, call.metadata, call.identity
+
+            def still_known() -> None:
+                nonlocal revision
+                if revision == authenticator.revision:
+                    return
+                revision = authenticator.revision
+                if identity is None or resolve(method, metadata).tenant != identity.tenant:
+                    raise DocuQueryError(
+                        reasons.ERROR_REASON_CREDENTIALS_INVALID,
+                        "This API key has changed hands. Open a new stream.",
+                    )
+
+            call.on_request = still_known
+        await call.proceed()
+
+    return layer
 
 
 def infrastructure_check(
