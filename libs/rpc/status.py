@@ -26,6 +26,8 @@ _MAX_METADATA_BYTES = 2000
 """Of all values together; what is over is cut, the last ones first."""
 _ENVELOPE_BYTES = 64
 """Of a detail: its type's name and its lengths."""
+_LONGEST_DURATION_SECONDS = 315_576_000_000
+"""Ten thousand years (duration.proto)."""
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 
@@ -45,7 +47,7 @@ def to_status(error: DocuQueryError, request_id: str) -> Status:
     status.details.add().Pack(info)
     if error.retry_after_seconds is not None:
         delay = Duration()
-        delay.FromNanoseconds(round(error.retry_after_seconds * 1e9))
+        delay.FromNanoseconds(round(min(error.retry_after_seconds, _LONGEST_DURATION_SECONDS) * 1e9))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
     bad_request = _fitting(error.violations, MAX_STATUS_BYTES - status.ByteSize() - _ENVELOPE_BYTES)
     if bad_request.field_violations:

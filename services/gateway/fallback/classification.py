@@ -118,7 +118,8 @@ def judge_provider(error: DocuQueryError) -> Verdict:
         return Verdict(retry_same, row.next_provider, IGNORED, row.alert)
     park_seconds = None
     if kind is OutcomeKind.PARK:
-        park_seconds = row.park_seconds if row.park_seconds is not None else error.retry_after_seconds
+        # "In 0 s" names no time: at once would be again and again.
+        park_seconds = row.park_seconds or error.retry_after_seconds or None
     return Verdict(retry_same, row.next_provider, Outcome(kind, error.reason, park_seconds), row.alert)
 
 

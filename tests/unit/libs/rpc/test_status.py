@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import grpc
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,12 @@ def test_a_status_always_fits_and_is_read_back(
     error = DocuQueryError(reason, message, metadata=metadata, violations=violations)
     assert to_status(error, "r" * 128).ByteSize() <= MAX_STATUS_BYTES
     assert over_the_wire(error).reason == reason
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e300])
+def test_a_wait_of_ages_is_as_long_as_a_duration_can_be(seconds: float) -> None:
+    error = DocuQueryError(reasons.ERROR_REASON_PROVIDER_RATE_LIMITED, "x", retry_after_seconds=seconds)
+    assert over_the_wire(error).retry_after_seconds == 315_576_000_000
 
 
 def test_of_a_million_violations_no_more_are_looked_at_than_have_room() -> None:

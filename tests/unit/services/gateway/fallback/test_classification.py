@@ -78,12 +78,12 @@ def test_a_rejected_request_alerts_and_blames_nobody() -> None:
     assert verdict.outcome == IGNORED
 
 
-@pytest.mark.parametrize("after", [None, 0.4, 30.0])
-def test_a_rate_limit_parks_for_what_the_provider_says(after: float | None) -> None:
+@pytest.mark.parametrize(("after", "parked"), [(None, None), (0.0, None), (0.4, 0.4), (30.0, 30.0)])
+def test_a_rate_limit_parks_for_what_the_provider_says(after: float | None, parked: float | None) -> None:
     limited = DocuQueryError(
         reasons.ERROR_REASON_PROVIDER_RATE_LIMITED, "Slow down.", retry_after_seconds=after
     )
-    assert judge_provider(limited).outcome.park_seconds == after
+    assert judge_provider(limited).outcome.park_seconds == parked
 
 
 def test_a_timeout_the_provider_reported_itself_is_told_from_a_timer_of_ours() -> None:

@@ -140,6 +140,14 @@ async def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not() -> None:
     assert bench.generator.asked == ["a", "b"]
 
 
+async def test_a_rate_limit_that_names_no_time_at_all_parks_nevertheless() -> None:
+    limited = failing(reasons.ERROR_REASON_PROVIDER_RATE_LIMITED, retry_after=0)
+    bench = Bench({"a": [[limited]], "b": [answering("b")]}, clock=ManualClock())
+    for _ in range(20):
+        await bench.run(bench.climb(plan("a", "b")))
+    assert bench.generator.asked.count("a") == 1
+
+
 async def test_a_parked_provider_is_skipped_and_named() -> None:
     limited = failing(reasons.ERROR_REASON_PROVIDER_RATE_LIMITED, retry_after=20)
     bench = Bench({"a": [[limited]], "b": [answering("b")]})
