@@ -203,7 +203,8 @@ class QueryRunner:
         return await self._searcher.search(search_request(question, standalone), share)
 
     def _look_at(self, climb: Climb) -> None:
-        if any(attempt.error_reason in _STALE_LIST for attempt in climb.attempts):
+        # One that is configured and not on the list was not asked, and is missing every time.
+        if any(attempt.model and attempt.error_reason in _STALE_LIST for attempt in climb.attempts):
             self._directory.expire()
 
     def _since(self, moment: float) -> float:

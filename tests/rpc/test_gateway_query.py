@@ -315,6 +315,14 @@ async def test_a_caller_whose_time_runs_out_hears_what_took_it(
     pytest.fail("nothing was said")
 
 
+async def test_a_provider_that_is_configured_and_not_there_costs_no_call_a_question() -> None:
+    async with running(llm_provider="ghost,a") as system:
+        system.providers(a=[answering("a")])
+        for _ in range(3):
+            assert attempts(await ask(system)) == [("ghost", "PROVIDER_NOT_CONFIGURED"), ("a", "UNSPECIFIED")]
+        assert len(system.answer.calls("ListProviders")) == 1
+
+
 async def test_within_a_short_deadline_the_last_rung_still_answers(system: System) -> None:
     system.providers(a=[[HANG]])
     result = await ask(system, seconds=0.8)
