@@ -169,6 +169,12 @@ class BidiCall(Generic[Req, Res]):
                 yield response
         except grpc.aio.AioRpcError as error:
             raise await self._meaning(error) from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The call was cancelled, and not who reads it: its channel was closed.
+            raise unavailable(self._service) from None
 
     async def _ended(self) -> Exception:
         error = grpc.aio.AioRpcError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing
 from pathlib import Path
 
 import grpc
@@ -13,6 +15,16 @@ import pytest
 from docuquery.common.v1 import error_reason_pb2 as reasons
 from docuquery.common.v1.upload_pb2 import UploadFooter, UploadHeader
 from docuquery.gateway.v1 import docuquery_service_pb2 as pb
+from libs.clock import SystemClock
+from libs.errors import DocuQueryError
+from libs.rpc.context import CallContext, Identity, enter_call
+from libs.rpc.deadlines import Deadline
+from libs.rpc.reachability import Reachability
+from services.gateway.breakers.model import BreakerPolicy
+from services.gateway.breakers.registry import Breakers
+from services.gateway.downstream.clients import IngestClient
+from services.gateway.downstream.guard import Link
+from services.gateway.uploads.proxy import UploadPolicy, UploadProxy
 from tests.rpc.gateway_support import Failure, System, failure_of, running, until
 
 
@@ -208,3 +220,36 @@ async def test_a_large_upload_passes_in_constant_memory(system: System) -> None:
     assert events(responses).count(("9", "done")) == 1
     # Caller, gateway and ingest are one process here; each holds a message or two, and gRPC its windows.
     assert max(sizes) - before < 120, "200 MiB went through"
+
+
+async def test_an_upload_whose_channel_is_closed_under_it_fails_at_once(system: System) -> None:
+    """As when a channel is exchanged for one with newer certificates, and its time is up."""
+    clock = SystemClock()
+    enter_call(CallContext("r1", "/x", Identity("default", "test"), Deadline.never(clock)))
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{system.relays['ingest'].port}")
+    breakers = Breakers(BreakerPolicy(), monotonic=clock.monotonic, random=lambda: 0.5)
+    link = Link("ingest", channel, Reachability("ingest", channel), replicated=False)
+    proxy = UploadProxy(IngestClient(link, breakers), clock, UploadPolicy())
+    begun = asyncio.Event()
+
+    async def caller() -> AsyncIterator[pb.UploadDocumentsRequest]:
+        yield document("1")[0]
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def run() -> list[pb.UploadDocumentsResponse]:
+        responses = []
+        with pytest.raises(DocuQueryError) as error:
+            async with aclosing(proxy.run(caller(), math.inf)) as acknowledged:
+                async for response in acknowledged:
+                    responses.append(response)
+        assert error.value.reason_name == "SERVICE_UNAVAILABLE"
+        return responses
+
+    running_upload = asyncio.create_task(run())
+    await begun.wait()
+    await until(lambda: system.ingest.under_way == 1)
+    await channel.close(0)
+    async with asyncio.timeout(20):  # far less than any silence it bears
+        (unfinished,) = await running_upload
+    assert unfinished.progress.failed.retryable

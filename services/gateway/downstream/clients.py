@@ -84,8 +84,9 @@ def _is_not_of_ingest(error: DocuQueryError, accepting: asyncio.Task[bool]) -> b
     """
     if not is_bare(error, INGEST):
         return True
-    accepted = accepting.done() and not accepting.exception() and accepting.result()
-    return accepted and error.reason == reasons.ERROR_REASON_DEADLINE_EXCEEDED
+    if error.reason != reasons.ERROR_REASON_DEADLINE_EXCEEDED or not accepting.done():
+        return False
+    return not accepting.cancelled() and not accepting.exception() and accepting.result()
 
 
 class IngestClient:
