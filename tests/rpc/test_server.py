@@ -270,9 +270,10 @@ async def test_a_caller_who_does_not_read_keeps_a_call_no_longer_than_it_may_las
 
 
 async def test_health_is_open_watchable_and_not_serving_while_draining(servicer: Servicer) -> None:
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
 
     async def wait() -> pb.ListPromptsResponse:
+        begun.set()
         await release.wait()
         return pb.ListPromptsResponse()
 
@@ -285,7 +286,7 @@ async def test_health_is_open_watchable_and_not_serving_while_draining(servicer:
         watch = health.Watch(health_pb2.HealthCheckRequest(service="docuquery.answer.v1.AnswerService"))
         seen.append((await watch.read()).status)
         under_way = asyncio.ensure_future(list_prompts(stub))
-        await asyncio.sleep(0.1)
+        await begun.wait()
         started = asyncio.get_running_loop().time()
         closing = asyncio.create_task(context.__aexit__(None, None, None))
         seen.append((await watch.read()).status)
