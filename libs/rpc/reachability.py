@@ -57,9 +57,9 @@ class Reachability:
             return
         if there:
             self._there.set()
-            log.info("service_reachable", service=self._name)
+            log.info("service_reachable", target=self._name)
         else:
             self._there.clear()
-            log.warning("service_unreachable", service=self._name)
+            log.warning("service_unreachable", target=self._name)
         for listener in self._listeners:
             listener(there)

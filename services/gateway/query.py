@@ -246,4 +246,6 @@ def _log(result: QueryResult) -> None:
         passages=len(result.sources),
         cached=result.cache_hit is not None,
         total_ms=round(result.total_ms, 1),
+        retrieval_ms=round(result.retrieval_ms, 1),
+        generation_ms=round(result.generation_ms, 1),
     )

@@ -39,7 +39,7 @@ def rate_limit_layer(limiter: RateLimiter, classes: RateClasses, refusals: Refus
                 wait = await limiter.acquire(_named(identity), limit)
                 if wait > 0:
                     call.logged = False
-                    refusals.note(call.method, "rate_limit")
+                    refusals.note(call.method, "rate_limit", identity)
                     raise DocuQueryError(
                         reasons.ERROR_REASON_RATE_LIMITED,
                         f"Too many calls. The next one may pass in {wait:.1f} s.",
@@ -70,7 +70,7 @@ def share_layer(rooms: Mapping[str, Bulkhead], share: float, refusals: Refusals)
             entered_at = await part.enter(_patience(call))
         except Full as full:
             call.logged = False
-            refusals.note(call.method, "caller_share")
+            refusals.note(call.method, "caller_share", identity)
             wait = full.retry_after_seconds
             raise DocuQueryError(
                 reasons.ERROR_REASON_RATE_LIMITED,
