@@ -39,6 +39,8 @@ class Answered:
     """Whether the chosen sentences hold a marked span; never for a question without an answer."""
     states_figures: bool
     """Whether their passage may speak of the question's years, versions and codes; else none are given."""
+    mentions_names: bool
+    """Whether the passages mention the question's names; else none are given."""
     confidence: float = 0.0
 
 
@@ -96,7 +98,7 @@ def _answered(model: Model, case: Case, policy: SelectionPolicy) -> Answered:
     utilities = [float(value) for value in case.features @ np.array(model.weights)]
     choice = choose(case.considered, utilities, policy)
     is_right = bool(case.holds[list(choice.indices)].any())
-    return Answered(case, choice.signals, is_right, choice.states_figures)
+    return Answered(case, choice.signals, is_right, choice.states_figures, choice.mentions_names)
 
 
 def _with_confidence(model: Model, each: Answered) -> Answered:

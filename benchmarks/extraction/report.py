@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from services.answer.extraction.selection import SelectionPolicy, select
 
 _THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 _LEAST_COVERAGE = 0.05  # below it the share of wrong answers is that of a handful
-_EVIDENCE_BARS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+_EVIDENCE_BARS = (0.1, 0.15, 0.2, 0.25, 0.275, 0.3, 0.325, 0.35, 0.4, 0.5)
 _BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -45,10 +45,9 @@ def check(cases: Sequence[Case], vectors: WordVectors, png: Path | None) -> None
     print(f"\nAUC of confidence, answerable against impossible: {auc:.3f};", end=" ")
     print(f"right answers against all others: {_auc([(a.confidence, a.is_right) for a in two]):.3f}")
     print("\nRefused because a year, version or code of the question is not in the best passage:")
-    for label, run in (("1 sentence", one), ("2 sentences", two)):
-        refused = [a for a in run if not a.states_figures]
-        impossible = sum(not a.case.question.is_answerable for a in refused)
-        print(f"{label}: {impossible} impossible ones, {sum(a.is_right for a in refused)} right ones lost")
+    _print_refused(one, two, lambda a: not a.states_figures)
+    print("\nRefused because a name of the question is in no passage:")
+    _print_refused(one, two, lambda a: not a.mentions_names)
     for label, run in (("1 sentence", one), ("2 sentences", two)):
         print(f"\nCalibration, {label}:\n\nconfidence   questions  mean  right")
         error = 0.0
@@ -63,6 +62,15 @@ def check(cases: Sequence[Case], vectors: WordVectors, png: Path | None) -> None
     _check_evidence(answerable, vectors)
     if png is not None:
         draw(two, png)
+
+
+def _print_refused(
+    one: Sequence[Answered], two: Sequence[Answered], is_refused: Callable[[Answered], bool]
+) -> None:
+    for label, run in (("1 sentence", one), ("2 sentences", two)):
+        refused = [a for a in run if is_refused(a)]
+        impossible = sum(not a.case.question.is_answerable for a in refused)
+        print(f"{label}: {impossible} impossible ones, {sum(a.is_right for a in refused)} right ones lost")
 
 
 def _check_evidence(answerable: Sequence[Case], vectors: WordVectors) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.answer.extraction.figures import figures_of
 from services.answer.extraction.kinds import CERTAIN_KINDS, AnswerKind, kind_of
+from services.answer.extraction.names import Name, names_of
 from services.answer.extraction.synonyms import related
 from services.answer.language.sentences import sentences
 from services.answer.language.stemming import root, stem
@@ -67,6 +68,8 @@ class Question:
     """Whether it asks for an extreme: the most, the largest, the first."""
     figures: frozenset[str] = frozenset()
     """Years, versions, codes and clauses it names; of several questions, those of the last if it has any."""
+    names: tuple[Name, ...] = ()
+    """Words of the proper names in it, where capitals tell them."""
 
     @property
     def is_certain_kind(self) -> bool:
@@ -107,6 +110,7 @@ def analyse(text: str) -> Question:
         focus=spellings.get(focus.key, "") if focus else "",
         is_superlative=is_superlative(text),
         figures=figures_of(questions[-1]) or figures_of(text),
+        names=tuple(name for name in names_of(text) if name.key not in replaced),
     )
 
 

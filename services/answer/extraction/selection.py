@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.answer.extraction.candidates import Candidate, SourceText, candidates
-from services.answer.extraction.confidence import Signals, confidence_of, missing_names, signals
+from services.answer.extraction.confidence import Signals, confidence_of, signals
 from services.answer.extraction.features import Scored, score_features
 from services.answer.extraction.figures import Figures
 from services.answer.extraction.likeness import WordVectors
+from services.answer.extraction.names import Mentions, Name
 from services.answer.extraction.question import Question, analyse
 from services.answer.extraction.weights import utility
 
 _YES_NO = re.compile(
     r"\s*(?:is|are|am|was|were|do|does|did|can|could|may|must|shall|should|will|has|have)\b", re.I
 )
-_MISSING_NAMES_PENALTY = 0.2  # of 0 to 0.5 the value that tells off-topic questions best, see min_evidence
 _NEAR_DUPLICATE = 0.8  # Jaccard similarity of words from which a second sentence says the same again
 
 
@@ -28,11 +28,8 @@ class SelectionPolicy:
 
     max_sentences: int = 2
     """At most so many sentences, 1 or more."""
-    min_evidence: float = 0.2
-    """Least evidence (see `evidence_of`) for answering at all. Measured on eight SQuAD 2.0 articles: at 0.2,
-    40 % of questions put to passages of other articles are refused by this alone, and 0.5 % of the right
-    answers are lost; at 0.3, 60 % and 1.5 %. Questions written to look answerable pass (SQuAD 2.0's
-    impossible ones): words alone do not tell them apart."""
+    min_evidence: float = 0.3
+    """Least evidence (see `evidence_of`) for answering at all; docs/answers.md shows what each value refuses."""
     min_confidence: float = 0.0
     """Least probability of being right (see `confidence_of`) for answering; docs/answers.md shows what each
     value refuses."""
@@ -64,7 +61,7 @@ class Selection:
     picks: tuple[Pick, ...]
     """At most `max_sentences`."""
     evidence: float
-    """How much of the question the best sentence and its context cover, at most 1; see `evidence_of`."""
+    """How far the best sentence is about what was asked, 0 to 1; see `evidence_of`."""
     confidence: float
     """Probability that the best sentences hold the answer, 0 to 1, also when they are not good enough."""
 
@@ -94,6 +91,10 @@ class Choice:
     """What speaks for and against them."""
     states_figures: bool
     """Whether the best one's passage may speak of the years, versions, codes and clauses in the question."""
+    mentions_names: bool
+    """Whether some passage mentions each name in the question."""
+    evidence: float
+    """See `evidence_of`."""
 
 
 def consider(question: str, sources: Sequence[SourceText], vectors: WordVectors) -> Considered:
@@ -126,6 +127,8 @@ def choose(considered: Considered, utilities: Sequence[float], policy: Selection
             passage_score=source.score,
         ),
         _states(source, considered.question.figures),
+        _mention(considered.sources, considered.question.names),
+        evidence_of(best, source.score),
     )
 
 
@@ -138,26 +141,40 @@ def select(
     if not scored:
         return Selection((), 0.0, 0.0)
     choice = choose(considered, [utility(item.features) for item in scored], policy)
-    evidence = evidence_of(scored[choice.indices[0]], missing_names(considered.question, considered.found))
     confidence = confidence_of(choice.signals)
-    if evidence < policy.min_evidence or confidence < policy.min_confidence or not choice.states_figures:
-        return Selection((), evidence, confidence)
+    if not (
+        choice.states_figures
+        and choice.mentions_names
+        and choice.evidence >= policy.min_evidence
+        and confidence >= policy.min_confidence
+    ):
+        return Selection((), choice.evidence, confidence)
     order = _reading_order(choice.indices, scored)
-    return Selection(tuple(_pick(scored[at].candidate) for at in order), evidence, confidence)
+    return Selection(tuple(_pick(scored[at].candidate) for at in order), choice.evidence, confidence)
 
 
-def evidence_of(best: Scored, missing: float) -> float:
-    """Share of the question the best sentence and its context hold, less a penalty for names found nowhere.
+def evidence_of(best: Scored, passage_score: float) -> float:
+    """How far the best sentence is about what was asked: the mean of two shares, 0 to 1.
 
-    From -0.2 (nothing of it, all names missing) to 1.
+    What it and its context hold of the question, and how relevant the search found its passage. Either alone
+    is fooled: words that stand everywhere cover a question, and a passage has other sentences.
     """
-    return best.covered - _MISSING_NAMES_PENALTY * missing
+    return (best.covered + passage_score) / 2
 
 
 def _states(source: SourceText, figures: frozenset[str]) -> bool:
-    if not figures:
+    return not figures or Figures(_whole(source)).answer(figures)
+
+
+def _mention(sources: Sequence[SourceText], names: Sequence[Name]) -> bool:
+    if not names:
         return True
-    return Figures(f"{source.title} {source.headings} {source.text}").answer(figures)
+    mentions = Mentions(map(_whole, sources))
+    return all(map(mentions.hold, names))
+
+
+def _whole(source: SourceText) -> str:
+    return f"{source.title} {source.headings} {source.text}"
 
 
 def _choose(

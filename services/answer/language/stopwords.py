@@ -53,3 +53,12 @@ STOP_WORDS = frozenset(
     for word in words.split()
 )
 """Function words of English, German, French, Spanish, Italian and Portuguese, folded."""
+
+CAPITALISING = (
+    frozenset(map(fold, _GERMAN.split()))
+    - frozenset(
+        fold(word) for words in (_ENGLISH, _FRENCH, _SPANISH, _ITALIAN_PORTUGUESE) for word in words.split()
+    )
+    - {"am"}
+)
+"""Function words of German alone: in a text with one of them every noun has a capital."""

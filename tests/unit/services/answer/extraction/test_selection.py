@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,10 +94,28 @@ def test_what_only_repeats_the_question_is_not_an_answer_unless_it_asks_yes_or_n
 
 
 def test_nothing_is_chosen_when_nothing_is_about_the_question() -> None:
-    assert answer("Who won the 2018 football world cup?", REMOTE, ANCHOR, LEAVE, HISTORY) == []
-    assert answer("How do I bake sourdough bread?", REMOTE, ANCHOR, LEAVE, HISTORY) == []
+    found = [replace(source, score=0.2) for source in (REMOTE, ANCHOR, LEAVE, HISTORY)]
+    assert answer("Who won the 2018 football world cup?", *found) == []
+    assert answer("How do I bake sourdough bread?", *found) == []
     assert answer("", REMOTE) == []
     assert answer("How much is the allowance?") == []
+
+
+def test_a_sentence_of_a_passage_that_is_hardly_relevant_must_hold_more_of_the_question() -> None:
+    question = "Which committee of the company chooses the colour of the carpets?"
+    vague = SourceText("The company now has four sites in three countries.", 0.5)
+    assert answer(question, vague)
+    assert answer(question, replace(vague, score=0.2)) == []
+    plain = SourceText("The carpets of the company are of a dark colour.", 0.2)
+    assert answer(question, plain)
+
+
+def test_a_name_that_no_passage_mentions_is_not_answered_about() -> None:
+    assert answer("Who opened the repair shop in Aldermouth?", HISTORY)
+    assert answer("Who opened the repair shop in Harwick?", HISTORY) == []
+    assert answer("Wer eröffnete die Werkstatt?", SourceText("Die Werkstatt eröffnete Edda Marrowby.", 0.5))
+    joined = "Who opened the repair shop in Harwick? And in Aldermouth?"
+    assert answer(joined, HISTORY), "the second name takes the place of the first"
 
 
 def test_what_stands_of_another_year_or_version_is_no_answer() -> None:
