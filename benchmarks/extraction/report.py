@@ -16,7 +16,7 @@ from services.answer.extraction.selection import SelectionPolicy, select
 
 _THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 _LEAST_COVERAGE = 0.05  # below it the share of wrong answers is that of a handful
-_EVIDENCE_BARS = (0.1, 0.15, 0.2, 0.25, 0.275, 0.3, 0.325, 0.35, 0.4, 0.5)
+_EVIDENCE_BARS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 _BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 

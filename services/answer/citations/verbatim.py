@@ -1,4 +1,4 @@
-"""Word-for-word comparison that forgives white space and typography, and nothing else."""
+"""Word-for-word comparison that forgives white space, typography and Markdown, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from services.answer.language.markup import Plain
 from services.answer.language.words import words
 
 _SAME = str.maketrans(
@@ -23,7 +24,6 @@ _QUOTED = re.compile(
     r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|»([^«»]+)«|「([^「」]+)」|『([^『』]+)』|\"([^\"]+)\""
 )
 _ELLIPSIS = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\.{3}|…")
-_BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _NUMBER_BEFORE = re.compile(r"(?:\d[.,:/'-]|(?:^|\s)[-+]|[$€£¥#])$")
 _NUMBER_AFTER = re.compile(r"[.,:/'-]\d|[%‰°]")
 _GROUP = re.compile(r"\d{3}(?!\d)")  # 10 000: the second group ...
@@ -39,7 +39,8 @@ class VerbatimText:
     """A text made ready for word-for-word search; found places are offsets of the original text."""
 
     def __init__(self, text: str) -> None:
-        self._canonical, self._marks, self._origins = _canonical(text)
+        self._plain = Plain(text)
+        self._canonical, self._marks, self._origins = _canonical(self._plain.text)
 
     def find(self, needle: str) -> tuple[int, int] | None:
         """The first of `places`; None when there is none."""
@@ -49,8 +50,8 @@ class VerbatimText:
         """Where `needle`, already `canonical`, stands, as code points [start, end) of the text.
 
         Runs of white space count as one blank, typographic quotation marks and dashes as the plain
-        ones, invisible characters as nothing; the case of the first letter is free. It never starts or
-        ends inside a word or a number: `5` is not found in `50`, `5.5` or `-5`.
+        ones, invisible characters and Markdown's signs as nothing; the case of the first letter is free. It
+        never starts or ends inside a word or a number: `5` is not found in `50`, `5.5` or `-5`.
         """
         if not needle:
             return
@@ -59,7 +60,7 @@ class VerbatimText:
             while start >= 0:
                 end = start + len(form)
                 if self._whole_words(start, end):
-                    yield self._origin(start), self._origin(end - 1) + 1
+                    yield self._plain.origin(self._origin(start), self._origin(end - 1) + 1)
                 start = self._canonical.find(form, start + 1)
 
     def _origin(self, position: int) -> int:
@@ -86,10 +87,9 @@ class VerbatimText:
 
 
 def candidates(sentence: str) -> list[str]:
-    """What counts as the whole sentence, canonical: itself, without closing punctuation or bold marks."""
-    plain = _BOLD.sub(r"\2", sentence)
-    forms = (sentence.strip(), sentence.strip(_EDGES), plain.strip(), plain.strip(_EDGES))
-    return list(dict.fromkeys(canonical(form) for form in forms))
+    """What counts as the whole sentence, canonical: itself, and without closing punctuation."""
+    plain = Plain(sentence).text
+    return list(dict.fromkeys(canonical(form) for form in (plain.strip(), plain.strip(_EDGES))))
 
 
 def quotations(sentence: str) -> list[str]:
@@ -118,8 +118,8 @@ def without_quotations(sentence: str) -> str:
 
 
 def canonical(text: str) -> str:
-    """`text` with one spelling for white space and typography."""
-    return _canonical(text)[0]
+    """`text` with one spelling for white space and typography, without Markdown's signs."""
+    return _canonical(Plain(text).text)[0]
 
 
 def _canonical(text: str) -> tuple[str, list[int], list[int]]:

@@ -29,7 +29,7 @@ class SelectionPolicy:
     max_sentences: int = 2
     """At most so many sentences, 1 or more."""
     min_evidence: float = 0.3
-    """Least evidence (see `evidence_of`) for answering at all; docs/answers.md shows what each value refuses."""
+    """Least evidence (see `evidence_of`) for answering at all; docs/answers.md shows what it refuses."""
     min_confidence: float = 0.0
     """Least probability of being right (see `confidence_of`) for answering; docs/answers.md shows what each
     value refuses."""

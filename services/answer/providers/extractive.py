@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 
 from services.answer.extraction.candidates import SourceText
 from services.answer.extraction.likeness import WordVectors
-from services.answer.extraction.selection import Pick, SelectionPolicy, select
+from services.answer.extraction.selection import SelectionPolicy, select
+from services.answer.language.markup import Plain
 from services.answer.model import NO_TOKENS, Passage
 from services.answer.providers.protocol import (
     EXTRACTIVE_ADAPTER,
@@ -44,37 +45,30 @@ class ExtractiveProvider:
         """See Provider.stream: each sentence is one piece of text with its marker.
 
         Rows, list items and fields get lines of their own; a row of three cells or more is preceded by its
-        table's header row, once.
+        table's header row, once. Markdown is shown as the words it shapes.
         """
         sources = [source_text(passage) for passage in request.passages]
         selection = select(request.question, sources, self._policy, self._vectors)
         shown_headers: set[str] = set()
         previous_row = False
         for count, pick in enumerate(selection.picks):
-            passage = request.passages[pick.source]
+            plain = Plain(request.passages[pick.source].text)
             joint = "" if count == 0 else "\n" if pick.is_row or previous_row else " "
-            header = _header(passage.text, pick)
+            shown = _line(plain, pick.start, pick.end)
+            header = _line(plain, *pick.header) if pick.header and shown.count("|") + 1 >= _WIDE_ROW else ""
             if header and header not in shown_headers:
                 shown_headers.add(header)
                 joint += f"{header}\n"
             previous_row = pick.is_row
-            yield TextDelta(f"{joint}{_plain(passage.text[pick.start : pick.end])} [{pick.source + 1}]")
+            yield TextDelta(f"{joint}{shown} [{pick.source + 1}]")
         yield Finished(
             FinishReason.STOP, NO_TOKENS, abstained=not selection.picks, confidence=selection.confidence
         )
 
 
-def _header(text: str, pick: Pick) -> str:
-    """The header row to show before a pick; empty for none."""
-    if pick.header is None or _plain(text[pick.start : pick.end]).count("|") + 1 < _WIDE_ROW:
-        return ""
-    start, end = pick.header
-    return _plain(text[start:end])
-
-
-def _plain(text: str) -> str:
-    """On one line, without the outer bars of a Markdown table row."""
-    return " ".join(text.split()).strip("|").strip()
+def _line(plain: Plain, start: int, end: int) -> str:
+    """The piece on one line, without the outer bars of a Markdown table row."""
+    return " ".join(plain.between(start, end).split()).strip("|").strip()
 
 
 def source_text(passage: Passage) -> SourceText:

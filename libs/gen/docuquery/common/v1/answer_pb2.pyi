@@ -66,8 +66,8 @@ class _CitationVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Citat
     CITATION_VERDICT_UNSPECIFIED: _CitationVerdict.ValueType  # 0
     """Not checked."""
     CITATION_VERDICT_VERBATIM: _CitationVerdict.ValueType  # 1
-    """The quote stands in the source word for word (white space and typography aside), and no negation was
-    cut off before or behind it, nor from a sentence a condition or an exception.
+    """The quote stands in the source word for word (white space, typography and Markdown aside), and no
+    negation was cut off before or behind it, nor from a sentence a condition or an exception.
     """
     CITATION_VERDICT_SUPPORTED: _CitationVerdict.ValueType  # 2
     """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to
@@ -89,8 +89,8 @@ class CitationVerdict(_CitationVerdict, metaclass=_CitationVerdictEnumTypeWrappe
 CITATION_VERDICT_UNSPECIFIED: CitationVerdict.ValueType  # 0
 """Not checked."""
 CITATION_VERDICT_VERBATIM: CitationVerdict.ValueType  # 1
-"""The quote stands in the source word for word (white space and typography aside), and no negation was
-cut off before or behind it, nor from a sentence a condition or an exception.
+"""The quote stands in the source word for word (white space, typography and Markdown aside), and no
+negation was cut off before or behind it, nor from a sentence a condition or an exception.
 """
 CITATION_VERDICT_SUPPORTED: CitationVerdict.ValueType  # 2
 """No word-for-word quote, but most of the sentence's content words, at least half of those it adds to

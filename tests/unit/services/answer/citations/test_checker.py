@@ -34,6 +34,21 @@ def test_words_that_stand_there_are_verbatim(sentence: str) -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
+        "The deposit of the first flat is 1,400 euros.",
+        "**The deposit** of the [first flat](f.md) is 1,400 euros",
+    ],
+)
+def test_markdown_is_forgiven_on_both_sides_and_the_quote_stays_exact(sentence: str) -> None:
+    text = "Rent is due. **The deposit of the [first flat](flats.md#1) is 1,400 euros.**<!-- s. 4 --> Pay!"
+    finding = check(sentence, passage(text))
+    assert finding.verdict is Verdict.VERBATIM
+    quote = text[finding.start : finding.end]
+    assert quote.startswith("**The deposit of the [first flat](flats.md#1) is 1,400 euros")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
         'It says "the tenant may terminate the lease with 60 days\' notice".',
         'It says "the tenant must terminate the lease with 30 days\' notice".',
         '"The deposit is 1,400 euros in cash", and "the tenant may terminate the lease".',

@@ -25,6 +25,10 @@ SITES = passage(
     "| Porto | Thursday | 2023 |\n",
     name="remote.md",
 )
+PASSES = passage(
+    "Every **new** employee gets a [ferry pass](passes.md#new)<!-- since May --> for the Harwick line.",
+    name="passes.md",
+)
 
 
 async def ask(question: str, *passages: Passage, max_sentences: int = 2) -> list[ProviderEvent]:
@@ -58,6 +62,22 @@ async def test_the_header_of_two_rows_of_one_table_is_shown_once() -> None:
     assert text.splitlines()[1:] == ["Lyon | Wednesday | 2022 [1]", "Porto | Thursday | 2023 [1]"]
 
 
+async def test_markdown_is_shown_as_its_words_and_cited_word_for_word() -> None:
+    events = await ask("Which pass does a new employee get?", PASSES)
+    assert text_of(events) == "Every new employee gets a ferry pass for the Harwick line. [1]"
+
+
+async def test_a_fence_cut_open_does_not_hide_the_marker() -> None:
+    source = passage("```console\n$ tide build\n", name="tide.md")
+    tracker = CitationTracker([source])
+    for event in await ask("How do I build the tide?", source):
+        if isinstance(event, TextDelta):
+            list(tracker.feed(event.text))
+    list(tracker.finish())
+    assert tracker.answer == "$ tide build"
+    assert [citation.quote for citation in tracker.citations] == ["```console\n$ tide build"]
+
+
 async def test_it_says_so_when_nothing_answers() -> None:
     events = await ask("Who won the football world cup?", LEAVE, SITES)
     assert len(events) == 1
@@ -66,11 +86,16 @@ async def test_it_says_so_when_nothing_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["How many days of leave do employees get?", "What is the anchor day of the site Porto?"]
+    "question",
+    [
+        "How many days of leave do employees get?",
+        "What is the anchor day of the site Porto?",
+        "Which pass does a new employee get?",
+    ],
 )
 async def test_every_citation_of_it_passes_the_checker_as_verbatim(question: str) -> None:
-    tracker = CitationTracker([LEAVE, SITES])
-    for event in await ask(question, LEAVE, SITES):
+    tracker = CitationTracker([LEAVE, SITES, PASSES])
+    for event in await ask(question, LEAVE, SITES, PASSES):
         if isinstance(event, TextDelta):
             list(tracker.feed(event.text))
     list(tracker.finish())
