@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from services.answer.extraction.ranges import ranges
 from services.answer.language.numerals import chinese_numbers
@@ -18,7 +18,7 @@ _PARTS = r"\d+(?:\.\d+)*"
 _CURRENCY = "EUR|USD|GBP|CHF|JPY|CNY"
 # No decade (1970s), which may be written as a century, no amount, no count ("1500 miles").
 _YEAR = re.compile(
-    r"(?<![\w.,:$€£¥-])((?:1\d|20)\d\d)"
+    r"(?<![\w.,:$€£¥-])(?:FY[ -]?)?((?:1\d|20)\d\d)"
     rf"(?!\w|%|[.,:]\d|['’]s\b|\s*[$€£¥]|\s+(?:[a-z]+s|{_CURRENCY}|[Ee]uro|km|kg|[gm]b|people)\b)"
 )
 _ANY_YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
@@ -54,15 +54,10 @@ class Figures:
         self._ranges = ranges(text)
         self._spelled = chinese_numbers(text)
 
-    def answer(self, figures: Iterable[str]) -> bool:
-        """Whether the text may speak of them: it states each, but for years where it states none at all.
-
-        Rules that hold until they are changed name no year, and are asked for with this year's.
-        """
-        return all(
-            self.hold(figure) or (_YEAR.fullmatch(figure) is not None and not _ANY_YEAR.search(self._text))
-            for figure in figures
-        )
+    @property
+    def have_years(self) -> bool:
+        """Whether the text states any year."""
+        return _ANY_YEAR.search(self._text) is not None
 
     def hold(self, figure: str) -> bool:
         """Whether the text states it: as it is, as part of a date or a longer version, or in a range.
@@ -77,6 +72,25 @@ class Figures:
         if not figure.isdecimal():
             return False
         return figure in self._spelled or any(low <= int(figure) <= high for low, high in self._ranges)
+
+
+def speaks_of(figures: Collection[str], passage: str, passages: Iterable[str]) -> bool:
+    """Whether `passage`, one of `passages`, may speak of figures.
+
+    It does when it states each, but for a year where it has none: rules that hold until they
+    are changed name no year, and are asked for with this year's. Where other passages have years, one of them
+    must state it.
+    """
+    if not figures:
+        return True  # most questions name none, and a passage is long
+    stated = Figures(passage)
+    missing = [figure for figure in figures if not stated.hold(figure)]
+    if not missing:
+        return True
+    if stated.have_years or not all(map(_YEAR.fullmatch, missing)):
+        return False
+    others = Figures("\n".join(passages))
+    return not others.have_years or all(map(others.hold, missing))
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.answer.extraction.candidates import Candidate, SourceText, candidates
 from services.answer.extraction.confidence import Signals, confidence_of, signals
 from services.answer.extraction.features import Scored, score_features
-from services.answer.extraction.figures import Figures
+from services.answer.extraction.figures import speaks_of
 from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.names import Mentions, Name
 from services.answer.extraction.question import Question, analyse
@@ -126,7 +126,7 @@ def choose(considered: Considered, utilities: Sequence[float], policy: Selection
             probability=_probability(chosen, utilities),
             passage_score=source.score,
         ),
-        _states(source, considered.question.figures),
+        speaks_of(considered.question.figures, _whole(source), map(_whole, considered.sources)),
         _mention(considered.sources, considered.question.names),
         evidence_of(best, source.score),
     )
@@ -160,10 +160,6 @@ def evidence_of(best: Scored, passage_score: float) -> float:
     is fooled: words that stand everywhere cover a question, and a passage has other sentences.
     """
     return (best.covered + passage_score) / 2
-
-
-def _states(source: SourceText, figures: frozenset[str]) -> bool:
-    return not figures or Figures(_whole(source)).answer(figures)
 
 
 def _mention(sources: Sequence[SourceText], names: Sequence[Name]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.answer.extraction.figures import Figures, figures_of
+from services.answer.extraction.figures import Figures, figures_of, speaks_of
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from services.answer.extraction.figures import Figures, figures_of
     [
         ("What was the revenue in 2023?", {"2023"}),
         ("Which rules held between 1998 and 2004?", {"1998", "2004"}),
+        ("How did sales in FY2023 compare with FY 2022?", {"2022", "2023"}),
         ("What does VPN-12 mean, and what inc204?", {"VPN-12", "inc204"}),
         ("When will StationLink 5.0 be released?", {"5.0"}),
         ("What is new in 4.3.1?", {"4.3.1"}),
@@ -34,7 +35,7 @@ def test_what_names_one_thing_is_found(question: str, expected: set[str]) -> Non
         "Are 2.5 days enough for 1500 miles?",
         "Does of EUR 12.50 a day suffice?",
         "What was founded in the 1970s or the mid-1980s?",
-        "What are CO2, mp3, Q3 and FY2024?",
+        "What are CO2, mp3, Q3 and FY24?",
         "Is the office open on 24.12.2025?",
         "",
     ],
@@ -73,11 +74,23 @@ def test_another_one_is_not_it(figure: str, text: str) -> None:
     assert not Figures(text).hold(figure)
 
 
-def test_a_text_without_any_year_may_speak_of_every_year_but_not_of_every_version() -> None:
-    assert Figures("The limit is 180 euros.").answer(["2031"])
-    assert not Figures("The limit has been 180 euros since 2019.").answer(["2031"])
-    assert not Figures("The limit is 180 euros.").answer(["5.0"])
-    assert Figures("In 2031 version 5.0 came out.").answer(["2031", "5.0"])
+@pytest.mark.parametrize(
+    ("figures", "passage", "others", "expected"),
+    [
+        (["2031"], "The limit is 180 euros.", "", True),
+        (["2031"], "The limit has been 180 euros since 2019.", "", False),
+        (["2031"], "The limit is 180 euros.", "The canteen opened in 2019.", False),
+        (["2031"], "The limit is 180 euros.", "The canteen opens in 2031.", True),
+        (["2031"], "The limit has been 180 euros since 2019.", "The canteen opens in 2031.", False),
+        (["5.0"], "The limit is 180 euros.", "It is version 5.0.", False),
+        (["2031", "5.0"], "In 2031 version 5.0 came out.", "It was 2019.", True),
+        ([], "", "It was 2019.", True),
+    ],
+)
+def test_a_passage_without_years_may_speak_of_those_that_others_state_and_of_no_other_version(
+    figures: list[str], passage: str, others: str, expected: bool
+) -> None:
+    assert speaks_of(figures, passage, [passage, others]) is expected
 
 
 @given(st.text(), st.text())
