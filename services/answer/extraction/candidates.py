@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.answer.extraction.ranges import ranges
@@ -46,8 +46,8 @@ class Candidate:
     words: tuple[Word, ...]
     """Its words."""
     keys: frozenset[str]
-    """Their keys, function words included; for a table row those of its header row, too: it is read as
-    "Anchor day: Thursday"."""
+    """Their keys, function words included, and those of what it is read with: for a table row its header row
+    ("Anchor day: Thursday"), for the first sentence below a heading that heading."""
     lead_in: frozenset[str]
     """Keys of what comes before and says what it is about: the sentence before (for a table row the line
     before the table, for a list item or field the line before the list) and the headings above."""
@@ -118,7 +118,7 @@ def _of_source(index: int, source: SourceText) -> list[Candidate]:
                 sentence=part,
                 text=texts[at],
                 words=part_words[at],
-                keys=keys[at] | keys[header] if header is not None else keys[at],
+                keys=keys[at].union(*(keys[above] for above in _read_with(parts, at, header))),
                 lead_in=heading | _lead_in(parts, keys, at),
                 follow_up=keys[at + 1] if at + 1 < len(parts) else _NOTHING,
                 opening=opening,
@@ -126,6 +126,14 @@ def _of_source(index: int, source: SourceText) -> list[Candidate]:
             )
         )
     return result
+
+
+def _read_with(parts: Sequence[Sentence], at: int, header: int | None) -> Iterator[int]:
+    """Indices of what says what the sentence `at` is about as much as its own words do."""
+    if header is not None:
+        yield header
+    if at and parts[at - 1].kind is SentenceKind.HEADING and parts[at].kind is not SentenceKind.TABLE_ROW:
+        yield at - 1
 
 
 def _keys(text: str) -> frozenset[str]:

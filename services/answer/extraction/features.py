@@ -23,6 +23,10 @@ _PRONOUN = re.compile(
     r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Such|Both|Er|Sie|Es|Il|Elle|Ils)\b"
 )
 _COPULA = re.compile(r"[^.;,]{0,25}?(?:\([^)]*\))?,?\s*(?:is|are|was|were|means|refers to|\[)\b")
+_CONDITION = re.compile(  # "If a dongle is lost" defines no dongle
+    r"(?:if|when|while|unless|until|because|although|whether|wenn|falls|weil|si|quand|cuando|se|quando|perché|porque)\b",
+    re.IGNORECASE,
+)
 _NEAR = 3  # content words two neighbours of the question may stand apart and still count as a pair
 _FAR_PAIR = 0.4  # what such a pair counts for
 _LIGHT = 0.5  # what a light word weighs, relative to others
@@ -234,7 +238,7 @@ def _pairs(terms: Sequence[Term], content: Sequence[str], weights: dict[str, flo
 
 def _defines(defined: Sequence[str], candidate: Candidate) -> float:
     """1 for "X is ...", 0.3 for a sentence that merely starts with X, else 0."""
-    if not defined:
+    if not defined or _CONDITION.match(candidate.text):
         return 0.0
     lead = [word.key for word in candidate.words[: len(defined) + 6]]
     if any(key not in lead for key in defined):

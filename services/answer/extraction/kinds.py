@@ -78,6 +78,7 @@ _QUESTIONS: tuple[tuple[AnswerKind, re.Pattern[str]], ...] = (
         AnswerKind.TIME,
         re.compile(
             r"\bwhen\b(?=.{0,12}\b(?:did|was|were|is|are|do|does|has|had|will|can|would|must)\b)|"
+            r"\bwhat (?:is|are|was|were) (?:\w+ ){1,3}hours\b|"
             + _WHAT
             + r"(?:year|date|day|month|century|decade|time|period|era)s?\b"
             r"|\bwann\b|\bquand\b|\bcuándo\b|\bquando\b|什么时候|何时|哪一?年|いつ",

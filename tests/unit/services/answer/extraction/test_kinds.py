@@ -15,6 +15,7 @@ from services.answer.language.words import words
         ("Which engineer designed it?", AnswerKind.PERSON),
         ("When was it released?", AnswerKind.TIME),
         ("In what year did it open?", AnswerKind.TIME),
+        ("What are the opening hours?", AnswerKind.TIME),
         ("Where is the assembly point?", AnswerKind.PLACE),
         ("In which city is the office?", AnswerKind.PLACE),
         ("How many seats does it have?", AnswerKind.NUMBER),

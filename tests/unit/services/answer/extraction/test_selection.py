@@ -226,6 +226,25 @@ def test_a_heading_says_what_a_short_sentence_below_it_is_about() -> None:
     assert best("How many days of remote work are allowed?", source) == "Up to three days a week."
 
 
+def test_the_first_sentence_below_a_heading_is_read_with_it() -> None:
+    source = SourceText(
+        "## Quiet time\n\nNobody phones between 13:00 and 14:00.\n\n## Tea\n\nAfter quiet time there is tea.",
+        0.5,
+    )
+    assert best("When is quiet time?", source) == "Nobody phones between 13:00 and 14:00."
+    rows = SourceText(
+        "## Rooms of the harbour\n\n| Room | Floor |\n|---|---|\n| Anchor | 1 |\n| Buoy | 2 |\n", 0.5
+    )
+    assert best("On which floor of the harbour is the room Buoy?", rows) == "| Buoy | 2 |"
+
+
+def test_a_condition_defines_nothing() -> None:
+    source = SourceText(
+        "If a tide table is lost, phone us. A tide table is a list of the hours of high water.", 0.5
+    )
+    assert best("What is a tide table?", source) == "A tide table is a list of the hours of high water."
+
+
 def test_words_of_like_meaning_find_the_sentence() -> None:
     source = SourceText(
         "The harbour master keeps the log. William of Orange was the strongest opponent of the king.", 0.5
