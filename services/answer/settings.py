@@ -78,7 +78,7 @@ class Settings(ServiceSettings):
     no answerable question about samples/ is refused (tests/e2e/test_main_path.py)."""
     max_sentences: int = Field(2, ge=1, le=10, validation_alias="EXTRACTIVE_MAX_SENTENCES")
     """Sentences the extractive provider may pick: 1 for short answers, 2 to hold the answer more often."""
-    min_confidence: float = Field(0.0, ge=0, le=1, validation_alias="EXTRACTIVE_MIN_CONFIDENCE")
+    min_confidence: float = Field(0.1, ge=0, le=1, validation_alias="EXTRACTIVE_MIN_CONFIDENCE")
     """Probability of being right (0 to 1) below which the extractive provider says no; docs/answers.md shows
     what each value refuses."""
 

@@ -96,6 +96,11 @@ def candidates(sources: Sequence[SourceText]) -> list[Candidate]:
     return found
 
 
+def keys_of(found: Sequence[Candidate]) -> frozenset[str]:
+    """Keys that stand in the candidates, their headings or their passages' first sentences and titles."""
+    return frozenset().union(*(item.keys | item.opening | item.lead_in for item in found))
+
+
 def _of_source(index: int, source: SourceText) -> list[Candidate]:
     parts = sentences(source.text)
     texts = [source.text[part.start : part.end] for part in parts]

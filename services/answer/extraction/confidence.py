@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.answer.extraction.candidates import Candidate
+from services.answer.extraction.candidates import Candidate, keys_of
 from services.answer.extraction.features import Scored
 from services.answer.extraction.question import Question
 
@@ -98,5 +98,5 @@ def missing_names(question: Question, found: Sequence[Candidate]) -> float:
     names = [term for term in question.terms if term.is_name]
     if not names:
         return 0.0
-    known = frozenset[str]().union(*(item.keys | item.opening | item.lead_in for item in found))
+    known = keys_of(found)
     return sum(term.key not in known for term in names) / len(names)

@@ -20,6 +20,7 @@ from services.answer.language.words import words
 _ALIKE = 0.7
 """Dice coefficient from which two words are spellings or endings of one name: Palestine and Palestinian have
 .78, Germany and German .91, a letter left out of six .73."""
+_SHORTEST_ALIKE = 4  # letters of a name; of three, another word has half the pairs by chance
 _LONGEST_ACRONYM = 6  # longer words in capitals are shouted
 _APOSTROPHE = re.compile("['’]")
 _LETTERS = r"[^\W\d_]"
@@ -86,6 +87,8 @@ class Mentions:
         if any(root(key) == root(name.key) for key in self._keys):
             return True
         wanted = fold(name.written)
+        if len(wanted) < _SHORTEST_ALIKE:
+            return False
         spellings = {fold(self._text[word.start : word.end]) for word in self._words}
         return any(_dice(wanted, other) >= _ALIKE for other in spellings if other[:1] == wanted[:1])
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.answer.extraction.candidates import Candidate, SourceText, candidates
+from services.answer.extraction.candidates import Candidate, SourceText, candidates, keys_of
 from services.answer.extraction.confidence import Signals, confidence_of, signals
 from services.answer.extraction.features import Scored, score_features
 from services.answer.extraction.figures import speaks_of
 from services.answer.extraction.likeness import WordVectors
-from services.answer.extraction.names import Mentions, Name
+from services.answer.extraction.names import Mentions
 from services.answer.extraction.question import Question, analyse
 from services.answer.extraction.weights import utility
 
@@ -127,7 +127,7 @@ def choose(considered: Considered, utilities: Sequence[float], policy: Selection
             passage_score=source.score,
         ),
         speaks_of(considered.question.figures, _whole(source), map(_whole, considered.sources)),
-        _mention(considered.sources, considered.question.names),
+        _mentions_names(considered),
         evidence_of(best, source.score),
     )
 
@@ -162,11 +162,13 @@ def evidence_of(best: Scored, passage_score: float) -> float:
     return (best.covered + passage_score) / 2
 
 
-def _mention(sources: Sequence[SourceText], names: Sequence[Name]) -> bool:
-    if not names:
-        return True
-    mentions = Mentions(map(_whole, sources))
-    return all(map(mentions.hold, names))
+def _mentions_names(considered: Considered) -> bool:
+    known = keys_of(considered.found) if considered.question.names else frozenset()
+    unseen = [name for name in considered.question.names if name.key not in known]
+    if not unseen:
+        return True  # as a rule, and taking all passages apart once more costs milliseconds
+    mentions = Mentions(map(_whole, considered.sources))
+    return all(map(mentions.hold, unseen))
 
 
 def _whole(source: SourceText) -> str:

@@ -61,6 +61,7 @@ def test_other_endings_spellings_and_what_is_spelled_out_mention_a_name(name: st
         ("Harwick", "The ferry leaves Dunmere at night. It calls at Hartmouth, too."),
         ("CFO", "Ida Thorne, Chief Executive Officer"),
         ("Norland", "Norway and Northern Ireland"),
+        ("Mac", "They caught a mack."),
     ],
 )
 def test_other_names_do_not(name: str, text: str) -> None:
