@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from google.protobuf.struct_pb2 import Value
 from numpy.typing import NDArray
 
+from docuquery.common.v1.filter_pb2 import Condition, Filter
 from docuquery_client.client import AsyncDocuQuery
 from docuquery_client.evaluation.embedded import embedded_system
 from docuquery_client.evaluation.spans import holds_span
@@ -33,6 +35,8 @@ class Case:
     """What the search found, best first."""
     others: tuple[Passage, ...]
     """As many of what it found that hold no marked span: the question with its answer taken away."""
+    elsewhere: tuple[Passage, ...]
+    """What the search finds in the documents that it is not about."""
     considered: Considered
 
     @cached_property
@@ -68,19 +72,23 @@ async def collect(dataset: AnswerDataset, vectors: WordVectors, top_k: int) -> l
             await client.upload_document(name, content)
         turns = asyncio.Semaphore(_SEARCHES)
 
-        async def passages_of(question: MarkedQuestion) -> tuple[Passage, ...]:
+        async def passages_of(text: str, without: Sequence[str] = ()) -> tuple[Passage, ...]:
+            conditions = [
+                Condition(field="filename", equals=Value(string_value=name), negate=True) for name in without
+            ]
             async with turns:
-                reply = await client.search(question.text, limit=2 * top_k)
+                reply = await client.search(text, limit=2 * top_k, filter=Filter(conditions=conditions))
             return tuple(passage_from_proto(passage) for passage in reply.passages)
 
         questions = [question for question in dataset.questions if not question.after]
-        found = await asyncio.gather(*(passages_of(question) for question in questions))
+        found = await asyncio.gather(*(passages_of(each.text) for each in questions))
+        elsewhere = await asyncio.gather(*(passages_of(each.text, each.documents) for each in questions))
     cases = []
-    for question, passages in zip(questions, found, strict=True):
+    for question, passages, foreign in zip(questions, found, elsewhere, strict=True):
         others = tuple(passage for passage in passages if not holds_span(passage.text, question.answers))
         considered = consider(question.text, sources_of(passages[:top_k]), vectors)
         if considered.scored:
-            cases.append(Case(question, passages[:top_k], others[:top_k], considered))
+            cases.append(Case(question, passages[:top_k], others[:top_k], foreign[:top_k], considered))
     return cases
 
 

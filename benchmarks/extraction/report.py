@@ -13,6 +13,8 @@ from benchmarks.extraction.model import Answered, crossfit
 from docuquery_client.evaluation.spans import holds_span
 from services.answer.extraction.likeness import WordVectors
 from services.answer.extraction.selection import SelectionPolicy, select
+from services.answer.outcome import has_evidence
+from services.answer.settings import Settings
 
 _THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 _LEAST_COVERAGE = 0.05  # below it the share of wrong answers is that of a handful
@@ -60,6 +62,7 @@ def check(cases: Sequence[Case], vectors: WordVectors, png: Path | None) -> None
             print(f"{low:.1f} to {high:.1f} {len(inside):11}  {mean:.3f}  {right:.3f}")
         print(f"expected calibration error: {error:.3f}")
     _check_evidence(answerable, vectors)
+    _check_elsewhere(answerable, vectors)
     if png is not None:
         draw(two, png)
 
@@ -89,6 +92,20 @@ def _check_evidence(answerable: Sequence[Case], vectors: WordVectors) -> None:
     for bar in _EVIDENCE_BARS:
         refused, lost = (_share([value < bar for value in values]) for values in (away, kept))
         print(f"{bar:14.2f}  {refused:7.3f}  {lost:18.3f}")
+
+
+def _check_elsewhere(answerable: Sequence[Case], vectors: WordVectors) -> None:
+    """Prints how many questions are refused when asked of the documents they are not about."""
+    settings = Settings()
+    policy = SelectionPolicy(min_confidence=settings.min_confidence)
+    asked = [case for case in answerable if has_evidence(case.elsewhere, settings.evidence_threshold)]
+    answered = [
+        case
+        for case in asked
+        if select(case.question.text, sources_of(case.elsewhere), policy, vectors).picks
+    ]
+    irrelevant, refused = (1 - len(cases) / len(answerable) for cases in (asked, answered))
+    print(f"\nAsked of the other documents: {refused:.3f} refused, {irrelevant:.3f} for want of any passage")
 
 
 def measure_time(cases: Sequence[Case], vectors: WordVectors) -> None:
