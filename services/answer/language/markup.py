@@ -18,10 +18,10 @@ _CLOSING_FENCE = re.compile(r"^[ \t]*`{3,}[ \t]*(?:\n|\Z)", re.MULTILINE)
 _TICKS = re.compile(r"`+")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
 _COMMENT = re.compile(r"<!--.{0,1000}?-->", re.DOTALL)
-_LINK = re.compile(
-    r"!?\[(?P<words>[^\[\]]{1,300})\]"
-    r"(?:\([^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s\"[^\"\n]{0,200}\")?\)"
-    r"|\[(?!\d+\])[^\[\]]{0,200}\])"  # not of "[citation needed][3]"
+_LINK = re.compile(  # rows[i][j], the [Tenant](herein) and [citation needed][3] are none
+    r"(?<![A-Za-z0-9_\])])!?\[(?P<words>[^\[\]]{1,300})\]"
+    r"(?:\((?=[^()\s]{0,2000}[./#:?])[^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:\s\"[^\"\n]{0,200}\")?\)"
+    r"|\[(?!\d+\])[^\[\]]{0,200}\])"
 )
 _EMPHASIS = re.compile(  # 2**3, 5 * 3, snake_case and __name__ are none
     r"(?<![A-Za-z0-9*])(\*{1,3})(?![\s*])(?P<starred>(?:(?!\n[ \t]*\n)[^*]){1,500})(?<!\s)\1(?![A-Za-z0-9*])"

@@ -57,6 +57,7 @@ def test_what_shapes_the_words_goes(text: str, expected: str) -> None:
         "*args and **kwargs",
         "A **bold word that never\n\nends** here",
         "Ferries[3][4] run daily.[citation needed][3]",
+        "rows[i][j], article 3[1](a) and the [Tenant](herein)",
         "an open `tick and [an open link](",
         "Option<i32> | x -> y",
     ],
