@@ -273,15 +273,23 @@ async def test_a_caller_who_reads_too_slowly_counts_against_nobody() -> None:
 
 
 async def test_waiting_for_a_service_to_come_back_is_part_of_the_call_s_time(system: System) -> None:
-    await system.relays["retrieval"].cut()
-    async with asyncio.timeout(2):
-        while (await health_of(system, "readiness")) != health_pb2.HealthCheckResponse.NOT_SERVING:
-            pass
-    call = system.api.GetStats(pb.GetStatsRequest(), timeout=10)
-    await asyncio.sleep(0.3)  # this is what it waits, at the least
-    await system.relays["retrieval"].listen()
-    await call
-    assert system.retrieval.calls("GetStats")[-1].seconds_left < 9.7
+    """In one of four tries: a channel tries again every 0.1 to 0.5 s, and a call waits for 0.6 s."""
+    relay = system.relays["retrieval"]
+    for _ in range(4):
+        await relay.cut()
+        async with asyncio.timeout(10):
+            while (await health_of(system, "readiness")) != health_pb2.HealthCheckResponse.NOT_SERVING:
+                pass
+        call = system.api.GetStats(pb.GetStatsRequest(), timeout=10)
+        await asyncio.sleep(0.2)  # this is what it waits, at the least
+        await relay.listen()
+        if await call.code() is grpc.StatusCode.OK:
+            assert system.retrieval.calls("GetStats")[-1].seconds_left < 9.8
+            return
+        async with asyncio.timeout(10):
+            while (await health_of(system, "readiness")) != health_pb2.HealthCheckResponse.SERVING:
+                pass
+    pytest.fail("no call was kept until the service was back")
 
 
 async def test_callers_who_spend_the_time_of_their_uploads_open_no_breaker(system: System) -> None:
