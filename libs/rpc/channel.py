@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from libs.background import beside
 from libs.clock import SystemClock
 from libs.rpc.rotating import RotatingChannel
 from libs.rpc.targets import dial_target
@@ -98,10 +98,8 @@ async def open_channel(
         lambda: grpc.aio.secure_channel(address, channel_credentials(tls), options=options),
         partial(signature, tls.paths),
     )
-    following = asyncio.create_task(rotating.follow(SystemClock()))
     try:
-        yield rotating
+        async with beside("certificates", partial(rotating.follow, SystemClock())):
+            yield rotating
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
         await rotating.close()

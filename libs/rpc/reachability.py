@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import grpc
 import structlog
 
+from libs.background import beside
+
 log = structlog.get_logger()
 
 
@@ -39,12 +41,8 @@ class Reachability:
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Follows the channel inside the block, and keeps it connected."""
-        following = asyncio.create_task(self._follow())
-        try:
+        async with beside("reachability", self._follow):
             yield
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
 
     async def _follow(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 from dotenv import dotenv_values
 
+from libs.background import beside
 from libs.certificates import read_certificate
 from libs.clock import SystemClock
 from libs.settings import ServiceSettings
@@ -56,13 +57,11 @@ async def _metrics(service: str, settings: ServiceSettings) -> AsyncIterator[Non
     for tls in (settings.server_tls, settings.client_tls):
         if tls is not None and tls.cert is not None:
             CERTIFICATE_END.follow(partial(_end_of, tls.cert), service, tls.cert.name)
-    measuring = asyncio.create_task(measure_lag(service, SystemClock()))
     log.info("metrics", address=f"{settings.metrics_host}:{settings.metrics_port}")
     try:
-        yield
+        async with beside("loop_lag", partial(measure_lag, service, SystemClock())):
+            yield
     finally:
-        measuring.cancel()
-        await asyncio.gather(measuring, return_exceptions=True)
         await asyncio.to_thread(port.close)
 
 

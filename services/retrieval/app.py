@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from docuquery.retrieval.v1.retrieval_service_pb2_grpc import add_RetrievalServiceServicer_to_server
+from libs.background import beside
 from libs.clock import Clock, SystemClock
 from libs.rpc.context import current_call_or_none
 from libs.rpc.server import RunningServer, ServiceRegistration, serve
@@ -151,10 +150,10 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
             await stores.revisions.advance_all()
             answers = _answer_cache(settings, stores, embedder, clock)
         documents_class = RevisingDocuments if answers else Documents
-        await stack.enter_async_context(_running(sweeper.run(), "sweeper"))
+        await stack.enter_async_context(beside("sweeper", sweeper.run, clock))
         follow_sweeper(sweeper)
         if TENANTS.is_on:
-            await stack.enter_async_context(_running(count_store(stores, clock), "count_store"))
+            await stack.enter_async_context(beside("count_store", partial(count_store, stores, clock), clock))
 
         side = await _side(stack, settings, stores, embedder, encoder)
         reading, others = Reading(side), {}
@@ -178,7 +177,7 @@ async def start(settings: Settings, clock: Clock | None = None) -> AsyncIterator
         filler = background_filler(stores, sources(space), clock, grace_seconds)
         changeover = Changeover(stores.spaces, filler, clock, grace_seconds, switch_over)
         await changeover.catch_up()
-        await stack.enter_async_context(_running(changeover.run(), "changeover"))
+        await stack.enter_async_context(beside("changeover", changeover.run, clock))
 
         passage_encoder = PassageEncoder(
             measured(embedder, stages, {"embed_passages": "embed_passages"}), encoder
@@ -244,17 +243,6 @@ async def _former_side(
         embedder or AbsentEmbedder(space.embedder, space.dimensions),
         nearest_encoder(space.sparse) or encoder,
     )
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _answer_cache(settings: Settings, stores: Stores, embedder: Embedder, clock: Clock) -> AnswerCache:

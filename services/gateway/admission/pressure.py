@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 import grpc
 import structlog
 
+from libs.background import beside
 from libs.clock import Clock
 from services.gateway.admission.bulkhead import Bulkhead
 
@@ -126,10 +127,8 @@ async def relieved(
                 shedding = False
                 log.info("full_size_again")
 
-    tasks = [asyncio.create_task(watch()), *(asyncio.create_task(probe.run()) for probe in probes)]
-    try:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(beside("pressure", watch, clock))
+        for probe in probes:
+            await stack.enter_async_context(beside("probe", probe.run, clock))
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

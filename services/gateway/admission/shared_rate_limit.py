@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.background import beside
 from libs.clock import Clock
 from services.gateway.admission.layers import RateLimiter
 from services.gateway.breakers.breaker import Breaker
@@ -121,12 +123,8 @@ class SharedRateLimiter:
     @asynccontextmanager
     async def followed(self, clock: Clock) -> AsyncIterator[None]:
         """Looks for a Redis that is away, inside the block, so that no call has to wait to find it there."""
-        following = asyncio.create_task(self._follow(clock))
-        try:
+        async with beside("redis", partial(self._follow, clock), clock):
             yield
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
 
     async def _follow(self, clock: Clock) -> None:
         while True:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from libs.background import beside
 from libs.clock import Clock
 from services.gateway.identity.api_keys import ApiKey
 
@@ -48,12 +49,8 @@ async def followed_keys(
                 apply(keys)
                 log.info("api_keys_reloaded", keys=len(keys))
 
-    following = asyncio.create_task(follow())
-    try:
+    async with beside("key_file", follow, clock):
         yield
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 def _loaded(load: Callable[[], Sequence[ApiKey]]) -> tuple[tuple[ApiKey, ...] | None, str]:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from libs.background import beside
 from libs.rpc.reachability import Reachability
 
 
@@ -27,9 +28,5 @@ async def readiness(
             await tell(all(one.is_reachable for one in needed))
             await changed.wait()
 
-    following = asyncio.create_task(follow())
-    try:
+    async with beside("readiness", follow):
         yield
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Collection as Group
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from docuquery.common.v1 import error_reason_pb2 as reasons
+from libs.background import beside
 from libs.clock import Clock
 from libs.errors import DocuQueryError
 from services.retrieval.store.progress import FillProgress, ReindexState, ReindexStatus
@@ -126,13 +127,10 @@ class ServerSpaces:
         searching = self._beats_of(self._own)
         if self._kept.others:
             await searching.beat()
-        watch = asyncio.create_task(self._watch(searching), name="spaces")
         try:
-            yield
+            async with beside("spaces", partial(self._watch, searching)):
+                yield
         finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
             with suppress(DocuQueryError):  # else its silence tells
                 await searching.stop()
 
@@ -191,13 +189,10 @@ class ServerSpaces:
             await self._filling.stop()
             raise _at_work()
         await self._filling.forget_dead()
-        beating = asyncio.create_task(self._keep_beating(), name="reindex-beats")
         try:
-            yield
+            async with beside("reindex_beats", self._keep_beating):
+                yield
         finally:
-            beating.cancel()
-            with suppress(asyncio.CancelledError):
-                await beating
             with suppress(DocuQueryError):  # else the others see by its silence that it has ended
                 await self._filling.stop()
 
