@@ -191,6 +191,7 @@ async def play(stage: Stage, fault: Fault, number: int) -> list[Row]:
         seconds = time.monotonic() - began
         await fault.heal(stage)
         await until_whole(stage)
+        await close_breakers(stage)
         if make is upload:
             await nothing_is_lost(stage, number, seen)
         rows.append(Row(fault.name, call, seen, seconds))

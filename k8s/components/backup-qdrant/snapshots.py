@@ -26,6 +26,8 @@ from urllib.parse import quote
 _BLOCK = 2**20
 _TIMEOUT_SECONDS = 3600  # of one silence, not of the whole
 _SETTLE_SECONDS = 3600  # after a collection's restore on a node; the other nodes fetch it from there
+_STUCK_SECONDS = 15  # so long without a transfer, a copy that cannot be read is one that nobody mends
+_TRIES = 5
 _BOUNDARY = "docuquery-snapshot"
 
 
@@ -92,16 +94,14 @@ class Node:
             },
         ).close()
 
-    def is_whole(self, collection: str) -> bool:
-        """Whether every copy of every shard can be read, as far as this node knows."""
+    def shards(self, collection: str) -> dict | None:
+        """What it knows of a collection's copies on all nodes; None: it has not heard of it yet."""
         try:
-            cluster = self.result("GET", f"/collections/{quote(collection)}/cluster")
+            return self.result("GET", f"/collections/{quote(collection)}/cluster")
         except urllib.error.HTTPError as error:
-            if error.code != 404:  # not heard of it yet
+            if error.code != 404:
                 raise
-            return False
-        shards = [*cluster["local_shards"], *cluster["remote_shards"]]
-        return bool(shards) and all(shard["state"] == "Active" for shard in shards)
+            return None
 
 
 def save(nodes: list[Node], folder: Path, keep_days: float) -> Path:
@@ -136,10 +136,15 @@ def restore(nodes: list[Node], folder: Path) -> None:
         if len({_shards(file) for _, file in parts}) == 1:
             del parts[1:]  # each node had all of it: the others follow the first
         for node, file in parts:
-            node.restore(file.stem, file)
-            # The other nodes' copies are dead now, and follow this one. To restore the next meanwhile would
-            # declare this one dead, too: then there may be none left to follow.
-            _settle(nodes, file.stem)
+            for left in reversed(range(_TRIES)):
+                node.restore(file.stem, file)
+                # The other nodes' copies are dead now, and follow this one. To restore the next meanwhile
+                # would declare this one dead, too: then there may be none left to follow.
+                if _settles(nodes, file.stem):
+                    break
+                if not left:
+                    raise TimeoutError(f"{file.stem} is restored, but copies of it stay half made")
+                print(f"copies of {file.stem} stay half made: once more")  # noqa: T201
 
 
 def _shards(file: Path) -> frozenset[str]:
@@ -149,13 +154,29 @@ def _shards(file: Path) -> frozenset[str]:
         return frozenset(folder for folder in folders if folder.isdecimal())
 
 
-def _settle(nodes: list[Node], collection: str) -> None:
-    """Waits until every copy can be read. Raises TimeoutError."""
+def _settles(nodes: list[Node], collection: str) -> bool:
+    """Waits until every copy can be read, as far as each node knows. Raises TimeoutError.
+
+    False when one cannot, and nothing is under way that would change it: Qdrant can leave copies half made,
+    those of the restored node among them (qdrant#6575, #7851).
+    """
     end = time.monotonic() + _SETTLE_SECONDS
-    while not all(node.is_whole(collection) for node in nodes):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{collection} is restored on a node, but not every copy of it is active")
+    moved = time.monotonic()
+    while time.monotonic() < end:
+        views = [node.shards(collection) for node in nodes]
+        if all(view is not None and _is_whole(view) for view in views):
+            return True
+        if any(view is None or view["shard_transfers"] for view in views):
+            moved = time.monotonic()
+        elif time.monotonic() - moved > _STUCK_SECONDS:
+            return False
         time.sleep(0.2)
+    raise TimeoutError(f"{collection} is restored on a node, but not every copy of it is active")
+
+
+def _is_whole(view: dict) -> bool:
+    shards = [*view["local_shards"], *view["remote_shards"]]
+    return bool(shards) and all(shard["state"] == "Active" for shard in shards)
 
 
 def main(arguments: list[str]) -> None:
