@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 
 import grpc
@@ -76,30 +76,60 @@ async def test_a_question_under_way_when_its_replica_dies_is_answered_by_another
 async def test_calls_that_break_with_one_replica_do_not_close_the_other_off() -> None:
     async with running(replicas=2) as system:
         system.providers(a=[[started("a"), text("Ten "), HANG]])
-        asked = [system.api.StreamQuery(pb.StreamQueryRequest(query=QUESTION)) for _ in range(14)]
-        uploads = [system.api.UploadDocuments() for _ in range(14)]
-        header = pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a"))
-        for upload in uploads:
-            await upload.write(header)
-        await until(lambda: system.answer.under_way == 14 and system.ingest.under_way == 14, 10)
-        reading = [[asyncio.ensure_future(broken(call)) for call in calls] for calls in (asked, uploads)]
-        for service, readers in zip(("answer", "ingest"), reading, strict=True):
-            await system.relays[service].cut()
-            await until(lambda readers=readers: sum(r.done() for r in readers) >= 5, 10)  # type: ignore[misc]
+        question = pb.StreamQueryRequest(query=QUESTION)
+        readers = [
+            # One of which nobody has heard is asked again, and does not break.
+            *await broken_together(system, "answer", lambda: system.api.StreamQuery(question), heard=True),
+            *await broken_together(system, "ingest", lambda: system.api.UploadDocuments(unfinished())),
+        ]
         system.providers(a=[answering("a")])
         for _ in range(4):
             assert (await system.api.Query(QUESTION)).result.provider == "a"
             await system.api.UploadDocument(pb.UploadDocumentRequest(filename="b.txt", content=b"b"))
-        for reader in (*reading[0], *reading[1]):
-            reader.cancel()
-        await asyncio.gather(*reading[0], *reading[1], return_exceptions=True)
+        await ended(readers)
 
 
-async def broken(call: AsyncIterable[object]) -> None:
+async def unfinished() -> AsyncIterator[pb.UploadDocumentsRequest]:
+    """The beginning of an upload."""
+    yield pb.UploadDocumentsRequest(upload_id="1", header=UploadHeader(filename="a"))
+    await asyncio.Event().wait()
+
+
+async def broken_together(
+    system: System, service: str, open_stream: Callable[[], AsyncIterable[object]], *, heard: bool = False
+) -> list[asyncio.Task[None]]:
+    """Readers of streams of which five or more break with the first replica of `service`.
+
+    It has about half of them once both are connected, which takes a moment. heard: each has said something.
+    """
+    fake, relay = {"answer": system.answer, "ingest": system.ingest}[service], system.relays[service]
+    for _ in range(4):
+        speaking = [asyncio.Event() for _ in range(14)]
+        readers = [asyncio.create_task(broken(open_stream(), spoke)) for spoke in speaking]
+        await until(lambda: fake.under_way == 14, 10)
+        if heard:
+            await asyncio.gather(*(spoke.wait() for spoke in speaking))
+        await relay.cut()
+        with suppress(TimeoutError):
+            await until(lambda readers=readers: sum(r.done() for r in readers) >= 5, 5)  # type: ignore[misc]
+            return readers
+        await ended(readers)
+        await until(lambda: fake.under_way == 0, 10)
+        await relay.listen()
+    raise AssertionError("the first replica was sent hardly any stream")
+
+
+async def ended(readers: list[asyncio.Task[None]]) -> None:
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def broken(call: AsyncIterable[object], spoke: asyncio.Event) -> None:
     """Reads until the stream breaks."""
     with suppress(grpc.aio.AioRpcError):
         async for _ in call:
-            pass
+            spoke.set()
 
 
 async def test_replicas_that_all_fail_open_the_breaker_nevertheless() -> None:
