@@ -136,15 +136,15 @@ def restore(nodes: list[Node], folder: Path) -> None:
         if len({_shards(file) for _, file in parts}) == 1:
             del parts[1:]  # each node had all of it: the others follow the first
         for node, file in parts:
-            for left in reversed(range(_TRIES)):
+            for _ in range(_TRIES):
                 node.restore(file.stem, file)
                 # The other nodes' copies are dead now, and follow this one. To restore the next meanwhile
                 # would declare this one dead, too: then there may be none left to follow.
                 if _settles(nodes, file.stem):
                     break
-                if not left:
-                    raise TimeoutError(f"{file.stem} is restored, but copies of it stay half made")
-                print(f"copies of {file.stem} stay half made: once more")  # noqa: T201
+                print(f"copies of {file.stem} stay half made")  # noqa: T201
+            else:
+                raise TimeoutError(f"{file.stem} is restored, but copies of it stay half made")
 
 
 def _shards(file: Path) -> frozenset[str]:

@@ -40,9 +40,10 @@ class Refusals:
             self._counts.clear()
 
     def _tell(self) -> None:
-        for (method, rule, caller), count in self._counts.most_common(_MOST_LINES):
+        told = self._counts.most_common(_MOST_LINES)
+        for (method, rule, caller), count in told:
             who = {"tenant": caller.tenant, "caller": caller.caller} if caller is not None else {}
             log.warning("calls_refused", method=method, by=rule, count=count, **who)
-        more = self._counts.total() - sum(count for _, count in self._counts.most_common(_MOST_LINES))
+        more = self._counts.total() - sum(count for _, count in told)
         if more:
             log.warning("calls_refused", by="several", count=more)
