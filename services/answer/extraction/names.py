@@ -78,10 +78,11 @@ class Mentions:
 
     def _spell_out(self, written: str) -> bool:
         """Whether its letters follow each other, each within its word or as the first of the next."""
-        if not written.isupper() or not 1 < len(written) <= _LONGEST_ACRONYM:
+        letters = [letter for letter in written if letter.isalnum()]  # a dot would stand for anything
+        if not written.isupper() or not 1 < len(letters) <= _LONGEST_ACRONYM:
             return False
-        rest = "".join(f"(?:{letter}|{_NEXT_WORD}{letter})" for letter in written[1:])
-        return re.search(rf"\b{written[0]}{rest}", self._text, re.IGNORECASE) is not None
+        rest = "".join(f"(?:{letter}|{_NEXT_WORD}{letter})" for letter in letters[1:])
+        return re.search(rf"\b{letters[0]}{rest}", self._text, re.IGNORECASE) is not None
 
     def _are_like(self, name: Name) -> bool:
         if any(root(key) == root(name.key) for key in self._keys):

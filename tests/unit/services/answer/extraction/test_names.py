@@ -48,6 +48,7 @@ def test_where_capitals_tell_nothing_there_are_none(question: str) -> None:
         ("CEO", "Ida Thorne, Chief Executive Officer"),
         ("DOL", "the Department of Labor"),
         ("AMEX", "the American Express card"),
+        ("D.E.", "Data Entry"),
     ],
 )
 def test_other_endings_spellings_and_what_is_spelled_out_mention_a_name(name: str, text: str) -> None:
@@ -62,6 +63,7 @@ def test_other_endings_spellings_and_what_is_spelled_out_mention_a_name(name: st
         ("CFO", "Ida Thorne, Chief Executive Officer"),
         ("Norland", "Norway and Northern Ireland"),
         ("Mac", "They caught a mack."),
+        ("D.E.", "They had dreams."),
     ],
 )
 def test_other_names_do_not(name: str, text: str) -> None:
